@@ -1,0 +1,1 @@
+"""A proof from a single record of an AI data set to a block on a chain."""

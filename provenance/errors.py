@@ -1,0 +1,76 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    ProvenanceError                 catch this one to catch them all
+    ├── InputError                  what was given cannot be used: a file, a row, a REF, a key
+    │   └── MalformedError          bytes that are not of the form they should have
+    ├── LedgerError                 the ledger folder: missing, locked, half made, out of space
+    ├── ChainError                  a chain refuses, or answers what it must not
+    │   └── ChainUnreachableError   a chain does not answer: ask again later
+    └── VerificationError           checked, and it does not hold; ``.step`` says where
+        └── UndecidedError          could not be decided: no policy, or a chain out of reach
+
+A message names the thing and the way out. Exit codes and HTTP statuses are mapped from these
+classes in one table each (``provenance.cli``, ``api.errors``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from provenance.verify.report import Report
+
+__all__ = [
+    "ChainError",
+    "ChainUnreachableError",
+    "InputError",
+    "LedgerError",
+    "MalformedError",
+    "ProvenanceError",
+    "UndecidedError",
+    "VerificationError",
+]
+
+
+class ProvenanceError(Exception):
+    """Root of all errors of this package."""
+
+
+class InputError(ProvenanceError):
+    """What was given cannot be used; nothing was written."""
+
+
+class MalformedError(InputError):
+    """Bytes that are not of the form they should have."""
+
+
+class LedgerError(ProvenanceError):
+    """The ledger folder cannot be used as it is."""
+
+
+class ChainError(ProvenanceError):
+    """A chain refuses, or answers what it must not."""
+
+
+class ChainUnreachableError(ChainError):
+    """A chain does not answer. Asking again later may help."""
+
+
+class VerificationError(ProvenanceError):
+    """Something was checked and does not hold.
+
+    Attributes:
+        step: the name of the first verification step that failed (``provenance.verify.STEPS``).
+        report: every step with its mark and its evidence.
+    """
+
+    def __init__(self, message: str, *, step: str, report: Report) -> None:
+        super().__init__(message)
+        self.step = step
+        self.report = report
+
+
+class UndecidedError(VerificationError):
+    """No step fails, yet one that is demanded could not be decided."""

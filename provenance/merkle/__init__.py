@@ -1,0 +1,39 @@
+"""Merkle trees and their proofs, exactly as in RFC 9162, section 2.
+
+- `hashing`: leaf and node hashes
+- `proofs`: inclusion and consistency, prove and check
+- `ranges`: compact ranges, to grow a tree or to join parts of one
+- `trees`: a whole tree in a buffer or a memory-mapped file
+
+Nothing here knows signatures, records or logs.
+"""
+
+from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
+from provenance.merkle.proofs import (
+    ConsistencyProof,
+    InclusionProof,
+    ProofError,
+    check_consistency,
+    check_inclusion,
+    prove_consistency,
+    prove_inclusion,
+)
+from provenance.merkle.ranges import CompactRange
+from provenance.merkle.trees import Tree, TreeWriter
+
+__all__ = [
+    "EMPTY_ROOT",
+    "HASH_SIZE",
+    "CompactRange",
+    "ConsistencyProof",
+    "InclusionProof",
+    "ProofError",
+    "Tree",
+    "TreeWriter",
+    "check_consistency",
+    "check_inclusion",
+    "leaf_hash",
+    "node_hash",
+    "prove_consistency",
+    "prove_inclusion",
+]

@@ -1,0 +1,75 @@
+"""Compact ranges: the smallest set of hashes that stands for leaves ``begin … end - 1``.
+
+A compact range holds the roots of the largest complete subtrees that tile the range, left to
+right. Appending a leaf needs no other hash; two ranges that meet merge into one; the range from
+0 gives the RFC 9162 root. So a tree can be grown from its frontier, or hashed in parts on
+several machines and joined to the same root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from provenance.merkle.hashing import EMPTY_ROOT, node_hash
+
+__all__ = ["CompactRange"]
+
+
+@dataclass
+class CompactRange:
+    """Leaves `begin` … `end` - 1, as the roots of their largest complete subtrees."""
+
+    begin: int = 0
+    end: int = 0
+    hashes: tuple[bytes, ...] = ()
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Add one leaf at the end."""
+        self.merge(CompactRange(self.end, self.end + 1, (leaf_hash,)))
+
+    def merge(self, other: CompactRange) -> None:
+        """Add the range that starts where this one ends.
+
+        Raises:
+            ValueError: it starts elsewhere.
+        """
+        if other.begin != self.end:
+            raise ValueError(f"a range from {other.begin} cannot follow one that ends at {self.end}")
+        # A subtree (level, index) on the stack: two siblings fold into their parent.
+        stack = list(zip(_subtrees(self.begin, self.end), self.hashes, strict=True))
+        for subtree, value in zip(_subtrees(other.begin, other.end), other.hashes, strict=True):
+            stack.append((subtree, value))
+            while len(stack) > 1:
+                (left_level, left_index), left = stack[-2]
+                (level, index), right = stack[-1]
+                if left_level != level or left_index ^ 1 != index or index & 1 == 0:
+                    break
+                stack[-2:] = [((level + 1, index >> 1), node_hash(left, right))]
+        self.end = other.end
+        self.hashes = tuple(value for _, value in stack)
+
+    def root(self) -> bytes:
+        """Return the RFC 9162 root.
+
+        Raises:
+            ValueError: the range does not start at 0.
+        """
+        if self.begin:
+            raise ValueError(f"a range from {self.begin} has no root of its own")
+        if not self.hashes:
+            return EMPTY_ROOT
+        value = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            value = node_hash(left, value)
+        return value
+
+
+def _subtrees(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield (level, index) of the largest complete subtrees that tile the range."""
+    while begin < end:
+        level = (end - begin).bit_length() - 1
+        if begin:
+            level = min(level, (begin & -begin).bit_length() - 1)
+        yield level, begin >> level
+        begin += 1 << level

@@ -1,0 +1,40 @@
+"""Anything that can be registered → leaves of a Merkle tree.
+
+- `canonical`: the text of a row (RFC 8785 of its mapped values)
+- `artifacts`: encodings, and the digest that names an ordered list of records
+- `sources`: the one door for files, folders, tables, frames, lists and bytes, read as streams;
+  behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) and `files`
+  (folders, chunks, lines)
+
+This page exports the pure half; `sources` is imported by whoever reads data.
+"""
+
+from provenance.records.artifacts import (
+    ARTIFACT_DIGEST,
+    CHUNK,
+    FILE,
+    JSON,
+    LINE,
+    MAX_CHUNK_SIZE,
+    Artifact,
+    Encoding,
+    hash_record,
+    leaf_bytes,
+)
+from provenance.records.canonical import canonical_row, map_value, parse_row
+
+__all__ = [
+    "ARTIFACT_DIGEST",
+    "CHUNK",
+    "FILE",
+    "JSON",
+    "LINE",
+    "MAX_CHUNK_SIZE",
+    "Artifact",
+    "Encoding",
+    "canonical_row",
+    "hash_record",
+    "leaf_bytes",
+    "map_value",
+    "parse_row",
+]

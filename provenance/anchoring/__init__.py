@@ -1,0 +1,37 @@
+"""Anchors: tree heads recorded by a contract on a chain, and how they are checked.
+
+- `anchor`: the anchor, the policy's pin, and the check of one against the other and a node
+- `jsonrpc`: reading any node over JSON-RPC, with the standard library alone
+- `contract`: the compiled contract, and what may be sent to it
+- `embedded`: a chain in one file, for a ledger without a node
+- `rpc`: sending through any node
+
+Only the first two, the verify half, are loaded here. The others need web3 or py-evm and are
+imported by those who send.
+"""
+
+from provenance.anchoring.anchor import (
+    Anchor,
+    AnchorError,
+    AnchorFacts,
+    ChainPin,
+    ChainReader,
+    Head,
+    check_anchor,
+    latest_head,
+    root_at,
+)
+from provenance.anchoring.jsonrpc import RpcReader
+
+__all__ = [
+    "Anchor",
+    "AnchorError",
+    "AnchorFacts",
+    "ChainPin",
+    "ChainReader",
+    "Head",
+    "RpcReader",
+    "check_anchor",
+    "latest_head",
+    "root_at",
+]

@@ -1,0 +1,253 @@
+"""Read a chain through any node's JSON-RPC, with the standard library alone.
+
+`RpcReader` is the `ChainReader` of the verify half. It speaks the part of the Ethereum JSON-RPC
+(execution-apis) that checking an anchor takes: ``eth_chainId``, ``eth_getCode``, ``eth_call``,
+``eth_blockNumber``, ``eth_getBlockByNumber`` and, for one block, ``eth_getLogs``::
+
+    → {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
+    ← {"jsonrpc": "2.0", "id": 1, "result": "0x1406f40"}
+
+The node is not trusted to be well-behaved: an answer is read up to a size and a moment, redirects
+are not followed, and every number, hash and log must have its exact form and be the one that was
+asked for. What fails to answer is a `ChainUnreachableError`; what answers wrongly a `ChainError`.
+Neither repeats the URL beyond its host, since paths and queries of RPC URLs carry keys.
+
+The tests run it against anvil and against a server that misbehaves in every way named here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from provenance import forms
+from provenance.anchoring.anchor import ANCHORED_TOPIC, Head
+from provenance.errors import ChainError, ChainUnreachableError, InputError, MalformedError
+
+__all__ = ["MAX_ANSWER", "RpcReader"]
+
+MAX_ANSWER = 8 << 20
+"""Bytes of an answer that are read at most. The largest, a block's transaction hashes, is 1 MB."""
+
+
+class RpcReader:
+    """A chain as the node behind one URL tells it."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        """Name the node; nothing is sent yet.
+
+        Args:
+            url: of a JSON-RPC endpoint, ``http://…`` or ``https://…``. From configuration only:
+                never from a bundle or a request.
+            timeout: seconds for one whole exchange, from connecting to the last byte.
+
+        Raises:
+            InputError: not such a URL.
+        """
+        self._url = url
+        self._timeout = timeout
+        self._name = _host(url)
+        self._opener = urllib.request.build_opener(_NoRedirect)
+
+    @property
+    def name(self) -> str:
+        """Scheme, host and port of the node."""
+        return self._name
+
+    def chain_id(self) -> int:
+        """Return the chain id (EIP-155)."""
+        return self._quantity(self._ask("eth_chainId"), "eth_chainId")
+
+    def code(self, contract: str) -> bytes:
+        """Return the runtime code at an address; empty where there is none."""
+        return self._bytes(self._ask("eth_getCode", contract, "latest"), "eth_getCode")
+
+    def call(self, contract: str, data: bytes) -> bytes:
+        """Return what the contract returns for `data` at the newest block."""
+        transaction = {"to": contract, "data": _hex(data)}
+        return self._bytes(self._ask("eth_call", transaction, "latest"), "eth_call")
+
+    def head(self) -> int:
+        """Return the number of the newest block."""
+        return self._quantity(self._ask("eth_blockNumber"), "eth_blockNumber")
+
+    def finalized(self) -> int | None:
+        """Return the number of the newest final block; None where the node names none."""
+        try:
+            block = self._ask("eth_getBlockByNumber", "finalized", False)
+        except _RefusedError:
+            return None
+        return None if block is None else self._member(block, "number")
+
+    def block_time(self, number: int) -> int:
+        """Return the time of a block, in seconds since 1970 (UTC)."""
+        block = self._ask("eth_getBlockByNumber", hex(number), False)
+        if block is None:
+            raise ChainError(f"{self._name} knows no block {number}")
+        if (answered := self._member(block, "number")) != number:
+            raise ChainError(f"{self._name} answers block {answered} instead of {number}")
+        return self._member(block, "timestamp")
+
+    def anchored(self, contract: str, ledger_id: bytes, block: int) -> list[Head]:
+        """Return the heads that `contract` reports, in this one block, for this ledger id."""
+        logs = self._ask(
+            "eth_getLogs",
+            {
+                "fromBlock": hex(block),
+                "toBlock": hex(block),
+                "address": contract,
+                "topics": [_hex(ANCHORED_TOPIC), _hex(ledger_id)],
+            },
+        )
+        if not isinstance(logs, list):
+            raise self._garbage("eth_getLogs", logs)
+        return [self._anchored(log, contract, ledger_id, block) for log in logs]
+
+    def _anchored(self, log: Any, contract: str, ledger_id: bytes, block: int) -> Head:
+        """Read one log; one that was not asked for is an error, not something to skip."""
+        topics = log.get("topics") if isinstance(log, dict) else None
+        if not isinstance(topics, list) or len(topics) != 3 or log.get("removed") is True:
+            raise self._garbage("eth_getLogs", log)
+        topic, ledger, size = (self._bytes(value, "eth_getLogs") for value in topics)
+        data = self._bytes(log.get("data"), "eth_getLogs")
+        if (
+            str(log.get("address")).lower() != contract
+            or self._member(log, "blockNumber") != block
+            or (topic, ledger) != (ANCHORED_TOPIC, ledger_id)
+            or (len(size), len(data)) != (32, 64)
+        ):
+            raise self._garbage("eth_getLogs", log)
+        return Head(int.from_bytes(size, "big"), data[:32])
+
+    # --- one exchange -------------------------------------------------------------------------
+
+    def _ask(self, method: str, *params: Any) -> Any:
+        body = forms.canonical({"id": 1, "jsonrpc": "2.0", "method": method, "params": params})
+        data = self._post(body)
+        try:
+            answer = forms.parse(data, what=f"the answer of {self._name}", cap=MAX_ANSWER)
+        except MalformedError as error:
+            raise ChainError(str(error)) from None
+        if not isinstance(answer, dict) or answer.get("id") != 1:
+            raise self._garbage(method, answer)
+        if answer.get("error") is not None:
+            raise _RefusedError(f"{self._name} refuses {method}: {_message(answer['error'])}")
+        if "result" not in answer:
+            raise self._garbage(method, answer)
+        return answer["result"]
+
+    def _post(self, body: bytes) -> bytes:
+        """Send one request and read its answer within the time allowed.
+
+        The exchange runs in a thread of its own: only so is there one limit for all of it, name
+        look-up, TLS handshake and dripping headers included. A thread given up on ends with the
+        socket's own timeout, and never holds up the end of the process.
+        """
+        answers: queue.SimpleQueue[bytes | ChainError] = queue.SimpleQueue()
+
+        def exchange() -> None:
+            try:
+                answers.put(self._exchange(body))
+            except ChainError as error:
+                answers.put(error)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                reason = getattr(error, "reason", None) or error
+                said = ascii(str(reason))[1:-1][:200]
+                answers.put(ChainUnreachableError(f"{self._name} does not answer: {said}"))
+
+        threading.Thread(target=exchange, daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._timeout)
+        except queue.Empty:
+            answer = self._too_slow()
+        if isinstance(answer, ChainError):
+            raise answer
+        return answer
+
+    def _exchange(self, body: bytes) -> bytes:
+        until = time.monotonic() + self._timeout
+        request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
+            self._url, body, {"Content-Type": "application/json"}
+        )
+        try:
+            with self._opener.open(request, timeout=self._timeout) as response:
+                data = bytearray()
+                while piece := response.read1(1 << 16):
+                    data += piece
+                    if len(data) > MAX_ANSWER:
+                        raise ChainError(f"{self._name} answers more than {MAX_ANSWER:,} bytes")
+                    if time.monotonic() > until:
+                        raise self._too_slow()
+                return bytes(data)
+        except urllib.error.HTTPError as error:
+            with error:
+                later = error.code == 429 or error.code >= 500
+                kind = ChainUnreachableError if later else ChainError
+                raise kind(f"{self._name} answers HTTP {error.code}") from None
+
+    def _too_slow(self) -> ChainUnreachableError:
+        return ChainUnreachableError(
+            f"{self._name} does not answer within {self._timeout:g} seconds"
+        )
+
+    def _quantity(self, value: Any, method: str) -> int:
+        """Read a number: 0x and hex digits without leading zeros."""
+        if isinstance(value, str) and re.fullmatch(r"0x(0|[1-9a-fA-F][0-9a-fA-F]{0,15})", value):
+            return int(value, 16)
+        raise self._garbage(method, value)
+
+    def _bytes(self, value: Any, method: str) -> bytes:
+        """Read bytes: 0x and two hex digits for each."""
+        if isinstance(value, str) and re.fullmatch(r"0x([0-9a-fA-F]{2})*", value):
+            return bytes.fromhex(value[2:])
+        raise self._garbage(method, value)
+
+    def _member(self, value: Any, name: str) -> int:
+        if not isinstance(value, dict):
+            raise self._garbage(name, value)
+        return self._quantity(value.get(name), name)
+
+    def _garbage(self, what: str, value: Any) -> ChainError:
+        return ChainError(f"{self._name} answers {ascii(value)[:80]} for {what}")
+
+
+class _RefusedError(ChainError):
+    """The node answers with an error object: it is there, and will not."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other 3xx: an error."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _host(url: str) -> str:
+    """Return scheme, host and port of `url`: what may be shown."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        raise InputError("an RPC URL that is not a URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise InputError("an RPC URL must be http://HOST… or https://HOST…, without a password")
+    if not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
+        raise InputError(f"the RPC URL of {parts.hostname} holds spaces or characters beyond ASCII")
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _message(error: Any) -> str:
+    """Return what the node says, in a form that cannot play tricks on a terminal."""
+    text = error.get("message") if isinstance(error, dict) else None
+    return ascii(text if isinstance(text, str) else error)[:200]
+
+
+def _hex(data: bytes) -> str:
+    return f"0x{data.hex()}"

@@ -51,7 +51,7 @@ MAX_DEPTH = 64
 """How deep a row may nest, itself included."""
 
 _MAX_DECIMAL_DIGITS = 10_000
-_PANDAS_NULLS = ("pandas._libs.missing.NAType", "pandas._libs.tslibs.nattype.NaTType")
+_PANDAS_NULLS = ("NAType", "NaTType")
 _LONGEST_EXACT_INTEGER = 22  # a sign and 21 digits: from 10^21 on, ES6 writes an exponent
 
 
@@ -173,12 +173,12 @@ def _map_scalar(value: Any) -> Json:
     """Map anything but a dict or a list; a numpy array becomes a list, yet to be mapped."""
     if value is None or isinstance(value, (bool, str)):
         return value
-    if _type_name(value) in _PANDAS_NULLS:
-        return None
     if isinstance(value, int):
         return _map_integer(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _non_finite(value)
+    if type(value).__name__ in _PANDAS_NULLS:
+        return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
@@ -190,8 +190,8 @@ def _map_scalar(value: Any) -> Json:
     if isinstance(value, datetime.time):
         return _time_text(value)
     if isinstance(value, datetime.timedelta):
-        microseconds = value // datetime.timedelta(microseconds=1)
-        return duration_text(1000 * microseconds + getattr(value, "nanoseconds", 0) % 1000)
+        microseconds = (86_400 * value.days + value.seconds) * 10**6 + value.microseconds
+        return duration_text(1000 * microseconds + getattr(value, "nanoseconds", 0))
     if type(value).__module__ == "numpy" and getattr(value, "dtype", None) is not None:
         return _map_numpy(value)
     raise InputError(f"no JSON form for a value of type {_type_name(value)}")
@@ -236,8 +236,7 @@ def _timestamp_text(value: datetime.datetime) -> str:
             raise InputError(f"the year of {value} in UTC is outside 0001-9999") from None
         zone = "Z"
     fraction = f"{value.microsecond:06}{nanosecond:03}".rstrip("0")
-    text = value.strftime("%m-%dT%H:%M:%S")
-    return f"{value.year:04}-{text}{'.' if fraction else ''}{fraction}{zone}"
+    return f"{value.isoformat()[:19]}{'.' if fraction else ''}{fraction}{zone}"
 
 
 def _time_text(value: datetime.time) -> str:

@@ -16,7 +16,7 @@ once::
 unpaired surrogates, NaN, numbers with a fraction or exponent where none are wanted, integers
 beyond 2^53-1, nesting deeper than 64, more bytes than the cap. `decode` refuses unknown and
 missing fields and values of another type. `encode` is its inverse; `dump` writes RFC 8785.
-A field whose value is None is left out.
+A field whose value is None is left out, and so null is never the value of a field.
 
 The annotations understood: ``str``, ``int`` (0 … 2^53-1), ``bool``, ``bytes`` (standard padded
 base64), `Hash` (64 lower-case hex digits), ``tuple[X, ...]``, ``dict[str, X]``, ``X | None``,
@@ -31,8 +31,19 @@ import functools
 import json
 import re
 import types
+from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import rfc8785
 
@@ -79,7 +90,8 @@ Hash = Annotated[bytes, _Hex(32)]
 """A SHA-256 value: 32 bytes in memory, 64 lower-case hex digits in JSON."""
 
 timestamp_pattern = Pattern(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?Z",
+    "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z",
     "an RFC 3339 time in UTC, such as 2026-01-31T12:00:00Z",
 )
 
@@ -127,7 +139,7 @@ def canonical(value: Json) -> bytes:
         raise MalformedError(f"no canonical JSON for this value: {error}") from None
 
 
-def dump(form: Any) -> bytes:
+def dump(form: object) -> bytes:
     """Return the RFC 8785 bytes of a form."""
     return canonical(encode(form))
 
@@ -135,10 +147,15 @@ def dump(form: Any) -> bytes:
 def _object(what: str, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedError(f"{what} names {twice!r} twice in one object")
+        times = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in times.items() if count > 1)
+        raise MalformedError(f"{what} names {_quoted(twice)} twice in one object")
     return members
+
+
+def _quoted(name: str) -> str:
+    """Name a member in an error: short, and without a character that acts on a terminal."""
+    return repr(name if len(name) <= 64 else name[:64] + "…")
 
 
 def _constant(what: str, token: str) -> Json:
@@ -182,11 +199,11 @@ def decode(form: type[T], value: Json, what: str) -> T:
     return cast(T, _decode_form(form, value, what))
 
 
-def encode(form: Any) -> Json:
+def encode(form: object) -> Json:
     """Return the JSON value of a form."""
     return {
         name: _encode(hint, value)
-        for field_name, (name, hint, _) in _fields(type(form)).items()
+        for field_name, (name, hint, _) in _fields(cast(type, type(form))).items()
         if (value := getattr(form, field_name)) is not None
     }
 
@@ -242,10 +259,12 @@ def _decode_form(form: type, value: Json, what: str) -> Any:
     for name in value:
         if name not in known:
             listed = ", ".join(sorted(known))
-            raise MalformedError(f"{what} has an unknown field {name!r}; known are {listed}")
+            raise MalformedError(f"{what} has an unknown field {_quoted(name)}; known are {listed}")
     arguments = {}
     for field_name, (name, hint, may_lack) in fields.items():
         if name in value:
+            if value[name] is None:
+                raise MalformedError(f"{what}.{name} is null; leave it out instead")
             arguments[field_name] = _decode(hint, value[name], f"{what}.{name}")
         elif not may_lack:
             raise MalformedError(f"{what} lacks the field {name!r}")
@@ -272,7 +291,9 @@ def _decode(hint: Any, value: Json, what: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise MalformedError(f"{what} must be an object")
-        return {name: _decode(args[1], item, f"{what}.{name}") for name, item in value.items()}
+        return {
+            name: _decode(args[1], item, f"{what}[{_quoted(name)}]") for name, item in value.items()
+        }
     if dataclasses.is_dataclass(hint):
         return _decode_form(cast(type, hint), value, what)
     return _decode_plain(hint, value, what)
@@ -291,12 +312,8 @@ def _decode_annotated(rule: Any, value: Json, what: str) -> Any:
 def _decode_plain(hint: Any, value: Json, what: str) -> Any:
     if hint is bytes:
         return decode_base64(value, what)
-    if hint is int:
-        if type(value) is not int or value < 0:
-            raise MalformedError(f"{what} must be a whole number from 0 to 2^53-1")
-        return value
-    if type(value) is not hint:
-        noun = {str: "a string", bool: "true or false"}[hint]
+    noun = {int: "a whole number from 0 to 2^53-1", str: "a string", bool: "true or false"}[hint]
+    if type(value) is not hint or (hint is int and not 0 <= value <= MAX_INTEGER):
         raise MalformedError(f"{what} must be {noun}")
     return value
 
@@ -316,13 +333,18 @@ def decode_base64(value: Json, what: str) -> bytes:
 # --- forms → JSON Schema ----------------------------------------------------------------------
 
 
+_NOT_NULL = {"not": {"type": "null"}}
+# The last group may set no bit that stands for nothing: one text for the same bytes.
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+
+
 def json_schema(form: type) -> dict[str, Json]:
     """Return the JSON Schema (draft 2020-12) of a form."""
     fields = _fields(form)
     return {
         "type": "object",
-        "description": (form.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " "),
-        "properties": {name: _schema(hint) for name, hint, _ in fields.values()},
+        "description": " ".join((form.__doc__ or "").partition("\n\n")[0].split()),
+        "properties": {name: _schema(hint) or _NOT_NULL for name, hint, _ in fields.values()},
         "required": [name for name, _, may_lack in fields.values() if not may_lack],
         "additionalProperties": False,
     }
@@ -351,5 +373,5 @@ def _schema(hint: Any) -> dict[str, Json]:
     if hint is int:
         return {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
     if hint is bytes:
-        return {"type": "string", "contentEncoding": "base64"}
+        return {"type": "string", "contentEncoding": "base64", "pattern": _BASE64}
     return {"type": {str: "string", bool: "boolean"}[hint]}

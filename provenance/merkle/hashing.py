@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-__all__ = ["EMPTY_ROOT", "HASH_SIZE", "leaf_hash", "node_hash"]
+__all__ = ["EMPTY_ROOT", "HASH_SIZE", "leaf_hash", "level_above", "node_hash"]
 
 HASH_SIZE = 32
 
@@ -23,3 +23,12 @@ def leaf_hash(leaf: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return SHA-256(0x01 ‖ left ‖ right)."""
     return sha256(b"\x01" + left + right).digest()
+
+
+def level_above(level: bytes) -> bytes:
+    """Hash each pair of a level's 32-byte hashes; a last one without a partner is left out."""
+    view = memoryview(level)
+    return b"".join(
+        sha256(b"\x01" + view[at : at + 2 * HASH_SIZE]).digest()
+        for at in range(0, len(level) - HASH_SIZE, 2 * HASH_SIZE)
+    )

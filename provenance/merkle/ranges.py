@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
-from provenance.merkle.hashing import EMPTY_ROOT, node_hash
+from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, level_above, node_hash
 
 __all__ = ["CompactRange"]
 
@@ -24,9 +25,32 @@ class CompactRange:
     end: int = 0
     hashes: tuple[bytes, ...] = ()
 
+    @classmethod
+    def over(cls, begin: int, leaf_hashes: bytes) -> Self:
+        """Return the range of 32·n contiguous bytes of leaf hashes, the first of them at `begin`."""
+        end = begin + len(leaf_hashes) // HASH_SIZE
+        left, right = [], []
+        first, last, level = begin, end, leaf_hashes
+        while first < last:
+            # What has no sibling within the range stays; pairs move up a level.
+            if first & 1:
+                left.append(level[:HASH_SIZE])
+                level = level[HASH_SIZE:]
+                first += 1
+            if last & 1 and first < last:
+                right.append(level[-HASH_SIZE:])
+                level = level[:-HASH_SIZE]
+                last -= 1
+            first, last, level = first >> 1, last >> 1, level_above(level)
+        return cls(begin, end, (*left, *reversed(right)))
+
     def append(self, leaf_hash: bytes) -> None:
         """Add one leaf at the end."""
-        self.merge(CompactRange(self.end, self.end + 1, (leaf_hash,)))
+        self.extend(leaf_hash)
+
+    def extend(self, leaf_hashes: bytes) -> None:
+        """Add 32·n contiguous bytes of leaf hashes at the end."""
+        self.merge(CompactRange.over(self.end, leaf_hashes))
 
     def merge(self, other: CompactRange) -> None:
         """Add the range that starts where this one ends.
@@ -35,7 +59,9 @@ class CompactRange:
             ValueError: it starts elsewhere.
         """
         if other.begin != self.end:
-            raise ValueError(f"a range from {other.begin} cannot follow one that ends at {self.end}")
+            raise ValueError(
+                f"a range from {other.begin} cannot follow one that ends at {self.end}"
+            )
         # A subtree (level, index) on the stack: two siblings fold into their parent.
         stack = list(zip(_subtrees(self.begin, self.end), self.hashes, strict=True))
         for subtree, value in zip(_subtrees(other.begin, other.end), other.hashes, strict=True):

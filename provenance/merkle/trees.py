@@ -12,15 +12,15 @@ leaves first, then each level from the one below, so memory stays at one block (
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 from provenance.errors import LedgerError
-from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE
+from provenance.merkle.hashing import HASH_SIZE
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,
@@ -44,10 +44,15 @@ class Tree:
 
     @classmethod
     def from_leaf_hashes(cls, leaf_hashes: bytes) -> Self:
-        """Build in memory from 32·n contiguous bytes."""
+        """Build in memory from 32·n contiguous bytes.
+
+        Raises:
+            ValueError: they are not whole hashes.
+        """
+        _check_whole(leaf_hashes)
         levels = [leaf_hashes]
         while len(levels[-1]) >= 2 * HASH_SIZE:
-            levels.append(_level_above(levels[-1]))
+            levels.append(level_above(levels[-1]))
         return cls(b"".join(levels), len(leaf_hashes) // HASH_SIZE)
 
     @classmethod
@@ -55,7 +60,7 @@ class Tree:
         """Map the file that a `TreeWriter` finished.
 
         Raises:
-            LedgerError: no such file, or no tree has this length.
+            LedgerError: no such file, it cannot be read, or no tree has this length.
         """
         try:
             with path.open("rb") as file:
@@ -66,20 +71,32 @@ class Tree:
                 return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), size)
         except FileNotFoundError:
             raise LedgerError(f"the tree file {path} is missing") from None
+        except OSError as error:
+            raise LedgerError(f"the tree file {path} cannot be read: {error.strerror}") from error
 
     def node(self, level: int, index: int) -> bytes:
-        """Return the root of a complete subtree, 32 bytes."""
+        """Return the root of a complete subtree, 32 bytes.
+
+        Raises:
+            IndexError: this tree does not hold it.
+        """
+        if not (0 <= level < len(self._starts) and 0 <= index < self.size >> level):
+            raise IndexError(f"no subtree {index} at level {level} in a tree of {self.size}")
         start = (self._starts[level] + index) * HASH_SIZE
         return self._buffer[start : start + HASH_SIZE]
 
     def leaf(self, index: int) -> bytes:
-        """Return the hash of leaf `index`."""
+        """Return the hash of leaf `index`.
+
+        Raises:
+            IndexError: `index` is not below the size.
+        """
         return self.node(0, index)
 
     @property
     def root(self) -> bytes:
         """The RFC 9162 root; SHA-256("") for a tree without leaves."""
-        return range_root(0, self.size, self.node) if self.size else EMPTY_ROOT
+        return range_root(0, self.size, self.node)
 
     def prove(self, index: int) -> InclusionProof:
         """Return the inclusion proof of leaf `index`."""
@@ -90,7 +107,7 @@ class Tree:
         return prove_consistency(old_size, self.size, self.node)
 
     def find(self, leaf_hash: bytes) -> Iterator[int]:
-        """Yield every index at which `leaf_hash` stands, in order."""
+        """Yield every index at which `leaf_hash`, 32 bytes, stands, in order."""
         end = self.size * HASH_SIZE
         at = self._buffer.find(leaf_hash, 0, end)
         while at != -1:
@@ -114,56 +131,80 @@ class TreeWriter:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._path = folder / f".building-{os.getpid()}-{os.urandom(4).hex()}"
-        self._file = self._path.open("w+b")
+        with self._writing():
+            self._file = self._path.open("w+b")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
         self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # on a full disk the buffer is written once more
+            self._file.close()
 
     def extend(self, leaf_hashes: bytes) -> None:
-        """Append 32·n contiguous bytes of leaf hashes."""
-        self._file.write(leaf_hashes)
+        """Append 32·n contiguous bytes of leaf hashes.
+
+        Raises:
+            ValueError: they are not whole hashes.
+            LedgerError: the disk is full, say.
+        """
+        _check_whole(leaf_hashes)
+        with self._writing():
+            self._file.write(leaf_hashes)
 
     def finish(self) -> Tree:
-        """Compute every level above the leaves and return the tree."""
-        begin, end = 0, self._file.tell()
-        size = end // HASH_SIZE
-        while end - begin >= 2 * HASH_SIZE:
-            # Read one level while its parents are appended behind it.
-            for at in range(begin, end, _BLOCK):
-                self._file.seek(at)
-                block = self._file.read(min(_BLOCK, end - at))
-                self._file.seek(0, os.SEEK_END)
-                self._file.write(_level_above(block))
-            begin, end = end, self._file.tell()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        if size == 0:
-            return Tree(b"", 0)
-        return Tree(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), size)
+        """Compute every level above the leaves and return the tree.
+
+        Raises:
+            LedgerError: the disk is full, say.
+        """
+        with self._writing():
+            begin, end = 0, self._file.tell()
+            size = end // HASH_SIZE
+            while end - begin >= 2 * HASH_SIZE:
+                # Read one level while its parents are appended behind it.
+                for at in range(begin, end, _BLOCK):
+                    self._file.seek(at)
+                    block = self._file.read(min(_BLOCK, end - at))
+                    self._file.seek(0, os.SEEK_END)
+                    self._file.write(level_above(block))
+                begin, end = end, self._file.tell()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            if size == 0:
+                return Tree(b"", 0)
+            return Tree(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), size)
 
     def keep(self, path: Path) -> None:
-        """Give the finished file its name, durably. A crash before leaves only a spare file."""
-        self._path.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
+        """Give the finished file its name, durably. A crash before leaves only a spare file.
+
+        Raises:
+            LedgerError: it cannot be moved there.
+        """
+        with self._writing():
+            self._path.replace(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            yield
+        except OSError as error:
+            raise LedgerError(
+                f"a tree file in {self._folder} cannot be written: {error.strerror}"
+            ) from error
 
 
-def _level_above(level: bytes) -> bytes:
-    """Hash pairs of 32-byte hashes; a last one without a partner is left for later."""
-    pairs = len(level) // (2 * HASH_SIZE)
-    view = memoryview(level)
-    return b"".join(
-        sha256(b"\x01" + view[at : at + 2 * HASH_SIZE]).digest()
-        for at in range(0, pairs * 2 * HASH_SIZE, 2 * HASH_SIZE)
-    )
+def _check_whole(leaf_hashes: bytes) -> None:
+    if len(leaf_hashes) % HASH_SIZE:
+        raise ValueError(f"{len(leaf_hashes)} bytes are not whole hashes of {HASH_SIZE}")
 
 
 def _level_starts(size: int) -> list[int]:

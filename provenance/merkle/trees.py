@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from provenance.errors import LedgerError
-from provenance.merkle.hashing import HASH_SIZE
+from provenance.merkle.hashing import HASH_SIZE, level_above
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,

@@ -1,0 +1,212 @@
+"""The log: an append-only RFC 9162 tree over entries, durable in the ledger's database.
+
+States of an entry, never blurred: `Log.append` makes it *logged* once the transaction it runs
+in has committed; a later `Log.checkpoint` makes it *checkpointed*. What a checkpoint covers was
+committed before it is signed, so a crash at any point leaves at most entries without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlmodel import Session, col, func, select
+
+from provenance.errors import InputError, LedgerError
+from provenance.log.checkpoint import Checkpoint
+from provenance.log.entry import Entry
+from provenance.log.store import CheckpointRow, EntryRow, EnvelopeRow, TileRow
+from provenance.log.tiles import (
+    ENTRIES,
+    HEIGHT,
+    WIDTH,
+    TilePath,
+    format_entries,
+    node_from_tiles,
+    tile_width,
+)
+from provenance.merkle import (
+    EMPTY_ROOT,
+    HASH_SIZE,
+    ConsistencyProof,
+    InclusionProof,
+    Tree,
+    prove_consistency,
+    prove_inclusion,
+)
+from provenance.merkle.proofs import Node, range_root
+from provenance.signing import Envelope, PrivateKey, sign_note
+from provenance.statements import Statement
+
+__all__ = ["Log", "Submission"]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An envelope whose signatures have been checked, and the statement inside it."""
+
+    envelope: Envelope
+    statement: Statement
+
+    @property
+    def identity(self) -> bytes:
+        """SHA-256 over payload and key ids: equal for the same payload by the same keys."""
+        keyids = "".join(self.envelope.keyids).encode()
+        return sha256(sha256(self.envelope.payload).digest() + keyids).digest()
+
+
+class Log:
+    """The tree and its entries, within a session of the ledger's database."""
+
+    def __init__(self, session: Session, origin: str) -> None:
+        self._session = session
+        self.origin = origin
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        last = self._session.exec(select(func.max(EntryRow.index))).one()
+        return 0 if last is None else last + 1
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def append(self, submissions: Sequence[Submission]) -> list[int]:
+        """Append in order and return each one's index, durable once the transaction commits.
+
+        The same payload by the same keys is appended once; its first index is returned again.
+        """
+        first = size = self.size
+        indices = []
+        leaf_hashes = []
+        for submission in submissions:
+            known = self._session.exec(
+                select(EntryRow.index).where(EntryRow.submission == submission.identity)
+            ).first()
+            if known is not None:
+                indices.append(known)
+                continue
+            envelope = submission.envelope.to_bytes()
+            entry = Entry.of(envelope, submission.statement)
+            self._session.add(
+                EntryRow(
+                    index=size,
+                    kind=entry.kind,
+                    leaf=entry.to_bytes(),
+                    envelope_hash=entry.envelope_hash,
+                    submission=submission.identity,
+                )
+            )
+            self._session.add(EnvelopeRow(hash=entry.envelope_hash, data=envelope))
+            self._session.flush()
+            leaf_hashes.append(entry.leaf_hash)
+            indices.append(size)
+            size += 1
+        self._integrate(first, leaf_hashes)
+        return indices
+
+    def _integrate(self, size: int, hashes: list[bytes]) -> None:
+        """Add leaf hashes to the right edge of every tile level."""
+        level = 0
+        while hashes:
+            index, held = divmod(size, WIDTH)
+            tile = self._session.get(TileRow, (level, index)) if held else None
+            data = (tile.hashes if tile else b"") + b"".join(hashes)
+            hashes = []
+            for at in range(0, len(data), WIDTH * HASH_SIZE):
+                block = data[at : at + WIDTH * HASH_SIZE]
+                self._session.merge(TileRow(level=level, index=index, hashes=block))
+                if len(block) == WIDTH * HASH_SIZE:
+                    hashes.append(Tree.from_leaf_hashes(block).root)
+                index += 1
+            size >>= HEIGHT
+            level += 1
+
+    def checkpoint(self, key: PrivateKey) -> str:
+        """Sign the current tree head, or return the note already signed for this size."""
+        size = self.size
+        signed = self._session.get(CheckpointRow, size)
+        if signed:
+            return signed.note
+        head = Checkpoint(self.origin, size, self.root(size))
+        note = sign_note(head.to_text(), self.origin, key).decode()
+        self._session.add(CheckpointRow(size=size, note=note))
+        return note
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def root(self, size: int) -> bytes:
+        """Return the root over the first `size` entries."""
+        return range_root(0, size, self._node()) if size else EMPTY_ROOT
+
+    def latest_checkpoint(self) -> str | None:
+        """Return the note of the largest signed checkpoint."""
+        newest = select(CheckpointRow).order_by(col(CheckpointRow.size).desc()).limit(1)
+        row = self._session.exec(newest).first()
+        return row.note if row else None
+
+    def entry(self, index: int) -> Entry:
+        """Return one entry.
+
+        Raises:
+            InputError: the log has no such entry.
+        """
+        row = self._session.get(EntryRow, index)
+        if row is None:
+            raise InputError(f"the log has no entry {index}; its size is {self.size}")
+        return Entry.parse(row.leaf)
+
+    def envelope(self, index: int) -> bytes:
+        """Return the envelope of one entry.
+
+        Raises:
+            InputError: the log has no such entry.
+            LedgerError: the envelope was erased.
+        """
+        row = self._session.get(EnvelopeRow, self.entry(index).envelope_hash)
+        if row is None:
+            raise LedgerError(f"the envelope of entry {index} was erased")
+        return row.data
+
+    def prove_inclusion(self, index: int, size: int) -> InclusionProof:
+        """Return the proof that entry `index` is among the first `size`."""
+        return prove_inclusion(index, size, self._node())
+
+    def prove_consistency(self, old_size: int, size: int) -> ConsistencyProof:
+        """Return the proof that the first `old_size` entries are a prefix of the first `size`."""
+        return prove_consistency(old_size, size, self._node())
+
+    def tile(self, path: TilePath, size: int) -> bytes:
+        """Return the bytes of a tile in the log of `size` entries, as served.
+
+        Raises:
+            InputError: there is no such tile (yet).
+        """
+        held = tile_width(0 if path.level == ENTRIES else int(path.level), path.index, size)
+        if path.width > held:
+            raise InputError(f"there is no {path} in a log of {size} entries")
+        if path.level == ENTRIES:
+            first = path.index * WIDTH
+            leaves = (
+                select(EntryRow.leaf)
+                .where(col(EntryRow.index).between(first, first + path.width - 1))
+                .order_by(col(EntryRow.index))
+            )
+            return format_entries(self._session.exec(leaves))
+        return self._hashes(int(path.level), path.index)[: path.width * HASH_SIZE]
+
+    def _hashes(self, level: int, index: int) -> bytes:
+        row = self._session.get(TileRow, (level, index))
+        if row is None:
+            raise LedgerError(f"the log has lost {TilePath(level, index)}: restore it from a copy")
+        return row.hashes
+
+    def _node(self) -> Node:
+        read: dict[tuple[int, int], bytes] = {}
+
+        def tile(level: int, index: int) -> bytes:
+            if (level, index) not in read:
+                read[level, index] = self._hashes(level, index)
+            return read[level, index]
+
+        return node_from_tiles(tile)

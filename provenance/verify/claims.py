@@ -1,0 +1,37 @@
+"""What a bundle claims about itself, read before anything is verified: for discovery only."""
+
+from __future__ import annotations
+
+from provenance.errors import MalformedError
+from provenance.signing import Envelope
+from provenance.statements import Key, Statement
+from provenance.verify.bundle import Bundle
+from provenance.verify.policy import Policy, Signer
+
+__all__ = ["claimed_policy"]
+
+
+def claimed_policy(bundle: Bundle) -> Policy:
+    """Return the policy that the bundle's own key statements would make. It proves nothing.
+
+    Raises:
+        MalformedError: the bundle holds no genesis statement to read it from.
+    """
+    genesis: Key | None = None
+    signers = {}
+    for logged in bundle.standing:
+        statement = Statement.parse(Envelope.parse(logged.envelope).payload)
+        predicate = statement.predicate
+        if isinstance(predicate, Key) and predicate.action == "genesis":
+            genesis = predicate
+        elif isinstance(predicate, Key) and predicate.public_key is not None:
+            signer = Signer(name=statement.subjects[0].name, public_key=predicate.public_key)
+            signers[signer.key.keyid] = signer
+    if genesis is None:
+        raise MalformedError("no policy was given, and the bundle names no log of its own")
+    return Policy(
+        origin=genesis.origin or "",
+        log_keys=(genesis.log_key or "",),
+        admin_keys=genesis.admin_keys or (),
+        signers=tuple(signers.values()),
+    )

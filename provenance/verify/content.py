@@ -1,0 +1,66 @@
+"""What the caller holds in hand: a file, a folder or a table, hashed as the statement says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from provenance.errors import InputError
+from provenance.merkle import CompactRange
+from provenance.records import Artifact, Encoding, hash_record
+from provenance.records.sources import open_source
+
+__all__ = ["Content", "Measured"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found: the artifact, and the digests that its form allows (``sha256``, say)."""
+
+    artifact: Artifact
+    digests: Mapping[str, str]
+
+
+class Content:
+    """Anything that `provenance.records.sources.open_source` takes."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def measure(self, encoding: Encoding) -> Measured:
+        """Read everything and return the artifact that it is under `encoding`.
+
+        Raises:
+            InputError: it cannot be read, or not under this encoding.
+        """
+        source = open_source(self._data, encoding=encoding)
+        tree = CompactRange()
+        for block in source.leaf_hash_blocks():
+            tree.extend(block)
+        artifact = Artifact(root=tree.root(), size=tree.end, encoding=source.encoding)
+        return Measured(artifact, source.digests)
+
+    def file_leaves(self, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
+        """Yield (name, leaf hash) of one file for every end of its path, the shortest first.
+
+        A folder's tree names a file by its path within the folder, which is some end of the path
+        at which the file lies here. Yields nothing where `encoding` is not that of a folder.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        if encoding.name != "file" or not isinstance(self._data, (str, Path)):
+            return
+        path = Path(self._data).absolute()
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        for first in range(len(path.parts) - 1, 0, -1):
+            name = "/".join(path.parts[first:])
+            yield name, hash_record({"path": name, "sha256": digest, "size": size}, encoding)

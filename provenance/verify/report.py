@@ -1,0 +1,56 @@
+"""What a verification found, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["STEPS", "Check", "Mark", "Report"]
+
+STEPS = (
+    "bundle",
+    "checkpoint",
+    "witnesses",
+    "entry",
+    "envelope",
+    "signature",
+    "statement",
+    "record",
+    "anchor",
+    "standing",
+    "policy",
+)
+"""The names of all steps, in the order in which they run."""
+
+
+class Mark(StrEnum):
+    """How one step ended."""
+
+    HOLDS = "✓"
+    FAILS = "✗"
+    UNDECIDED = "?"
+    NOT_DEMANDED = "–"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step: its name, its mark and what was seen, in words for a person."""
+
+    step: str
+    mark: Mark
+    finding: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The steps that ran, in order. A failing one is the last."""
+
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, step: str) -> Check:
+        return next(check for check in self.checks if check.step == step)
+
+    def first(self, mark: Mark) -> Check | None:
+        """Return the first step with this mark."""
+        return next((check for check in self.checks if check.mark is mark), None)

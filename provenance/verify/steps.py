@@ -1,0 +1,404 @@
+"""Each step of a verification, as a method of the one case that it works on.
+
+A step may rest only on the policy, on what the caller brought and on the steps before it. It
+returns its mark and what it saw; what it established it leaves in the case for the next steps.
+It fails by raising one of `FAILURES`. The order is in `provenance.verify.verifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from provenance.anchoring import (
+    Anchor,
+    AnchorError,
+    AnchorFacts,
+    ChainPin,
+    ChainReader,
+    check_anchor,
+)
+from provenance.errors import ChainError, MalformedError, ProvenanceError
+from provenance.log import Checkpoint, Entry
+from provenance.merkle import CompactRange, ProofError, check_consistency, check_inclusion
+from provenance.records import Artifact, hash_record
+from provenance.signing import Envelope, Note, SignatureError, open_note
+from provenance.statements import KIND_NUMBERS, Statement
+from provenance.statements.predicates import Described
+from provenance.verify.bundle import Bundle, LoggedEnvelope
+from provenance.verify.claims import claimed_policy
+from provenance.verify.content import Content
+from provenance.verify.policy import Policy
+from provenance.verify.report import Mark
+from provenance.verify.standing import Standing, StandingError
+
+__all__ = ["FAILURES", "Anchored", "Case", "EveryEntry", "Finding", "StepError"]
+
+EveryEntry = Callable[[int], Iterable[tuple[bytes, bytes | None]]]
+"""size → the log's first `size` entries, each with its envelope if it is a key or supersede one."""
+
+Finding = tuple[Mark, str]
+"""How a step ended, and what it saw, in words for a person."""
+
+_KIND_NAMES = {number: kind for kind, number in KIND_NUMBERS.items()}
+
+
+class StepError(ProvenanceError):
+    """A step found something that does not hold."""
+
+
+FAILURES = (StepError, MalformedError, SignatureError, ProofError, AnchorError, StandingError)
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """An anchor that was checked against its chain."""
+
+    pin: ChainPin
+    anchor: Anchor
+    facts: AnchorFacts
+
+    @property
+    def time(self) -> datetime:
+        """The block's time: the entry is not younger."""
+        return datetime.fromtimestamp(self.facts.block_time, UTC)
+
+
+class Case:
+    """One bundle on its way through the steps; each step fills in what the next may rest on."""
+
+    bundle: Bundle
+    policy: Policy
+    note: Note
+    checkpoint: Checkpoint
+    entry: Entry
+    envelope: Envelope
+    signers: frozenset[str]
+    statement: Statement
+    artifact: Artifact
+    sensitivity: str
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        policy: Policy | None,
+        chains: Mapping[str, ChainReader],
+        every_entry: EveryEntry | None,
+        record: Any,
+        content: Content | None,
+        exact: bool,
+    ) -> None:
+        self.data = data
+        self.named_policy = policy
+        self.chains = chains
+        self.every_entry = every_entry
+        self.record = record
+        self.content = content
+        self.exact = exact
+        self.record_index: int | None = None
+        self.anchored: list[Anchored] = []
+        self.unreachable: list[str] = []
+        self.warnings: list[str] = []
+
+    # --- bundle · checkpoint · witnesses ------------------------------------------------------
+
+    def check_bundle(self) -> Finding:
+        """Of the form it should have; without a policy, read the one it claims."""
+        self.bundle = Bundle.parse(self.data)
+        self.policy = self.named_policy or claimed_policy(self.bundle)
+        anchors = len(self.bundle.anchors)
+        what = "a record" if self.bundle.record else "an artifact"
+        return Mark.HOLDS, f"proves {what}, with {anchors} anchor{'' if anchors == 1 else 's'}"
+
+    def check_checkpoint(self) -> Finding:
+        """Signed by a log key of the policy, and of its origin."""
+        known = (*self.policy.log_verifiers, *self.policy.witness_verifiers)
+        self.note = open_note(self.bundle.checkpoint.encode(), known)
+        self.checkpoint = Checkpoint.parse(self.note.text)
+        if self.checkpoint.origin != self.policy.origin:
+            raise StepError(
+                f"of the log {self.checkpoint.origin!r}; the policy names {self.policy.origin!r}"
+            )
+        if not any(signed.key in self.policy.log_verifiers for signed in self.note.signatures):
+            raise StepError("not signed by a log key of the policy")
+        return Mark.HOLDS, f"{self.checkpoint.origin} at {self.checkpoint.size} entries"
+
+    def check_witnesses(self) -> Finding:
+        """Which of the policy's witnesses cosigned the checkpoint."""
+        if not self.policy.witnesses:
+            return Mark.NOT_DEMANDED, "the policy names none"
+        count = self.witness_count
+        mark = Mark.HOLDS if count else Mark.NOT_DEMANDED
+        return mark, f"{count} of {len(self.policy.witnesses)} named witnesses cosigned"
+
+    @property
+    def witness_count(self) -> int:
+        """How many of the policy's witnesses, by distinct keys, cosigned the checkpoint."""
+        witnesses = {verifier.key.keyid for verifier in self.policy.witness_verifiers}
+        cosigned = {signed.key.key.keyid for signed in self.note.signatures if signed.time}
+        return len(witnesses & cosigned)
+
+    # --- entry · envelope · signature · statement ----------------------------------------------
+
+    def check_entry(self) -> Finding:
+        """In the log, and of this envelope."""
+        self.entry = self._logged(self.bundle.statement)
+        return Mark.HOLDS, f"entry {self.bundle.statement.index} of {self.checkpoint.size}"
+
+    def _logged(self, logged: LoggedEnvelope) -> Entry:
+        """Check that an envelope's entry is in the log, and return it."""
+        entry = Entry.parse(logged.entry)
+        check_inclusion(
+            leaf_hash=entry.leaf_hash,
+            index=logged.index,
+            size=self.checkpoint.size,
+            path=logged.path,
+            root=self.checkpoint.root,
+        )
+        if sha256(logged.envelope).digest() != entry.envelope_hash:
+            raise StepError(f"entry {logged.index} is of another envelope")
+        return entry
+
+    def check_envelope(self) -> Finding:
+        """In the one form of DSSE that the log accepts."""
+        self.envelope = Envelope.parse(self.bundle.statement.envelope)
+        count = len(self.envelope.signatures)
+        return Mark.HOLDS, f"DSSE with {count} signature{'' if count == 1 else 's'}"
+
+    def check_signature(self) -> Finding:
+        """By enough of the policy's signers who may sign this kind."""
+        kind = _KIND_NAMES[self.entry.kind]
+        allowed = [s.key for s in self.policy.signers if not s.kinds or kind in s.kinds]
+        self.signers = frozenset(self.envelope.verified_by(allowed))
+        self._demand_signers(self.policy.threshold, f"may sign statements of kind {kind!r}")
+        return Mark.HOLDS, "by " + ", ".join(self.signer_names)
+
+    def _demand_signers(self, wanted: int, ability: str) -> None:
+        if len(self.signers) < wanted:
+            raise StepError(
+                f"signed by {len(self.signers)} of the policy's signers who {ability}; "
+                f"{wanted} needed"
+            )
+
+    @property
+    def signer_names(self) -> tuple[str, ...]:
+        """The policy's names of those whose signatures count."""
+        return tuple(s.name for s in self.policy.signers if s.key.keyid in self.signers)
+
+    def check_statement(self) -> Finding:
+        """Well-formed, about an artifact, and what the entry says it is."""
+        self.statement = Statement.parse(self.envelope.payload)
+        self._matches(self.entry, self.statement)
+        predicate = self.statement.predicate
+        if not isinstance(predicate, Described):
+            raise StepError(f"of kind {self.statement.kind!r}, which describes no artifact")
+        self.artifact = predicate.artifact
+        self.sensitivity = predicate.sensitivity
+        return Mark.HOLDS, (
+            f"{self.statement.kind} {self.statement.subjects[0].name!r}: "
+            f"{self.artifact.size} records, encoding {self.artifact.encoding.name}"
+        )
+
+    @staticmethod
+    def _matches(entry: Entry, statement: Statement) -> None:
+        named = (KIND_NUMBERS[statement.kind], statement.artifact_digests())
+        if named != (entry.kind, entry.artifacts):
+            raise StepError("the entry names other artifacts or another kind")
+
+    # --- record --------------------------------------------------------------------------------
+
+    def check_record(self) -> Finding:
+        """The record, file or content at hand is what was signed."""
+        if self.record is not None:
+            return self._check_record(
+                hash_record(self.record, self.artifact.encoding), "the record"
+            )
+        if self.content is None:
+            hint = "; give the record to have it checked" if self.bundle.record else ""
+            return Mark.NOT_DEMANDED, "nothing was given to compare" + hint
+        if self.bundle.record is not None:
+            return self._check_file_of_folder(self.content)
+        return self._check_content(self.content)
+
+    def _check_record(self, leaf_hash: bytes, what: str) -> Finding:
+        proof = self.bundle.record
+        if proof is None:
+            raise StepError("the bundle proves no record: make one with `provenance prove`")
+        check_inclusion(
+            leaf_hash=leaf_hash,
+            index=proof.index,
+            size=self.artifact.size,
+            path=proof.path,
+            root=self.artifact.root,
+        )
+        self.record_index = proof.index
+        return Mark.HOLDS, f"{what} is number {proof.index} of {self.artifact.size}"
+
+    def _check_file_of_folder(self, content: Content) -> Finding:
+        """The signed name of a file is some end of the path at which it lies here."""
+        failure: ProofError | None = None
+        for name, leaf_hash in content.file_leaves(self.artifact.encoding):
+            try:
+                return self._check_record(leaf_hash, f"the file {name!r}")
+            except ProofError as error:
+                failure = error
+        raise failure or StepError("the bundle proves a record: give it with --record")
+
+    def _check_content(self, content: Content) -> Finding:
+        found = content.measure(self.artifact.encoding)
+        if found.artifact.digest != self.artifact.digest:
+            raise StepError(
+                f"{found.artifact.size} records with root {found.artifact.root.hex()}; signed are "
+                f"{self.artifact.size} with root {self.artifact.root.hex()}"
+            )
+        signed: Mapping[str, str] = self.statement.subjects[0].digest
+        differ = [name for name, value in found.digests.items() if signed.get(name, value) != value]
+        if not differ:
+            return Mark.HOLDS, f"all {self.artifact.size} records, recomputed"
+        if self.exact:
+            raise StepError(f"the same records, but another {differ[0]}: the file was re-encoded")
+        return Mark.HOLDS, f"all {self.artifact.size} records, recomputed; file re-encoded"
+
+    # --- anchor ----------------------------------------------------------------------------------
+
+    def check_anchor(self) -> Finding:
+        """Each anchor covers the entry, is continued by the checkpoint, and holds on its chain."""
+        pins = {(pin.chain_id, pin.contract, pin.ledger_id): pin for pin in self.policy.chains}
+        seen = []
+        for proof in self.bundle.anchors:
+            anchor = proof.anchor
+            if anchor.size <= self.bundle.statement.index:
+                raise StepError(
+                    f"the anchor at {anchor.size} entries does not cover entry "
+                    f"{self.bundle.statement.index}"
+                )
+            check_consistency(
+                old_size=anchor.size,
+                old_root=anchor.root,
+                size=self.checkpoint.size,
+                root=self.checkpoint.root,
+                path=proof.consistency,
+            )
+            pin = pins.get((anchor.chain_id, anchor.contract, anchor.ledger_id))
+            if pin is not None:
+                seen.append(self._ask(anchor, pin))
+        if not seen:
+            why = "none on a chain that the policy names" if self.bundle.anchors else "none"
+            return Mark.NOT_DEMANDED, why
+        self.anchored.sort(key=lambda anchored: anchored.time)
+        return Mark.HOLDS if self.anchored else Mark.UNDECIDED, "; ".join(seen)
+
+    def _ask(self, anchor: Anchor, pin: ChainPin) -> str:
+        reader = self.chains.get(pin.name)
+        if reader is None:
+            self.unreachable.append(pin.name)
+            return f"no way to reach chain {pin.name!r} is configured"
+        try:
+            facts = check_anchor(anchor, pin, reader)
+        except ChainError as error:
+            self.unreachable.append(pin.name)
+            return str(error)
+        anchored = Anchored(pin, anchor, facts)
+        self.anchored.append(anchored)
+        worth = " (embedded chain: worth as much as this machine)" if pin.embedded else ""
+        return (
+            f"block {anchor.block} of chain {pin.name!r}, {anchored.time:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{facts.confirmations} confirmations{worth}"
+        )
+
+    # --- standing --------------------------------------------------------------------------------
+
+    def check_standing(self) -> Finding:
+        """The signers' keys count at this place of the log; what was superseded."""
+        standing = Standing(self.policy.admins)
+        listed = [
+            (logged.index, self._logged(logged), logged.envelope)
+            for logged in sorted(self.bundle.standing, key=lambda logged: logged.index)
+        ]
+        scanned = self.every_entry is not None
+        for index, entry, envelope in self._scan(self.every_entry) if self.every_entry else listed:
+            self._apply(standing, index, entry, envelope)
+        index, kind = self.bundle.statement.index, self.statement.kind
+        undecided = []
+        for keyid in sorted(self.signers):
+            reason = standing.why_not(keyid, kind, index)
+            since = standing.compromised_since(keyid)
+            if reason is None and since is not None:
+                if self.anchored and self.anchored[0].time < since:
+                    continue
+                reason = f"key {keyid[:16]} is compromised since {since:%Y-%m-%d %H:%M:%S} UTC"
+                if self.unreachable:
+                    undecided.append(reason)
+                    continue
+            if reason is not None:
+                self.signers -= {keyid}
+                self.warnings.append(reason)
+        if len(self.signers) < self.policy.threshold:
+            raise StepError("; ".join(self.warnings))
+        superseded = standing.superseded.get(self.artifact.digest)
+        if superseded:
+            by = f" by {superseded.replacement!r}" if superseded.replacement else ""
+            self.warnings.append(f"superseded{by} at entry {superseded.index}: {superseded.reason}")
+        extent = "every entry scanned" if scanned else "as far as the prover lists"
+        finding = f"known up to entry {self.checkpoint.size - 1}, {extent}"
+        if undecided and len(self.signers) - len(undecided) < self.policy.threshold:
+            return Mark.UNDECIDED, "; ".join((*undecided, "and its anchor cannot be checked"))
+        if self.policy.standing == "scanned" and not scanned:
+            return Mark.UNDECIDED, f"{finding}; the policy wants every entry scanned"
+        return Mark.HOLDS, finding + ("; superseded" if superseded else "")
+
+    def _scan(self, every_entry: EveryEntry) -> Iterable[tuple[int, Entry, bytes]]:
+        """Yield every key and supersede entry, having hashed the whole log."""
+        tree, found = CompactRange(), []
+        for data, envelope in every_entry(self.checkpoint.size):
+            entry = Entry.parse(data)
+            if _KIND_NAMES[entry.kind] in ("key", "supersede"):
+                if envelope is None or sha256(envelope).digest() != entry.envelope_hash:
+                    raise StepError(f"the envelope of entry {tree.end} is missing")
+                found.append((tree.end, entry, envelope))
+            tree.append(entry.leaf_hash)
+        if (tree.end, tree.root()) != (self.checkpoint.size, self.checkpoint.root):
+            raise StepError("the entries at hand are not those of the checkpoint")
+        return found
+
+    def _apply(self, standing: Standing, index: int, entry: Entry, data: bytes) -> None:
+        envelope = Envelope.parse(data)
+        statement = Statement.parse(envelope.payload)
+        self._matches(entry, statement)
+        if statement.kind == "supersede" and self.artifact.digest not in entry.artifacts[:1]:
+            return
+        signers = frozenset(envelope.verified_by(standing.keys()))
+        standing.apply(index, statement, signers, original_signers=self.signers)
+
+    # --- policy ----------------------------------------------------------------------------------
+
+    def check_policy(self) -> Finding:
+        """What the sensitivity demands."""
+        level = self.policy.level(self.sensitivity)
+        demand = self.policy.demand(level)
+        self._demand_signers(
+            max(demand.signers, self.policy.threshold), f"count, as {level!r} demands"
+        )
+        if self.witness_count < demand.witnesses:
+            raise StepError(
+                f"{level!r} demands {demand.witnesses} witness; {self.witness_count} cosigned"
+            )
+        if demand.anchored and not self.anchored and not self.unreachable:
+            raise StepError(
+                f"{level!r} demands an anchor: run `provenance anchor`, then prove again"
+            )
+        if (
+            demand.final
+            and self.anchored
+            and not any(a.facts.final is not False for a in self.anchored)
+        ):
+            raise StepError(f"{level!r} demands a final anchor: wait until the block is final")
+        if self.named_policy is None:
+            return Mark.UNDECIDED, "consistent, but vouched for by nobody you named"
+        if demand.anchored and not self.anchored:
+            return Mark.UNDECIDED, f"{level!r} demands an anchor, and the chain is out of reach"
+        return Mark.HOLDS, f"{level!r}, under policy {self.policy.fingerprint[:16]}"

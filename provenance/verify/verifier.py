@@ -1,0 +1,145 @@
+"""The verifier: one list of steps, from the bytes of a bundle to a verdict.
+
+Nothing inside a bundle is trusted. The first step that fails ends the list. One that cannot be
+decided, because a chain does not answer, does not: later steps may still fail, and failing wins.
+
+Without a policy the same steps run under the one that the bundle's own first entry claims: the
+bundle may be consistent, yet nobody whom the caller named vouches for it, and the verdict is
+undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provenance.anchoring import ChainReader
+from provenance.errors import UndecidedError, VerificationError
+from provenance.log import Checkpoint
+from provenance.records import Artifact
+from provenance.statements import Statement
+from provenance.verify.content import Content
+from provenance.verify.policy import Policy
+from provenance.verify.report import Check, Mark, Report
+from provenance.verify.steps import FAILURES, Anchored, Case, EveryEntry, Finding
+
+__all__ = ["Verified", "Verifier"]
+
+_STEPS: tuple[tuple[str, Callable[[Case], Finding]], ...] = (
+    ("bundle", Case.check_bundle),
+    ("checkpoint", Case.check_checkpoint),
+    ("witnesses", Case.check_witnesses),
+    ("entry", Case.check_entry),
+    ("envelope", Case.check_envelope),
+    ("signature", Case.check_signature),
+    ("statement", Case.check_statement),
+    ("record", Case.check_record),
+    ("anchor", Case.check_anchor),
+    ("standing", Case.check_standing),
+    ("policy", Case.check_policy),
+)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What holds, under the policy with this fingerprint. Only `Verifier.verify` makes one.
+
+    Attributes:
+        statement: what was signed.
+        artifact: what it is about.
+        record_index: which record of it was shown to be in, if one was asked for.
+        index: of the statement's entry in the log.
+        signers: names of the policy's signers that count.
+        checkpoint: the tree head that covers the entry.
+        anchors: every anchor that holds, the earliest first.
+        report: each step, its mark and what it saw.
+        policy: the fingerprint of the policy, hex.
+    """
+
+    statement: Statement
+    artifact: Artifact
+    record_index: int | None
+    index: int
+    signers: tuple[str, ...]
+    checkpoint: Checkpoint
+    anchors: tuple[Anchored, ...]
+    report: Report
+    policy: str
+
+
+class Verifier:
+    """Verifies bundles under one policy.
+
+    Args:
+        policy: whom to trust; None never ends in `Verified`.
+        chains: the readers to ask, by the name of the policy's pin. They come from the caller's
+            configuration, never from a bundle.
+        every_entry: the whole log, where it is at hand, to look for revocations oneself.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        *,
+        chains: Mapping[str, ChainReader] | None = None,
+        every_entry: EveryEntry | None = None,
+    ) -> None:
+        self._policy = policy
+        self._chains = chains or {}
+        self._every_entry = every_entry
+
+    def verify(
+        self,
+        bundle: bytes,
+        *,
+        record: Any = None,
+        content: Content | None = None,
+        exact: bool = False,
+    ) -> Verified:
+        """Run every step.
+
+        Args:
+            bundle: the bytes of a bundle.
+            record: the record that the bundle is said to prove, as `hash_record` takes it.
+            content: the file, folder or table that the bundle is said to be about.
+            exact: a file must also be the same bytes, not only the same records.
+
+        Raises:
+            VerificationError: a step fails; ``.step`` names it.
+            UndecidedError: none fails, but one that is demanded is undecided.
+            InputError: `record` or `content` cannot be read.
+        """
+        case = Case(
+            bundle,
+            policy=self._policy,
+            chains=self._chains,
+            every_entry=self._every_entry,
+            record=record,
+            content=content,
+            exact=exact,
+        )
+        checks: list[Check] = []
+        for step, check in _STEPS:
+            try:
+                mark, finding = check(case)
+            except FAILURES as error:
+                checks.append(Check(step, Mark.FAILS, str(error)))
+                report = Report(tuple(checks), tuple(case.warnings))
+                raise VerificationError(f"{step}: {error}", step=step, report=report) from error
+            checks.append(Check(step, mark, finding))
+        report = Report(tuple(checks), tuple(case.warnings))
+        for step in ("standing", "policy"):
+            if report[step].mark is Mark.UNDECIDED:
+                raise UndecidedError(f"{step}: {report[step].finding}", step=step, report=report)
+        return Verified(
+            statement=case.statement,
+            artifact=case.artifact,
+            record_index=case.record_index,
+            index=case.bundle.statement.index,
+            signers=case.signer_names,
+            checkpoint=case.checkpoint,
+            anchors=tuple(case.anchored),
+            report=report,
+            policy=case.policy.fingerprint,
+        )

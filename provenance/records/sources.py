@@ -1,0 +1,334 @@
+"""The one door for data: anything that can be registered becomes a `Source` of leaves.
+
+::
+
+    source = open_source("data/train.parquet")
+    for block in source.leaf_hash_blocks():       # 32·n bytes each, in order
+        tree.extend(block)
+    source.encoding, source.schema, source.digests
+
+===============================================  ==========  =====================================
+what                                             encoding    read by
+===============================================  ==========  =====================================
+.jsonl, .jsonl.gz, .csv                          ``json``    `provenance.records.rows`
+.parquet, .arrow, .feather                       ``json``    `provenance.records.tables`
+a folder of only such files of one format        ``json``    each in path order
+a list of such files and folders, together       ``json``    each in the order given
+any other folder                                 ``file``    `provenance.records.files`
+any other file, bytes                            ``chunk``   `provenance.records.files`
+Arrow table, batch or reader; pandas, polars …   ``json``    `provenance.records.tables`
+an iterable of dicts                             ``json``    `provenance.records.rows`
+===============================================  ==========  =====================================
+
+Everything is read as a stream. Memory: 4,096 leaf hashes, and what the modules above state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from provenance.errors import InputError
+from provenance.merkle import leaf_hash
+from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Encoding
+from provenance.records.files import Chunks, Folder, Lines, Part, list_folder, readable
+from provenance.records.rows import Csv, JsonLines, Records
+
+__all__ = ["ENCODINGS", "Progress", "Source", "open_source"]
+
+Progress = Callable[[int, int | None], None]
+"""Called now and then with how much was read, and of how much where that is known: bytes on
+disk, or rows of what is in memory."""
+
+ENCODINGS = {"json": JSON, "line": LINE, "chunk": CHUNK, "file": FILE}
+"""Name → encoding with its default parameters."""
+
+_TABLES = {
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+_MEDIA_TYPES = {
+    "jsonl": "application/jsonl",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.file",
+}
+_MODELS = (".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".ckpt", ".keras", ".tflite", ".joblib")
+_LEAVES_PER_BLOCK = {"json": 4096, "line": 4096, "chunk": 16, "file": 64}
+
+
+class Source:
+    """An ordered stream of records under one encoding. Made by `open_source`.
+
+    Attributes:
+        name: the name of the file or folder, without the way to it; "" for what is in memory.
+        encoding: how records become leaves.
+        default_kind: "model" for a file that holds nothing but a model's weights, else "dataset".
+        media_type: of the file as on disk, where it is one file.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], encoding: Encoding, *, name: str = "", media_type: str = ""
+    ) -> None:
+        self._parts = parts
+        self._started = False
+        self._finished = False
+        self.name = name
+        self.encoding = encoding
+        self.default_kind = "model" if name.lower().endswith(_MODELS) else "dataset"
+        self.media_type = media_type or None
+
+    def leaves(self) -> Iterator[bytes]:
+        """Yield the leaf bytes of every record, in order. A source is read once.
+
+        Raises:
+            InputError: the input is not as it must be, or changed while it was read; or the
+                source was read before.
+        """
+        if self._started:
+            raise InputError(f"{self.name or 'this source'} was already read; open it again")
+        self._started = True
+        for part in self._parts:
+            yield from part.leaves()
+        self._finished = True
+
+    def leaf_hash_blocks(self, progress: Progress | None = None) -> Iterator[bytes]:
+        """Yield the leaf hashes, 32·n contiguous bytes at a time, n ≤ 4096.
+
+        Raises:
+            InputError: as `leaves`.
+        """
+        leaves = self.leaves()
+        count = _LEAVES_PER_BLOCK[self.encoding.name]
+        while block := b"".join(map(leaf_hash, islice(leaves, count))):
+            if progress is not None:
+                progress(sum(part.done for part in self._parts), self.total)
+            yield block
+
+    @property
+    def total(self) -> int | None:
+        """How much there is to read: bytes on disk, or rows of what is in memory, if known."""
+        totals = [part.total for part in self._parts]
+        return None if None in totals else sum(total for total in totals if total is not None)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """DigestSet of the file as on disk, where the source is one file (or bytes).
+
+        Raises:
+            ValueError: not all leaves were read yet.
+        """
+        self._check_finished()
+        return dict(self._parts[0].digests) if len(self._parts) == 1 else {}
+
+    @property
+    def schema(self) -> dict[str, str] | None:
+        """Column → type of a table; of several tables every type that a column has in them.
+
+        Given back to `open_source` it makes a CSV file of the same rows give the same leaves.
+
+        Raises:
+            ValueError: not all leaves were read yet.
+        """
+        self._check_finished()
+        types: dict[str, list[str]] = {}
+        for part in self._parts:
+            for column, kind in (part.schema or {}).items():
+                kinds = types.setdefault(column, [])
+                if kind not in kinds:
+                    kinds.append(kind)
+        if not any(part.schema is not None for part in self._parts):
+            return None
+        return {column: " | ".join(kinds) for column, kinds in types.items()}
+
+    def _check_finished(self) -> None:
+        if not self._finished:
+            raise ValueError("known only once all leaves were read")
+
+
+# --- the door -------------------------------------------------------------------------------------
+
+
+def open_source(
+    data: Any,
+    *,
+    encoding: str | Encoding | None = None,
+    together: bool = False,
+    ignore: Iterable[str] = (),
+    follow_symlinks: bool = False,
+    schema: Mapping[str, str] | None = None,
+) -> Source:
+    """Open anything that holds records. Nothing but names and sizes is read yet.
+
+    Args:
+        data: a path of a file or folder; a list of paths, with `together`; an Arrow table, record
+            batch or reader; a pandas or polars frame, or whatever exports an Arrow stream; an
+            iterable of dicts; bytes.
+        encoding: a name for its default parameters, or an `Encoding`; None for the default above.
+        ignore: globs of what to leave out of a folder, which is then of the encoding ``file``.
+        follow_symlinks: follow symlinks that stay inside the folder; encoding ``file`` likewise.
+        schema: column → type for the cells of CSV files; other formats carry their own.
+
+    Raises:
+        InputError: there is no such file, or its records cannot be had under this encoding.
+    """
+    chosen = _chosen(encoding, tuple(sorted(set(ignore))), follow_symlinks)
+    if together:
+        return _open_together(data, chosen, schema)
+    if isinstance(data, (str, os.PathLike)):
+        return _open_path(Path(data), chosen, schema)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return _open_bytes(bytes(data), chosen)
+    if chosen not in (None, JSON):
+        raise InputError(f"rows in memory have the encoding 'json', not {chosen.name!r}")
+    return Source([_rows_in_memory(data)], JSON)
+
+
+def _chosen(
+    encoding: str | Encoding | None, ignore: tuple[str, ...], follow_symlinks: bool
+) -> Encoding | None:
+    if isinstance(encoding, str):
+        if encoding not in ENCODINGS:
+            raise InputError(f"no encoding {encoding!r}; there are {', '.join(ENCODINGS)}")
+        encoding = ENCODINGS[encoding]
+    if not ignore and not follow_symlinks:
+        return encoding
+    if encoding is not None and encoding.name != "file":
+        raise InputError("only the encoding 'file' has globs to ignore and symlinks to follow")
+    return dataclasses.replace(encoding or FILE, ignore=ignore, follow_symlinks=follow_symlinks)
+
+
+def _open_path(path: Path, chosen: Encoding | None, schema: Mapping[str, str] | None) -> Source:
+    label = str(path)
+    with readable(label):
+        is_folder = path.is_dir()
+        name = path.name if path.name not in ("", "..") else path.resolve().name
+    if is_folder:
+        return _open_folder(path, label, name, chosen, schema)
+    table = _format_of(path)
+    encoding = chosen or (JSON if table else CHUNK)
+    if encoding.name == "json":
+        media_type = "application/gzip" if name.endswith(".gz") else _MEDIA_TYPES.get(table or "")
+        part = _table_part(path, label, schema)
+        return Source([part], encoding, name=name, media_type=media_type or "")
+    media_type = _MEDIA_TYPES.get(table or "", "application/octet-stream")
+    return Source([_raw_part(path, label, encoding)], encoding, name=name, media_type=media_type)
+
+
+def _open_folder(
+    path: Path, label: str, name: str, chosen: Encoding | None, schema: Mapping[str, str] | None
+) -> Source:
+    if chosen is not None and chosen.name in ("chunk", "line"):
+        raise InputError(f"{label} is a folder; the encoding {chosen.name!r} is for one file")
+    if chosen is None or chosen.name == "json":
+        shards = list_folder(path, label)
+        formats = {_format_of(Path(entry.path)) for entry in shards}
+        if len(formats) == 1 and None not in formats:
+            parts = [_table_part(path / e.path, str(path / e.path), schema) for e in shards]
+            return Source(parts, JSON, name=name)
+        if chosen is not None:
+            _refuse_as_tables([entry.path for entry in shards], label)
+    encoding = chosen or FILE
+    return Source([Folder(path, label, encoding)], encoding, name=name)
+
+
+def _refuse_as_tables(paths: list[str], label: str) -> None:
+    if not paths:
+        raise InputError(f"{label} holds no tables")
+    for path in paths:
+        if _format_of(Path(path)) is None:
+            raise InputError(f"{label} holds {path!r}, which is not a table; known are {_known()}")
+    raise InputError(f"{label} holds tables of several formats, {paths[0]!r} and others")
+
+
+def _open_together(data: Any, chosen: Encoding | None, schema: Mapping[str, str] | None) -> Source:
+    if isinstance(data, (str, os.PathLike)):
+        data = [data]
+    paths = list(data) if isinstance(data, Iterable) else [data]
+    if not paths or not all(isinstance(path, (str, os.PathLike)) for path in paths):
+        raise InputError("together joins the tables of a list of paths")
+    if chosen not in (None, JSON):
+        raise InputError(f"together joins tables under the encoding 'json', not {chosen.name!r}")
+    sources = [_open_path(Path(path), JSON, schema) for path in paths]
+    name = sources[0].name if len(sources) == 1 else ""
+    return Source([part for source in sources for part in source._parts], JSON, name=name)
+
+
+def _open_bytes(data: bytes, chosen: Encoding | None) -> Source:
+    label = "the bytes given"
+    encoding = chosen or CHUNK
+    if encoding.name == "json":
+        return Source([JsonLines(data, label)], encoding)
+    return Source([_raw_part(data, label, encoding)], encoding)
+
+
+def _raw_part(source: Path | bytes, label: str, encoding: Encoding) -> Part:
+    if encoding.name == "line":
+        return Lines(source, label)
+    if encoding.chunk_size is None:
+        raise InputError(f"{label} is not a folder; the encoding 'file' is for folders")
+    return Chunks(source, label, encoding.chunk_size)
+
+
+def _table_part(path: Path, label: str, schema: Mapping[str, str] | None) -> Part:
+    with readable(label):
+        path.stat()
+    table = _format_of(path)
+    if table == "jsonl":
+        return JsonLines(path, label, gzipped=path.name.lower().endswith(".gz"))
+    if table == "csv":
+        return Csv(path, label, schema)
+    if table is None:
+        raise InputError(f"{label} is not a table; known are {_known()}")
+    tables = _tables(label)
+    part: Part = (
+        tables.ParquetFile(path, label) if table == "parquet" else tables.ArrowFile(path, label)
+    )
+    return part
+
+
+def _rows_in_memory(data: Any) -> Part:
+    label = "the rows given"
+    package = type(data).__module__.partition(".")[0]
+    if package in ("pyarrow", "pandas") or hasattr(data, "__arrow_c_stream__"):
+        batches: Part | None = _tables(label).batches_of(data, f"the {type(data).__name__} given")
+        if batches is not None:
+            return batches
+    elif isinstance(data, Iterable) and not isinstance(data, Mapping):
+        if isinstance(data, Sequence) and data and isinstance(data[0], (str, os.PathLike)):
+            raise InputError("a list of paths: open each by itself, or all of them together")
+        return Records(data, label)
+    raise InputError(
+        f"no records in a {type(data).__name__}; a path, a table or frame, an iterable of dicts "
+        "or bytes can be read"
+    )
+
+
+def _tables(label: str) -> Any:
+    try:
+        from provenance.records import tables
+    except ImportError:
+        raise InputError(
+            f"{label} needs pyarrow: pip install 'provenance-ledger[tables]'"
+        ) from None
+    return tables
+
+
+def _format_of(path: Path) -> str | None:
+    name = path.name.lower()
+    for suffix, table in _TABLES.items():
+        if name.endswith(suffix):
+            return table
+    return None
+
+
+def _known() -> str:
+    return ", ".join(_TABLES)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provenance.verify.report import Report
+    from provenance.verification.report import Report
 
 __all__ = [
     "ChainError",
@@ -62,7 +62,7 @@ class VerificationError(ProvenanceError):
     """Something was checked and does not hold.
 
     Attributes:
-        step: the name of the first verification step that failed (``provenance.verify.STEPS``).
+        step: the name of the first verification step that failed (``provenance.verification.STEPS``).
         report: every step with its mark and its evidence.
     """
 

@@ -31,10 +31,14 @@ from provenance import forms
 from provenance.anchoring.anchor import ANCHORED_TOPIC, Head
 from provenance.errors import ChainError, ChainUnreachableError, InputError, MalformedError
 
-__all__ = ["MAX_ANSWER", "RpcReader"]
+__all__ = ["MAX_ANSWER", "NodeRefusedError", "RpcReader"]
 
 MAX_ANSWER = 8 << 20
 """Bytes of an answer that are read at most. The largest, a block's transaction hashes, is 1 MB."""
+
+
+class NodeRefusedError(ChainError):
+    """The node is there, and will not: an error object, or an HTTP status of 4xx."""
 
 
 class RpcReader:
@@ -82,7 +86,7 @@ class RpcReader:
         """Return the number of the newest final block; None where the node names none."""
         try:
             block = self._ask("eth_getBlockByNumber", "finalized", False)
-        except _RefusedError:
+        except NodeRefusedError:
             return None
         return None if block is None else self._member(block, "number")
 
@@ -97,18 +101,24 @@ class RpcReader:
 
     def anchored(self, contract: str, ledger_id: bytes, block: int) -> list[Head]:
         """Return the heads that `contract` reports, in this one block, for this ledger id."""
+        logs = self._logs(contract, ledger_id, block, block)
+        return [self._anchored(log, contract, ledger_id, block) for log in logs]
+
+    def _logs(
+        self, contract: str, ledger_id: bytes, first: int, last: int, *more_topics: str
+    ) -> list[Any]:
         logs = self._ask(
             "eth_getLogs",
             {
-                "fromBlock": hex(block),
-                "toBlock": hex(block),
+                "fromBlock": hex(first),
+                "toBlock": hex(last),
                 "address": contract,
-                "topics": [_hex(ANCHORED_TOPIC), _hex(ledger_id)],
+                "topics": [_hex(ANCHORED_TOPIC), _hex(ledger_id), *more_topics],
             },
         )
         if not isinstance(logs, list):
             raise self._garbage("eth_getLogs", logs)
-        return [self._anchored(log, contract, ledger_id, block) for log in logs]
+        return logs
 
     def _anchored(self, log: Any, contract: str, ledger_id: bytes, block: int) -> Head:
         """Read one log; one that was not asked for is an error, not something to skip."""
@@ -138,7 +148,7 @@ class RpcReader:
         if not isinstance(answer, dict) or answer.get("id") != 1:
             raise self._garbage(method, answer)
         if answer.get("error") is not None:
-            raise _RefusedError(f"{self._name} refuses {method}: {_message(answer['error'])}")
+            raise NodeRefusedError(f"{self._name} refuses {method}: {_message(answer['error'])}")
         if "result" not in answer:
             raise self._garbage(method, answer)
         return answer["result"]
@@ -189,7 +199,7 @@ class RpcReader:
         except urllib.error.HTTPError as error:
             with error:
                 later = error.code == 429 or error.code >= 500
-                kind = ChainUnreachableError if later else ChainError
+                kind = ChainUnreachableError if later else NodeRefusedError
                 raise kind(f"{self._name} answers HTTP {error.code}") from None
 
     def _too_slow(self) -> ChainUnreachableError:
@@ -216,10 +226,6 @@ class RpcReader:
 
     def _garbage(self, what: str, value: Any) -> ChainError:
         return ChainError(f"{self._name} answers {ascii(value)[:80]} for {what}")
-
-
-class _RefusedError(ChainError):
-    """The node answers with an error object: it is there, and will not."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -27,7 +27,7 @@ class CompactRange:
 
     @classmethod
     def over(cls, begin: int, leaf_hashes: bytes) -> Self:
-        """Return the range of 32·n contiguous bytes of leaf hashes, the first of them at `begin`."""
+        """Return the range of 32·n contiguous bytes of leaf hashes, the first at `begin`."""
         end = begin + len(leaf_hashes) // HASH_SIZE
         left, right = [], []
         first, last, level = begin, end, leaf_hashes

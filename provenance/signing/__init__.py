@@ -1,7 +1,7 @@
 """Who signed what: keys, envelopes and notes.
 
 - `keys`: Ed25519 and ECDSA P-256
-- `keyfiles`: private keys on disk
+- `pkcs8`, `keyfiles`: private keys under a passphrase, and on disk
 - `dsse`: signed statements
 - `note`: signed tree heads and their cosignatures
 

@@ -37,9 +37,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -49,6 +47,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from provenance.errors import InputError, MalformedError, ProvenanceError
+from provenance.signing import pkcs8
 
 __all__ = ["Algorithm", "PrivateKey", "PublicKey", "SignatureError", "is_encrypted"]
 
@@ -198,7 +197,7 @@ class PrivateKey:
 
     @classmethod
     def from_pem(
-        cls, data: bytes, passphrase: bytes | None = None, name: str = "key"
+        cls, data: bytes, passphrase: bytes | None = None, name: str = "the key"
     ) -> PrivateKey:
         """Read a PEM private key (PKCS #8, or the traditional form of OpenSSL).
 
@@ -241,12 +240,12 @@ class PrivateKey:
         Raises:
             InputError: an empty passphrase.
         """
-        encryption: KeySerializationEncryption = NoEncryption()
-        if passphrase is not None:
-            if not passphrase:
-                raise InputError("an empty passphrase protects nothing")
-            encryption = BestAvailableEncryption(passphrase)
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+        if passphrase is None:
+            return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        if not passphrase:
+            raise InputError("an empty passphrase protects nothing")
+        der = self._key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return pkcs8.encrypt(der, passphrase)
 
 
 def is_encrypted(pem: bytes) -> bool:

@@ -8,13 +8,13 @@
 - `report`: what each step found
 """
 
-from provenance.verify.bundle import BUNDLE_TYPE, AnchorProof, Bundle, LoggedEnvelope, RecordProof
-from provenance.verify.content import Content
-from provenance.verify.policy import Demand, Policy, Signer
-from provenance.verify.report import STEPS, Check, Mark, Report
-from provenance.verify.standing import Standing, StandingError
-from provenance.verify.steps import Anchored, EveryEntry
-from provenance.verify.verifier import Verified, Verifier
+from provenance.verification.bundle import BUNDLE_TYPE, AnchorProof, Bundle, LoggedEnvelope, RecordProof
+from provenance.verification.content import Content
+from provenance.verification.policy import Demand, Policy, Signer
+from provenance.verification.report import STEPS, Check, Mark, Report
+from provenance.verification.standing import Standing, StandingError
+from provenance.verification.steps import Anchored, EveryEntry
+from provenance.verification.verifier import Verified, Verifier
 
 __all__ = [
     "BUNDLE_TYPE",

@@ -19,10 +19,10 @@ from provenance.errors import UndecidedError, VerificationError
 from provenance.log import Checkpoint
 from provenance.records import Artifact
 from provenance.statements import Statement
-from provenance.verify.content import Content
-from provenance.verify.policy import Policy
-from provenance.verify.report import Check, Mark, Report
-from provenance.verify.steps import FAILURES, Anchored, Case, EveryEntry, Finding
+from provenance.verification.content import Content
+from provenance.verification.policy import Policy
+from provenance.verification.report import Check, Mark, Report
+from provenance.verification.steps import FAILURES, Anchored, Case, EveryEntry, Finding
 
 __all__ = ["Verified", "Verifier"]
 

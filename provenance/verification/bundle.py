@@ -16,7 +16,7 @@ What stands elsewhere is left out, so that no two parts of a bundle can disagree
 root, size and encoding stand inside the signed statement, and a proof's tree size is that of the
 artifact, or of the checkpoint.
 
-Everything here is hostile until `provenance.verify.verifier` has said otherwise.
+Everything here is hostile until `provenance.verification.verifier` has said otherwise.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from provenance.errors import MalformedError
 from provenance.signing import Envelope
 from provenance.statements import Key, Statement
-from provenance.verify.bundle import Bundle
-from provenance.verify.policy import Policy, Signer
+from provenance.verification.bundle import Bundle
+from provenance.verification.policy import Policy, Signer
 
 __all__ = ["claimed_policy"]
 

@@ -2,7 +2,7 @@
 
 A step may rest only on the policy, on what the caller brought and on the steps before it. It
 returns its mark and what it saw; what it established it leaves in the case for the next steps.
-It fails by raising one of `FAILURES`. The order is in `provenance.verify.verifier`.
+It fails by raising one of `FAILURES`. The order is in `provenance.verification.verifier`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from provenance.records import Artifact, hash_record
 from provenance.signing import Envelope, Note, SignatureError, open_note
 from provenance.statements import KIND_NUMBERS, Statement
 from provenance.statements.predicates import Described
-from provenance.verify.bundle import Bundle, LoggedEnvelope
-from provenance.verify.claims import claimed_policy
-from provenance.verify.content import Content
-from provenance.verify.policy import Policy
-from provenance.verify.report import Mark
-from provenance.verify.standing import Standing, StandingError
+from provenance.verification.bundle import Bundle, LoggedEnvelope
+from provenance.verification.claims import claimed_policy
+from provenance.verification.content import Content
+from provenance.verification.policy import Policy
+from provenance.verification.report import Mark
+from provenance.verification.standing import Standing, StandingError
 
 __all__ = ["FAILURES", "Anchored", "Case", "EveryEntry", "Finding", "StepError"]
 

@@ -1,0 +1,190 @@
+"""Write to a chain through any node: public, private or a consortium's.
+
+Reading is `RpcReader`'s, strict and with the standard library alone; web3 estimates, prices,
+signs, sends and waits. ::
+
+    chain = RpcChain("https://node.example/…", account)
+
+What has to work: EIP-1559 fees and chains without them, a gas price of zero, proof-of-authority
+headers, no ``finalized`` tag. A transaction takes the account's next nonce *by mined blocks*: so
+one that got stuck is replaced by the next attempt, at a higher price, and can never be mined beside
+it. That asks for one sender at a time for each account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from eth_account import Account
+from web3 import HTTPProvider, Web3
+from web3.exceptions import (
+    ContractLogicError,
+    MethodUnavailable,
+    TimeExhausted,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import TxParams, Wei
+
+from provenance.anchoring.contract import Chain, Mined, Receipt, refusal
+from provenance.anchoring.jsonrpc import NodeRefusedError, RpcReader
+from provenance.errors import ChainError, ChainUnreachableError, InputError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+__all__ = ["RpcChain"]
+
+SMALLEST_WINDOW = 256
+"""Blocks of one log query; every provider allows more than that."""
+
+PRICE_RAISES = 8
+"""Each by a quarter, so a stuck transaction is outbid up to six times its price."""
+
+
+class RpcChain(RpcReader, Chain):
+    """A chain behind a node, and an account on it that pays for what is sent."""
+
+    def __init__(
+        self,
+        url: str,
+        account: LocalAccount | bytes,
+        *,
+        timeout: float = 10.0,
+        patience: float = 120.0,
+    ) -> None:
+        """Name node and account; nothing is sent yet.
+
+        Args:
+            url: as for `RpcReader`.
+            account: an eth-account account, or a private key of 32 bytes.
+            timeout: seconds for one exchange with the node.
+            patience: seconds until a transaction must be mined.
+
+        Raises:
+            InputError: not such a URL or key.
+        """
+        super().__init__(url, timeout)
+        try:
+            self._account = Account.from_key(account) if isinstance(account, bytes) else account
+        except Exception:
+            raise InputError("an account's private key is 32 bytes, below the curve's order") from None
+        self._patience = patience
+        self._web3 = Web3(
+            HTTPProvider(
+                url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+            )
+        )
+        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+
+    @property
+    def address(self) -> str:
+        """The sending account."""
+        return self._account.address.lower()
+
+    def find(self, contract: str, ledger_id: bytes, size: int) -> Receipt | None:
+        """Return where the head of `size` was anchored; None if it was not.
+
+        Newest blocks first, in windows as large as the node allows.
+        """
+        topic = f"0x{size:064x}"
+        end = self.head()
+        width = end + 1
+        while end >= 0:
+            begin = max(0, end - width + 1)
+            try:
+                logs = self._logs(contract, ledger_id, begin, end, topic)
+            except NodeRefusedError:
+                if width <= SMALLEST_WINDOW:
+                    raise
+                width = max(SMALLEST_WINDOW, width // 8)
+                continue
+            for log in logs:
+                block = self._member(log, "blockNumber")
+                self._anchored(log, contract, ledger_id, block)
+                tx_hash = self._bytes(log.get("transactionHash"), "eth_getLogs")
+                return Receipt(tx_hash, block, self.block_time(block))
+            end = begin - 1
+        return None
+
+    def _send(self, to: str | None, data: bytes) -> Mined:
+        with self._mapping():
+            transaction = self._transaction(to, data)
+            tx_hash = self._submit(transaction)
+            try:
+                mined = self._web3.eth.wait_for_transaction_receipt(
+                    tx_hash, timeout=self._patience, poll_latency=0.1
+                )
+            except TimeExhausted:
+                raise ChainUnreachableError(
+                    f"{self.name} has not mined 0x{tx_hash.hex()} within {self._patience:g} "
+                    "seconds; it may still do so: call again"
+                ) from None
+            block = int(mined["blockNumber"])
+            if mined["status"] != 1:
+                self._web3.eth.call(transaction, block)  # says why, as an exception
+                raise refusal(self.name, b"", f"0x{tx_hash.hex()} failed in block {block}")
+            address = mined.get("contractAddress")
+            created = None if address is None else str(address).lower()
+        return Mined(Receipt(tx_hash, block, self.block_time(block)), created)
+
+    def _transaction(self, to: str | None, data: bytes) -> TxParams:
+        eth = self._web3.eth
+        transaction: TxParams = {
+            "from": self._account.address,
+            "chainId": self.chain_id(),
+            "data": data,
+            "value": Wei(0),
+            "nonce": eth.get_transaction_count(self._account.address, "latest"),
+        }
+        if to is not None:
+            transaction["to"] = Web3.to_checksum_address(to)
+        # The estimate finds a refusal before anything is paid. A quarter more, since the exact
+        # path through the contract depends on a state that may move on until it is mined.
+        transaction["gas"] = eth.estimate_gas(transaction) * 5 // 4
+        base_fee = eth.get_block("latest").get("baseFeePerGas")
+        if base_fee is None:
+            transaction["gasPrice"] = eth.gas_price
+            return transaction
+        tip = self._tip()
+        transaction["maxPriorityFeePerGas"] = tip
+        transaction["maxFeePerGas"] = Wei(2 * base_fee + tip)
+        return transaction
+
+    def _tip(self) -> Wei:
+        try:
+            return self._web3.eth.max_priority_fee
+        except (MethodUnavailable, Web3RPCError):
+            return Wei(0)
+
+    def _submit(self, transaction: TxParams) -> bytes:
+        for _ in range(PRICE_RAISES):
+            signed = self._account.sign_transaction(cast(dict[str, object], transaction))
+            try:
+                return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+            except Web3RPCError as error:
+                said = str(error).lower()
+                if "already known" in said or "already imported" in said:
+                    return bytes(signed.hash)
+                if "underpriced" not in said:
+                    raise
+            for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
+                if name in transaction:
+                    transaction[name] = Wei(transaction[name] * 5 // 4 + 1)
+        raise ChainError(f"{self.name} wants a higher price for a transaction than is offered")
+
+    @contextmanager
+    def _mapping(self) -> Iterator[None]:
+        """Let no exception of web3 out."""
+        try:
+            yield
+        except ChainError:
+            raise
+        except ContractLogicError as error:
+            data = error.data if isinstance(error.data, str) else ""
+            raise refusal(self.name, _bytes_of(data), str(error.message or "")) from None
+        except (OSError, Web3RPCError) as error:
+            ...

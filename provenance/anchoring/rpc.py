@@ -15,18 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import requests
 from eth_account import Account
+from eth_utils.exceptions import ValidationError
+from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
-from web3.exceptions import (
-    ContractLogicError,
-    MethodUnavailable,
-    TimeExhausted,
-    Web3Exception,
-    Web3RPCError,
-)
-from web3.middleware import ExtraDataToPOAMiddleware
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
 from web3.types import TxParams, Wei
 
 from provenance.anchoring.contract import Chain, Mined, Receipt, refusal
@@ -68,17 +64,13 @@ class RpcChain(RpcReader, Chain):
             InputError: not such a URL or key.
         """
         super().__init__(url, timeout)
-        try:
-            self._account = Account.from_key(account) if isinstance(account, bytes) else account
-        except Exception:
-            raise InputError("an account's private key is 32 bytes, below the curve's order") from None
+        self._account = _local_account(account)
         self._patience = patience
-        self._web3 = Web3(
-            HTTPProvider(
-                url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-            )
+        provider = HTTPProvider(
+            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
         )
-        self._web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        provider.global_ccip_read_enabled = False  # no contract sends us to an address of its own
+        self._web3 = Web3(provider)
 
     @property
     def address(self) -> str:
@@ -116,7 +108,7 @@ class RpcChain(RpcReader, Chain):
             tx_hash = self._submit(transaction)
             try:
                 mined = self._web3.eth.wait_for_transaction_receipt(
-                    tx_hash, timeout=self._patience, poll_latency=0.1
+                    HexBytes(tx_hash), timeout=self._patience, poll_latency=0.1
                 )
             except TimeExhausted:
                 raise ChainUnreachableError(
@@ -145,24 +137,24 @@ class RpcChain(RpcReader, Chain):
         # The estimate finds a refusal before anything is paid. A quarter more, since the exact
         # path through the contract depends on a state that may move on until it is mined.
         transaction["gas"] = eth.estimate_gas(transaction) * 5 // 4
-        base_fee = eth.get_block("latest").get("baseFeePerGas")
-        if base_fee is None:
+        block = self._ask("eth_getBlockByNumber", "latest", False)
+        if not isinstance(block, dict) or block.get("baseFeePerGas") is None:
             transaction["gasPrice"] = eth.gas_price
             return transaction
         tip = self._tip()
-        transaction["maxPriorityFeePerGas"] = tip
-        transaction["maxFeePerGas"] = Wei(2 * base_fee + tip)
+        transaction["maxPriorityFeePerGas"] = Wei(tip)
+        transaction["maxFeePerGas"] = Wei(2 * self._member(block, "baseFeePerGas") + tip)
         return transaction
 
-    def _tip(self) -> Wei:
+    def _tip(self) -> int:
         try:
-            return self._web3.eth.max_priority_fee
-        except (MethodUnavailable, Web3RPCError):
-            return Wei(0)
+            return self._quantity(self._ask("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
+        except NodeRefusedError:
+            return 0  # the method is not everywhere; where it is not, nobody expects a tip
 
     def _submit(self, transaction: TxParams) -> bytes:
         for _ in range(PRICE_RAISES):
-            signed = self._account.sign_transaction(cast(dict[str, object], transaction))
+            signed = self._account.sign_transaction(cast(dict[str, Any], transaction))
             try:
                 return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
             except Web3RPCError as error:
@@ -171,14 +163,15 @@ class RpcChain(RpcReader, Chain):
                     return bytes(signed.hash)
                 if "underpriced" not in said:
                     raise
+            prices = cast(dict[str, int], transaction)
             for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas"):
-                if name in transaction:
-                    transaction[name] = Wei(transaction[name] * 5 // 4 + 1)
+                if name in prices:
+                    prices[name] = prices[name] * 5 // 4 + 1
         raise ChainError(f"{self.name} wants a higher price for a transaction than is offered")
 
     @contextmanager
     def _mapping(self) -> Iterator[None]:
-        """Let no exception of web3 out."""
+        """Let no exception of web3 out, nor the URL that those of requests repeat."""
         try:
             yield
         except ChainError:
@@ -186,5 +179,35 @@ class RpcChain(RpcReader, Chain):
         except ContractLogicError as error:
             data = error.data if isinstance(error.data, str) else ""
             raise refusal(self.name, _bytes_of(data), str(error.message or "")) from None
-        except (OSError, Web3RPCError) as error:
-            ...
+        except Web3RPCError as error:
+            raise NodeRefusedError(f"{self.name} refuses: {ascii(error.message)[:200]}") from None
+        except requests.HTTPError as error:
+            status = 0 if error.response is None else error.response.status_code
+            later = not 400 <= status < 500 or status == 429
+            kind = ChainUnreachableError if later else NodeRefusedError
+            raise kind(f"{self.name} answers HTTP {status}") from None
+        except (Web3Exception, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ChainError(
+                f"{self.name} answers what web3 cannot read ({type(error).__name__})"
+            ) from None
+        except OSError as error:
+            raise ChainUnreachableError(
+                f"{self.name} does not answer ({type(error).__name__})"
+            ) from None
+
+
+def _bytes_of(data: str) -> bytes:
+    """Return the bytes of 0x… hex; none where it is something else."""
+    try:
+        return bytes.fromhex(data.removeprefix("0x"))
+    except ValueError:
+        return b""
+
+
+def _local_account(account: LocalAccount | bytes) -> LocalAccount:
+    if not isinstance(account, bytes):
+        return account
+    try:
+        return cast("LocalAccount", Account.from_key(account))
+    except (ValueError, ValidationError):
+        raise InputError("an account's private key is 32 bytes, below the curve's order") from None

@@ -150,7 +150,7 @@ def map_value(value: Any, where: str = "the record") -> Json:
 
 def _map(value: Any, levels: int) -> Json:
     if isinstance(value, Mapping):
-        return {_key(name): _map(item, _descend(levels)) for name, item in value.items()}
+        return {name: _map(value[name], _descend(levels)) for name in _ordered(value)}
     if isinstance(value, (list, tuple)):
         return [_map(item, _descend(levels)) for item in value]
     mapped = _map_scalar(value)
@@ -163,16 +163,12 @@ def _descend(levels: int) -> int:
     return levels - 1
 
 
-def _key(name: Any) -> str:
-    if not isinstance(name, str):
-        raise InputError(f"the key {name!r} is not a string")
-    return name
-
-
 def _map_scalar(value: Any) -> Json:
     """Map anything but a dict or a list; a numpy array becomes a list, yet to be mapped."""
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str.__str__(value)  # of a subclass, too, the plain text
     if isinstance(value, int):
         return _map_integer(int(value))
     if isinstance(value, float):
@@ -305,35 +301,43 @@ def _text(value: Any, levels: int) -> str:
     kind = type(value)
     if kind is str:
         return string_text(value)
-    if kind is dict or isinstance(value, Mapping):
-        levels = _descend(levels)
-        return object_text({_key(name): _text(item, levels) for name, item in value.items()})
-    if kind is list or kind is tuple or isinstance(value, (list, tuple)):
-        levels = _descend(levels)
-        return "[" + ",".join([_text(item, levels) for item in value]) + "]"
-    return _scalar_text(_map_scalar(value), levels)
-
-
-def _scalar_text(value: Json, levels: int) -> str:
     if value is None:
         return "null"
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    if isinstance(value, str):
-        return string_text(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is float:
         return number_text(value)
-    return _text(value, levels)
+    if kind is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return str(value)
+    if kind is dict or isinstance(value, Mapping):
+        levels = _descend(levels)
+        members = [f"{string_text(name)}:{_text(value[name], levels)}" for name in _ordered(value)]
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        levels = _descend(levels)
+        return "[" + ",".join([_text(item, levels) for item in value]) + "]"
+    # What is left becomes a string, a number, a list: all of them handled above.
+    return _text(_map_scalar(value), levels)
 
 
 def object_text(members: Mapping[str, str]) -> str:
-    """Return the object with these member texts, sorted by UTF-16 code units (RFC 8785, 3.2.3)."""
-    names = sorted(members) if "".join(members).isascii() else sorted(members, key=_utf16)
-    return "{" + ",".join([f"{string_text(name)}:{members[name]}" for name in names]) + "}"
+    """Return the object that has these texts as members."""
+    return (
+        "{" + ",".join([f"{string_text(name)}:{members[name]}" for name in _ordered(members)]) + "}"
+    )
+
+
+def _ordered(members: Mapping[Any, Any]) -> list[str]:
+    """Return the names, sorted by UTF-16 code units (RFC 8785, section 3.2.3)."""
+    try:
+        is_ascii = "".join(members).isascii()
+    except TypeError:
+        raise InputError(f"the key {_first_non_string(members)!r} is not a string") from None
+    return sorted(members) if is_ascii else sorted(members, key=_utf16)
+
+
+def _first_non_string(members: Mapping[Any, Any]) -> Any:
+    return next(name for name in members if not isinstance(name, str))
 
 
 def _utf16(name: str) -> bytes:

@@ -183,7 +183,7 @@ def check_schema(schema: pa.Schema, label: str) -> dict[str, str]:
             _check_type(field.type, MAX_DEPTH - 1)
         except InputError as error:
             raise InputError(f"{label}: the column {field.name!r} {error}") from None
-        types[field.name] = str(field.type)
+        types[field.name] = _type_text(field.type)
     return types
 
 
@@ -208,6 +208,21 @@ def _check_type(kind: pa.DataType, levels: int) -> None:
         _check_type(kind.value_type, levels - 1)
     elif _writer_of(kind) is None:
         raise InputError(f"has the type {kind}, which has no JSON form")
+
+
+def _type_text(kind: pa.DataType) -> str:
+    """Return the type as a reader of the rows sees it, whatever layout it has in memory."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _type_text(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _type_text(kind.value_type)
+    if pa.types.is_struct(kind):
+        return f"struct<{', '.join(f'{field.name}: {_type_text(field.type)}' for field in kind)}>"
+    if pa.types.is_map(kind):
+        return f"map<string, {_type_text(kind.item_type)}>"
+    if _is_list(kind):
+        return f"list<{_type_text(kind.value_type)}>"
+    return str(kind).removeprefix("large_").removesuffix("_view")
 
 
 def _is_string(kind: pa.DataType) -> bool:

@@ -179,7 +179,7 @@ def turns(index, size):
     return turns(index, k) + "R" if index < k else turns(index - k, size - k) + "L"
 
 
-@pytest.mark.parametrize("size", range(1, 34))
+@pytest.mark.parametrize("size", range(1, 28))
 def test_a_proof_at_another_size_holds_only_where_the_same_hashing_is_asked(size):
     """RFC 9162 binds no size into a root: why the size is signed together with the root.
 
@@ -187,7 +187,7 @@ def test_a_proof_at_another_size_holds_only_where_the_same_hashing_is_asked(size
     """
     for index in range(size):
         proof = tree(size).prove(index)
-        for other_size in range(36):
+        for other_size in range(30):
             for other_index in range(other_size):
                 assert accepts(
                     leaf_hash=tree(size).leaf(index),

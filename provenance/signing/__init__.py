@@ -9,7 +9,12 @@ Nothing here knows what the signed bytes say.
 """
 
 from provenance.signing.dsse import PAYLOAD_TYPE, Envelope, Signature, import_foreign, pae, sign
-from provenance.signing.keyfiles import read_key_file, write_key_file
+from provenance.signing.keyfiles import (
+    read_key_file,
+    read_secret_file,
+    write_key_file,
+    write_secret_file,
+)
 from provenance.signing.keys import Algorithm, PrivateKey, PublicKey, SignatureError, is_encrypted
 from provenance.signing.note import (
     COSIGNATURE,
@@ -44,8 +49,10 @@ __all__ = [
     "open_note",
     "pae",
     "read_key_file",
+    "read_secret_file",
     "sign",
     "sign_note",
     "strip_foreign_lines",
     "write_key_file",
+    "write_secret_file",
 ]

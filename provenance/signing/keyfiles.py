@@ -14,7 +14,7 @@ from pathlib import Path
 from provenance.errors import InputError, LedgerError
 from provenance.signing.keys import PrivateKey
 
-__all__ = ["read_key_file", "write_key_file"]
+__all__ = ["read_key_file", "read_secret_file", "write_key_file", "write_secret_file"]
 
 MAX_KEY_FILE = 64 * 1024
 
@@ -28,8 +28,28 @@ def write_key_file(path: str | os.PathLike[str], key: PrivateKey, passphrase: by
         InputError: there is a file of this name, or an empty passphrase.
         LedgerError: the file cannot be written.
     """
+    write_secret_file(path, key.to_pem(passphrase))
+
+
+def read_key_file(path: str | os.PathLike[str], passphrase: bytes | None = None) -> PrivateKey:
+    """Read a private key.
+
+    Raises:
+        InputError: no such file, a file that others may read or write, no passphrase or a wrong
+            one, a key of an unknown algorithm.
+        MalformedError: not a private key.
+    """
+    return PrivateKey.from_pem(read_secret_file(path), passphrase, name=f"the key file {path}")
+
+
+def write_secret_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write the new file `path`, mode 0600; durable, with its name, when this returns.
+
+    Raises:
+        InputError: there is a file of this name.
+        LedgerError: the file cannot be written.
+    """
     target = Path(path)
-    data = key.to_pem(passphrase)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -49,13 +69,11 @@ def write_key_file(path: str | os.PathLike[str], key: PrivateKey, passphrase: by
         raise LedgerError(f"cannot write the key file {target}: {error.strerror}") from None
 
 
-def read_key_file(path: str | os.PathLike[str], passphrase: bytes | None = None) -> PrivateKey:
-    """Read a private key.
+def read_secret_file(path: str | os.PathLike[str]) -> bytes:
+    """Return what the file `path` holds, of which others than its owner may know nothing.
 
     Raises:
-        InputError: no such file, a file that others may read or write, no passphrase or a wrong
-            one, a key of an unknown algorithm.
-        MalformedError: not a private key.
+        InputError: no such file, or one that others may read or write.
     """
     try:
         with Path(path).open("rb") as file:
@@ -68,7 +86,7 @@ def read_key_file(path: str | os.PathLike[str], passphrase: bytes | None = None)
             f"others than its owner may use the key file {path} "
             f"(mode {stat.S_IMODE(mode):04o}): chmod 600 {path}"
         )
-    return PrivateKey.from_pem(data, passphrase, name=f"the key file {path}")
+    return data
 
 
 def _sync_folder(folder: Path) -> None:

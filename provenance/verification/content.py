@@ -30,13 +30,20 @@ class Content:
     def __init__(self, data: Any) -> None:
         self._data = data
 
-    def measure(self, encoding: Encoding) -> Measured:
+    def measure(self, encoding: Encoding, schema: Mapping[str, str] | None) -> Measured:
         """Read everything and return the artifact that it is under `encoding`.
+
+        The signed `schema` gives the cells of a CSV file their types.
 
         Raises:
             InputError: it cannot be read, or not under this encoding.
         """
-        source = open_source(self._data, encoding=encoding)
+        together = isinstance(self._data, list) and all(
+            isinstance(part, (str, Path)) for part in self._data
+        )
+        source = open_source(
+            self._data, encoding=encoding, together=together and bool(self._data), schema=schema
+        )
         tree = CompactRange()
         for block in source.leaf_hash_blocks():
             tree.extend(block)

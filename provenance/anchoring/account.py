@@ -1,0 +1,57 @@
+"""The account that sends a ledger's anchors: one secp256k1 key, kept as PEM like every other key."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256K1,
+    EllipticCurvePrivateKey,
+    derive_private_key,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from provenance.errors import InputError
+
+__all__ = ["account_from_pem", "account_to_pem", "generate_account"]
+
+
+def generate_account() -> bytes:
+    """Return a new private key, 32 bytes."""
+    return _secret(generate_private_key(SECP256K1()))
+
+
+def account_to_pem(secret: bytes, passphrase: bytes | None) -> bytes:
+    """Return a private key as PKCS #8 PEM, encrypted where a passphrase is given."""
+    key = derive_private_key(int.from_bytes(secret, "big"), SECP256K1())
+    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def account_from_pem(data: bytes, passphrase: bytes | None, *, name: str) -> bytes:
+    """Return the private key, 32 bytes; `name` names the file in errors.
+
+    Raises:
+        InputError: not such a key, or not under this passphrase.
+    """
+    encrypted = b"ENCRYPTED" in data
+    if encrypted and passphrase is None:
+        raise InputError(f"{name} is encrypted and no passphrase was given")
+    try:
+        key = load_pem_private_key(data, passphrase if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        wrong = "does not open: wrong passphrase" if encrypted else "is not a PEM private key"
+        raise InputError(f"{name} {wrong}") from None
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256K1):
+        raise InputError(f"{name} is not a secp256k1 key, which an account on a chain has")
+    return _secret(key)
+
+
+def _secret(key: EllipticCurvePrivateKey) -> bytes:
+    return key.private_numbers().private_value.to_bytes(32, "big")

@@ -1,0 +1,177 @@
+"""The catalogue: what the log's statements name, indexed for look-ups.
+
+Nothing here is true on its own: every row follows from an envelope in the log, is written in the
+transaction that appends it, and could be built again from the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from provenance.records import ARTIFACT_DIGEST, Artifact
+from provenance.statements import Statement
+from provenance.statements.predicates import Described
+
+__all__ = ["AnchorRow", "Catalog", "MentionRow", "RegisteredArtifact"]
+
+_ARTIFACT_KINDS = ("dataset", "model", "outputs")
+
+
+class MentionRow(SQLModel, table=True):
+    """An artifact that a statement names, as its subject or as something it refers to."""
+
+    __tablename__ = "mention"
+
+    entry: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    digest: str = Field(index=True)
+    name: str = Field(index=True)
+    kind: str
+    subject: bool
+    root: str | None = Field(default=None, index=True)
+    sha256: str | None = Field(default=None, index=True)
+
+
+class AnchorRow(SQLModel, table=True):
+    """A tree head that was seen on a chain."""
+
+    __tablename__ = "anchor"
+
+    chain: str = Field(primary_key=True)
+    size: int = Field(primary_key=True)
+    root: bytes
+    block: int
+    block_time: int
+    tx_hash: bytes
+
+
+@dataclass(frozen=True)
+class RegisteredArtifact:
+    """An artifact in a ledger: its statement and its place in the log.
+
+    Attributes:
+        name: given at registration; not unique, the newest of a name is meant by it.
+        kind: ``dataset``, ``model`` or ``outputs``.
+        artifact: root, size and encoding.
+        index: of the statement's entry in the log.
+        statement: what was signed.
+        digests: the subject's DigestSet, hex.
+    """
+
+    name: str
+    kind: str
+    artifact: Artifact
+    index: int
+    statement: Statement
+    digests: dict[str, str]
+
+    @classmethod
+    def of(cls, index: int, statement: Statement) -> RegisteredArtifact:
+        """Return what the statement at entry `index` registers."""
+        predicate, subject = statement.predicate, statement.subjects[0]
+        if not isinstance(predicate, Described):
+            raise TypeError(f"a statement of kind {statement.kind!r} registers nothing")
+        return cls(
+            subject.name, statement.kind, predicate.artifact, index, statement, dict(subject.digest)
+        )
+
+    @property
+    def digest(self) -> str:
+        """The artifact digest, 64 hex digits."""
+        return self.artifact.digest_hex
+
+    @property
+    def root(self) -> str:
+        """The tree's root, 64 hex digits."""
+        return self.artifact.root.hex()
+
+    @property
+    def size(self) -> int:
+        """The number of records."""
+        return self.artifact.size
+
+
+class Catalog:
+    """Look-ups within a session of the ledger's database."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, index: int, statement: Statement) -> None:
+        """Index the statement of a new entry."""
+        predicate = statement.predicate
+        root = predicate.artifact.root.hex() if isinstance(predicate, Described) else None
+        named = [(subject, True) for subject in statement.subjects]
+        named += [(reference, False) for reference in predicate.references()]
+        for position, (resource, is_subject) in enumerate(named):
+            self._session.add(
+                MentionRow(
+                    entry=index,
+                    position=position,
+                    digest=resource.digest.get(ARTIFACT_DIGEST, ""),
+                    name=resource.name,
+                    kind=statement.kind,
+                    subject=is_subject,
+                    root=root if is_subject else None,
+                    sha256=resource.digest.get("sha256"),
+                )
+            )
+
+    def registrations(
+        self,
+        *,
+        name: str | None = None,
+        digest: str | None = None,
+        kind: str | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[int]:
+        """Return entries that register an artifact, newest first."""
+        query = select(MentionRow.entry).where(
+            MentionRow.subject, col(MentionRow.kind).in_([kind] if kind else _ARTIFACT_KINDS)
+        )
+        if name is not None:
+            query = query.where(MentionRow.name == name)
+        if digest is not None:
+            query = query.where(MentionRow.digest == digest)
+        if before is not None:
+            query = query.where(MentionRow.entry < before)
+        return list(self._session.exec(query.order_by(col(MentionRow.entry).desc()).limit(limit)))
+
+    def digests_like(self, prefix: str) -> set[str]:
+        """Return artifact digests whose digest, root or sha256 starts with `prefix` (hex)."""
+        query = select(MentionRow.digest).where(
+            MentionRow.subject,
+            col(MentionRow.kind).in_(_ARTIFACT_KINDS),
+            col(MentionRow.digest).startswith(prefix)
+            | col(MentionRow.root).startswith(prefix)
+            | col(MentionRow.sha256).startswith(prefix),
+        )
+        return set(self._session.exec(query.distinct()))
+
+    def naming(self, digests: Iterable[str]) -> set[int]:
+        """Return every entry whose statement names one of these artifacts."""
+        query = select(MentionRow.entry).where(col(MentionRow.digest).in_(list(digests)))
+        return set(self._session.exec(query.distinct()))
+
+    def of_kinds(self, *kinds: str) -> Iterator[int]:
+        """Yield the entries of these kinds, in order."""
+        query = select(MentionRow.entry).where(col(MentionRow.kind).in_(kinds)).distinct()
+        yield from self._session.exec(query.order_by(col(MentionRow.entry)))
+
+    def count(self) -> int:
+        """Return how many artifacts are registered."""
+        query = select(MentionRow.digest).where(
+            MentionRow.subject, col(MentionRow.kind).in_(_ARTIFACT_KINDS)
+        )
+        return len(set(self._session.exec(query.distinct())))
+
+    def anchors(self, *, chain: str | None = None, above: int = 0) -> list[AnchorRow]:
+        """Return anchors of trees with more than `above` entries, the smallest tree first."""
+        query = select(AnchorRow).where(AnchorRow.size > above)
+        if chain is not None:
+            query = query.where(AnchorRow.chain == chain)
+        return list(self._session.exec(query.order_by(col(AnchorRow.size))))

@@ -97,9 +97,7 @@ class VerifierKey:
             raise MalformedError(f"the vkey {name!r} is of no type known here: 01 and 04 are")
         key = cls(name, PublicKey.from_raw(data[1:]), cast("Literal[1, 4]", data[0]))
         if key.key_id.hex() != key_id:
-            raise MalformedError(
-                f"the vkey {name!r} has the key ID {key.key_id.hex()}, not {key_id}"
-            )
+            raise MalformedError(f"the key ID in the vkey {name!r} must be {key.key_id.hex()}")
         return key
 
     def __str__(self) -> str:
@@ -249,9 +247,7 @@ def _split(note: bytes) -> tuple[str, list[_Line]]:
         raise MalformedError("the note has no signature lines after an empty line")
     rows = signatures[:-1].split("\n")
     if len(rows) > MAX_SIGNATURES:
-        raise MalformedError(
-            f"the note has {len(rows)} signatures; at most {MAX_SIGNATURES} are read"
-        )
+        raise MalformedError(f"the note has {len(rows)} signatures, more than {MAX_SIGNATURES}")
     return text + "\n", [_parse_line(row) for row in rows]
 
 

@@ -9,12 +9,13 @@ once::
         contract: Annotated[str, ADDRESS]
         confirmations: int = 1             # has a default: may be left out
 
-    pin = forms.decode(ChainPin, forms.parse(data, cap=1 << 20), "policy")
+    value = forms.parse(data, what="the pin", cap=1 << 20)
+    pin = forms.decode(ChainPin, value, "the pin")
     forms.encode(pin)                      # → {"chainId": …}; canonical bytes: forms.dump(pin)
 
 `parse` refuses what RFC 8259 leaves open and attackers use: duplicate keys, invalid UTF-8,
-unpaired surrogates, NaN, numbers with a fraction or exponent where none are wanted, integers
-beyond 2^53-1, nesting deeper than 64, more bytes than the cap. `decode` refuses unknown and
+unpaired surrogates, NaN, integers beyond 2^53-1 (unless RFC 8785 writes a double so: then it is
+a double), nesting deeper than 64, more bytes than the cap. `decode` refuses unknown and
 missing fields and values of another type. `encode` is its inverse; `dump` writes RFC 8785.
 A field whose value is None is left out, and so null is never the value of a field.
 
@@ -162,10 +163,14 @@ def _constant(what: str, token: str) -> Json:
     raise MalformedError(f"{what} holds {token}, which is not JSON")
 
 
-def _integer(what: str, token: str) -> int:
-    if len(token) > 17 or abs(int(token)) > MAX_INTEGER:
-        raise MalformedError(f"{what} holds an integer beyond 2^53-1: {token[:24]}")
-    return int(token)
+def _integer(what: str, token: str) -> int | float:
+    if len(token) <= 22:  # the longest that RFC 8785 writes: below 1e21, with a sign
+        if abs(int(token)) <= MAX_INTEGER:
+            return int(token)
+        # RFC 8785 writes a double from 2^53 to 1e21 without a point. It is read as that double.
+        if rfc8785.dumps(float(token)) == token.encode():
+            return float(token)
+    raise MalformedError(f"{what} holds an integer beyond 2^53-1: {token[:24]}")
 
 
 def _float(what: str, token: str) -> float:

@@ -135,7 +135,7 @@ def keyid_of_vkey(vkey: str) -> str:
     Raises:
         MalformedError: not a vkey of type 0x01.
     """
-    material = forms.decode_base64(vkey.rpartition("+")[2], "the key of the vkey")
+    material = forms.decode_base64(vkey.split("+", 2)[-1], "the key of the vkey")
     if vkey.count("+") < 2 or len(material) != 33 or material[0] != 1:
         raise MalformedError(f"not a vkey of an Ed25519 key: {vkey[:80]!r}")
     return sha256(_ED25519_SPKI + material[1:]).hexdigest()

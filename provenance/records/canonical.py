@@ -150,9 +150,11 @@ def map_value(value: Any, where: str = "the record") -> Json:
 
 def _map(value: Any, levels: int) -> Json:
     if isinstance(value, Mapping):
-        return {name: _map(value[name], _descend(levels)) for name in _ordered(value)}
+        levels = _descend(levels)
+        return {name: _map(value[name], levels) for name in _ordered(value)}
     if isinstance(value, (list, tuple)):
-        return [_map(item, _descend(levels)) for item in value]
+        levels = _descend(levels)
+        return [_map(item, levels) for item in value]
     mapped = _map_scalar(value)
     return _map(mapped, levels) if isinstance(mapped, list) else mapped
 

@@ -83,7 +83,7 @@ class ParquetFile(_TableFile):
     """A Parquet file."""
 
     def _rows(self, file: pa.NativeFile) -> Iterator[bytes]:
-        with pq.ParquetFile(file, buffer_size=1 << 20) as table:
+        with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as table:
             self.schema = check_schema(table.schema_arrow, self.label)
             groups = [table.metadata.row_group(i) for i in range(table.num_row_groups)]
             row_size = sum(group.total_byte_size for group in groups) // max(

@@ -8,6 +8,10 @@ memory-mapped tree and a log in tiles alike.
 A path of an inclusion proof runs from the leaf's sibling up. The exact number of hashes follows
 from index and size alone, and is checked before anything is hashed.
 
+No root fixes the number of its leaves: leaf 0 of 5 and leaf 0 of 8 ask for the same hashing. So a
+check means something only with a size that is signed together with the root, as in an artifact
+digest or a checkpoint; with it, the index is fixed too.
+
 The tests hold this against a ten-line recursive reference for every index of every size up to
 a few hundred, and against ``merkletools``.
 """

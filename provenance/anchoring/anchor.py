@@ -190,6 +190,8 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
 def root_at(reader: ChainReader, contract: str, ledger_id: bytes, size: int) -> bytes | None:
     """Return the root that the contract has for `ledger_id` at `size`; None where it has none.
 
+    `ledger_id` is 32 bytes, `size` at most 2^64-1.
+
     Raises:
         ChainError: the chain does not answer, or not with one word.
     """

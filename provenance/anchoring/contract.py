@@ -32,7 +32,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
 from provenance.anchoring.anchor import ANCHORED_TOPIC, ChainPin, ChainReader, Head, root_at
-from provenance.errors import ChainError
+from provenance.errors import ChainError, InputError
 
 __all__ = ["Chain", "Receipt", "RefusedError", "artifact", "runtime_code", "view"]
 
@@ -84,7 +84,7 @@ class Chain(ChainReader, ABC):
     Addresses are 0x and 40 lower-case hex digits. Every method waits until the transaction is
     mined, and may raise `ChainError`: of which `RefusedError` if the contract refuses, and
     `ChainUnreachableError` if the chain does not answer in time (the transaction may still be
-    mined: call again).
+    mined: call again). Arguments that the contract's ABI has no room for are an `InputError`.
     """
 
     @property
@@ -142,8 +142,9 @@ class Chain(ChainReader, ABC):
             root: of the tree, 32 bytes.
             proof: the consistency proof from the contract's latest head; empty for the first.
         """
+        data = _encode("anchor", ledger_id, size, root, proof)
         if root_at(self, contract, ledger_id, size) != root:
-            receipt = self._send(contract, _encode("anchor", ledger_id, size, root, proof)).receipt
+            receipt = self._send(contract, data).receipt
             if Head(size, root) in self.anchored(contract, ledger_id, receipt.block):
                 return receipt
         found = self.find(contract, ledger_id, size)
@@ -254,7 +255,7 @@ def _encode(function: str, *arguments: Any) -> bytes:
     try:
         data = encode([_type(parameter) for parameter in item["inputs"]], arguments)
     except (EncodingError, TypeError, ValueError) as error:
-        raise ChainError(f"{function} cannot be called with these arguments: {error}") from None
+        raise InputError(f"{function} cannot be called with these arguments: {error}") from None
     return bytes.fromhex(artifact()["methodIdentifiers"][_signature(item)]) + data
 
 

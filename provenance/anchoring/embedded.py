@@ -32,31 +32,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI
-from eth.chains.base import MiningChain
-from eth.constants import (
-    CREATE_CONTRACT_ADDRESS,
-    POST_MERGE_DIFFICULTY,
-    POST_MERGE_MIX_HASH,
-    POST_MERGE_NONCE,
-    ZERO_ADDRESS,
-)
-from eth.db.atomic import AtomicDB
-from eth.db.backends.base import BaseDB
-from eth.exceptions import PyEVMError
-from eth.vm.forks.prague import PragueVM
-from eth_keys.datatypes import PrivateKey
-from eth_typing import Address, BlockNumber
-from eth_utils.crypto import keccak
-from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException  # type: ignore[import-untyped]
-from trie.exceptions import MissingTraversalNode, MissingTrieNode
+from typing import TYPE_CHECKING
 
 from provenance.anchoring.anchor import ADDRESS, Head
 from provenance.anchoring.contract import Chain, Mined, Receipt, anchored_of, refusal
+from provenance.anchoring.evm import EVM_ERRORS, GAS_LIMIT, NodeTable, evm_class, genesis
+from provenance.anchoring.recursion import recursion_limit_kept
 from provenance.errors import ChainError, InputError
+
+with recursion_limit_kept():
+    from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI
+    from eth.chains.base import MiningChain
+    from eth.constants import CREATE_CONTRACT_ADDRESS, ZERO_ADDRESS
+    from eth.db.atomic import AtomicDB
+    from eth_keys.datatypes import PrivateKey
+    from eth_typing import Address, BlockNumber
+    from eth_utils.exceptions import ValidationError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -70,17 +61,8 @@ FILE_KIND = 0x70726F76
 
 FILE_VERSION = 1
 BUSY_SECONDS = 30.0
-GAS_LIMIT = 30_000_000
 TRANSACTION_GAS = 16_000_000
 CHAIN_ID_FLOOR = 2**52
-EVM_ERRORS = (
-    PyEVMError,
-    ValidationError,
-    RLPException,
-    MissingTrieNode,
-    MissingTraversalNode,
-    KeyError,
-)
 
 SCHEMA = (
     "CREATE TABLE chain (id INTEGER NOT NULL) STRICT",
@@ -111,7 +93,7 @@ class EmbeddedChain(Chain):
         self._key = key
         self._clock = clock
         self._lock = threading.RLock()
-        self._evm = _evm_class(chain_id)
+        self._evm = evm_class(chain_id)
 
     @classmethod
     def create(
@@ -184,7 +166,7 @@ class EmbeddedChain(Chain):
             for statement in SCHEMA:
                 self._connection.execute(statement)
             self._connection.execute("INSERT INTO chain VALUES (?)", (self._chain_id,))
-            self._evm.from_genesis(self._nodes(), _genesis(self._clock))
+            self._evm.from_genesis(self._nodes(), genesis(int(self._clock())))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -337,7 +319,7 @@ class EmbeddedChain(Chain):
     # --- transactions of the file ---------------------------------------------------------------
 
     def _nodes(self) -> AtomicDB:
-        return AtomicDB(_NodeTable(self._connection, self._path))
+        return AtomicDB(NodeTable(self._connection, self._path))
 
     @contextmanager
     def _reading(self) -> Iterator[MiningChain]:
@@ -364,63 +346,6 @@ class EmbeddedChain(Chain):
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-
-class _NodeTable(BaseDB):
-    """py-evm's key-value store as a table; each value checked against its key."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._path = path
-
-    def __getitem__(self, key: bytes) -> bytes:
-        row = self._connection.execute("SELECT value FROM node WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        value: bytes = row[0]
-        if len(key) == 32 and keccak(value) != key:
-            raise ChainError(f"{self._path} is damaged: a value does not have its hash")
-        return value
-
-    def __setitem__(self, key: bytes, value: bytes) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO node VALUES (?, ?)", (key, value))
-
-    def __delitem__(self, key: bytes) -> None:
-        if not self._connection.execute("DELETE FROM node WHERE key = ?", (key,)).rowcount:
-            raise KeyError(key)
-
-    def _exists(self, key: bytes) -> bool:
-        found = self._connection.execute("SELECT 1 FROM node WHERE key = ?", (key,)).fetchone()
-        return found is not None
-
-
-def _evm_class(chain_id: int) -> type[MiningChain]:
-    """Return the rules of a chain: Prague from genesis, and a gas limit that stays."""
-
-    class EmbeddedEVM(MiningChain):
-        vm_configuration = ((BlockNumber(0), PragueVM),)
-
-        def create_header_from_parent(
-            self, parent_header: BlockHeaderAPI, **header_params: Any
-        ) -> BlockHeaderAPI:
-            header_params["gas_limit"] = parent_header.gas_limit
-            return super().create_header_from_parent(parent_header, **header_params)
-
-    EmbeddedEVM.chain_id = chain_id
-    return EmbeddedEVM
-
-
-def _genesis(clock: Callable[[], float]) -> dict[str, Any]:
-    """Return the genesis header: a base fee of zero, which light blocks never raise."""
-    return {
-        "base_fee_per_gas": 0,
-        "coinbase": ZERO_ADDRESS,
-        "difficulty": POST_MERGE_DIFFICULTY,
-        "gas_limit": GAS_LIMIT,
-        "mix_hash": POST_MERGE_MIX_HASH,
-        "nonce": POST_MERGE_NONCE,
-        "timestamp": int(clock()),
-    }
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -17,17 +17,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import requests
-from eth_account import Account
-from eth_utils.exceptions import ValidationError
-from hexbytes import HexBytes
-from web3 import HTTPProvider, Web3
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
-from web3.types import TxParams, Wei
-
 from provenance.anchoring.contract import Chain, Mined, Receipt, refusal
 from provenance.anchoring.jsonrpc import NodeRefusedError, RpcReader
+from provenance.anchoring.recursion import recursion_limit_kept
 from provenance.errors import ChainError, ChainUnreachableError, InputError
+
+with recursion_limit_kept():
+    import requests
+    from eth_account import Account
+    from eth_utils.exceptions import ValidationError
+    from hexbytes import HexBytes
+    from web3 import HTTPProvider, Web3
+    from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception, Web3RPCError
+    from web3.types import TxParams, Wei
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

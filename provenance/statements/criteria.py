@@ -50,7 +50,7 @@ def judge(metrics: Mapping[str, Metric], criteria: Mapping[str, str]) -> bool:
 def measured(metrics: Mapping[str, Any]) -> dict[str, Metric]:
     """Return numbers of any library as the metrics of a statement.
 
-    Integers beyond 2^53-1, doubles that large, and `decimal.Decimal` become text.
+    Integers beyond 2^53-1 and `decimal.Decimal` become text.
 
     Raises:
         InputError: not a number.
@@ -70,7 +70,7 @@ def _measured(name: str, value: Any) -> Metric:
         elif math.isnan(number):
             metric = "NaN"
         else:
-            metric = number if abs(number) <= forms.MAX_INTEGER else repr(number)
+            metric = number
     else:
         raise InputError(f"the metric {name!r} is not a number: {value!r}")
     _value(name, metric)

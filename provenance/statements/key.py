@@ -79,6 +79,8 @@ class Key(Predicate):
             given = getattr(self, name) is not None
             if given and name not in needed | allowed:
                 raise MalformedError(f"a {self.action!r} of a key has no {name}")
+            if given and not getattr(self, name):
+                raise MalformedError(f"{name} is empty; leave it out instead")
             if not given and name in needed:
                 raise MalformedError(f"a {self.action!r} of a key needs {name}")
         if self.compromised_since is not None:
@@ -87,8 +89,8 @@ class Key(Predicate):
             raise MalformedError("the kinds are not sorted, or one stands twice")
         if self.admin_keys is not None:
             keyids = [keyid_of_pem(pem) for pem in self.admin_keys]
-            if not keyids or len(set(keyids)) != len(keyids):
-                raise MalformedError("a genesis has one admin key or more, each once")
+            if len(set(keyids)) != len(keyids):
+                raise MalformedError("an admin key stands twice")
         if self.replaces is not None and self.replaces == self.subject_keyid:
             raise MalformedError("a key cannot replace itself")
 

@@ -286,7 +286,8 @@ class EmbeddedChain(Chain):
                 )
                 .as_signed_transaction(key, chain_id=self._chain_id)
             )
-            evm.set_header_timestamp(max(int(self._clock()), evm.header.timestamp))
+            parent = evm.get_canonical_head()
+            evm.set_header_timestamp(max(int(self._clock()), parent.timestamp + 1))
             imported, (receipt,), (computation,) = evm.mine_all([transaction], blob_gas_used=0)
             if computation.is_error:
                 raise self._refusal(computation)
@@ -356,7 +357,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -382,7 +387,7 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise ChainError(f"the embedded chain {path} cannot be used: {error}") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # UnicodeError: SQLite quotes a damaged schema
         raise ChainError(f"{path} is damaged, or not an embedded chain: {error}") from error
     except EVM_ERRORS as error:
         raise ChainError(f"{path} is damaged: {error}") from error

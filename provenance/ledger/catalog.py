@@ -6,13 +6,13 @@ transaction that appends it, and could be built again from the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from provenance.records import ARTIFACT_DIGEST, Artifact
-from provenance.statements import Statement
+from provenance.statements import ArtifactRef, Statement, Subject
 from provenance.statements.predicates import Described
 
 __all__ = ["AnchorRow", "Catalog", "MentionRow", "RegisteredArtifact"]
@@ -104,9 +104,9 @@ class Catalog:
         """Index the statement of a new entry."""
         predicate = statement.predicate
         root = predicate.artifact.root.hex() if isinstance(predicate, Described) else None
-        named = [(subject, True) for subject in statement.subjects]
-        named += [(reference, False) for reference in predicate.references()]
-        for position, (resource, is_subject) in enumerate(named):
+        named: list[Subject | ArtifactRef] = [*statement.subjects, *predicate.references()]
+        for position, resource in enumerate(named):
+            subject = isinstance(resource, Subject)
             self._session.add(
                 MentionRow(
                     entry=index,
@@ -114,8 +114,8 @@ class Catalog:
                     digest=resource.digest.get(ARTIFACT_DIGEST, ""),
                     name=resource.name,
                     kind=statement.kind,
-                    subject=is_subject,
-                    root=root if is_subject else None,
+                    subject=subject,
+                    root=root if subject else None,
                     sha256=resource.digest.get("sha256"),
                 )
             )
@@ -152,9 +152,9 @@ class Catalog:
         )
         return set(self._session.exec(query.distinct()))
 
-    def naming(self, digests: Iterable[str]) -> set[int]:
-        """Return every entry whose statement names one of these artifacts."""
-        query = select(MentionRow.entry).where(col(MentionRow.digest).in_(list(digests)))
+    def about(self, digest: str) -> set[int]:
+        """Return every entry whose statement has this artifact among its subjects."""
+        query = select(MentionRow.entry).where(MentionRow.digest == digest, MentionRow.subject)
         return set(self._session.exec(query.distinct()))
 
     def of_kinds(self, *kinds: str) -> Iterator[int]:

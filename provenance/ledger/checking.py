@@ -1,0 +1,130 @@
+"""`provenance.verify`: find the policy and the chains, then verify."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from provenance.anchoring import ChainReader, RpcReader
+from provenance.errors import InputError, LedgerError
+from provenance.ledger import trust
+from provenance.ledger.chains import Chains
+from provenance.ledger.folder import Config, Folder
+from provenance.verification import Bundle, Content, EveryEntry, Policy, Verified, Verifier
+
+if TYPE_CHECKING:
+    from provenance.ledger.proving import Proof
+
+__all__ = ["read_bundle", "read_policy", "verify"]
+
+
+def verify(
+    bundle: bytes | Bundle | Proof | str | PathLike[str],
+    *,
+    record: Any = None,
+    data: Any = None,
+    policy: Policy | str | PathLike[str] | None = None,
+    chains: Mapping[str, ChainReader | str] | None = None,
+    exact: bool = False,
+) -> Verified:
+    """Verify a bundle, and with it a record or the content of a file, folder or table.
+
+    Args:
+        bundle: a bundle, its bytes, or the path of its file.
+        record: the record that it proves: a dict or JSON text, or what its encoding takes.
+        data: the content that it is about: a path, a table, rows; for the proof of one file of
+            a folder, that file's path.
+        policy: whom to trust, or the path of such a file. If None: that of the ledger around the
+            working folder if the bundle is of its log, else one saved by ``provenance trust add``.
+        chains: how to reach the policy's chains, by name: a URL or a reader. Beside these, what
+            the ledger or the saved policy has configured.
+        exact: a file must be the same bytes, not only the same records.
+
+    Returns:
+        What holds. There is no other way to get a `Verified`.
+
+    Raises:
+        VerificationError: it does not hold; ``.step`` and ``.report`` say where.
+        UndecidedError: a chain is out of reach, or no policy was found.
+        InputError: something given cannot be read.
+    """
+    content = read_bundle(bundle)
+    readers: dict[str, ChainReader] = {
+        name: RpcReader(chain) if isinstance(chain, str) else chain
+        for name, chain in (chains or {}).items()
+    }
+    configured: Mapping[str, ChainReader] = {}
+    every_entry: EveryEntry | None = None
+    if policy is None:
+        policy, configured, every_entry = _found(content)
+    elif not isinstance(policy, Policy):
+        policy = read_policy(policy)
+    verifier = Verifier(
+        policy, chains=ChainMap(readers, cast(Any, configured)), every_entry=every_entry
+    )
+    return verifier.verify(
+        content,
+        record=record,
+        content=None if data is None else Content(data),
+        exact=exact,
+    )
+
+
+def read_bundle(bundle: bytes | Bundle | Proof | str | PathLike[str]) -> bytes:
+    """Return the bytes of a bundle.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if isinstance(bundle, bytes):
+        return bundle
+    if isinstance(bundle, (str, PathLike)):
+        return _read(Path(bundle), "the bundle")
+    return bundle.to_bytes()
+
+
+def read_policy(path: str | PathLike[str]) -> Policy:
+    """Return the policy in a file.
+
+    Raises:
+        InputError: the file cannot be read.
+        MalformedError: it is not a policy.
+    """
+    return Policy.parse(_read(Path(path), "the policy"))
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{what} {path} cannot be read: {error.strerror}") from error
+
+
+def _found(
+    bundle: bytes,
+) -> tuple[Policy | None, Mapping[str, ChainReader], EveryEntry | None]:
+    """Return a policy of this user for the log that the bundle claims to be of."""
+    origin = Bundle.parse(bundle).checkpoint.partition("\n")[0]
+    try:
+        folder = Folder.find(Path())
+        config = Config.read(folder.config)
+    except LedgerError:
+        config = None
+    if config is not None and config.origin == origin:
+        policy = read_policy(folder.policy)
+        every_entry = _scan if policy.standing == "scanned" else None
+        return policy, Chains(folder, config.chains), every_entry
+    trusted = trust.find(origin)
+    if trusted is None:
+        return None, {}, None
+    return trusted.policy, {name: RpcReader(url) for name, url in trusted.chains.items()}, None
+
+
+def _scan(size: int) -> Iterator[tuple[bytes, bytes | None]]:
+    from provenance.ledger.ledger import Ledger
+
+    with Ledger.open() as ledger:
+        yield from ledger.every_entry(size)

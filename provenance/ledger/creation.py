@@ -1,0 +1,77 @@
+"""What a new ledger consists of."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from hashlib import sha256
+
+from provenance.anchoring import ChainPin
+from provenance.ledger.folder import ChainConfig, Config, Folder, check_origin
+from provenance.ledger.journal import Clock, Journal
+from provenance.ledger.keyring import Keyring
+from provenance.ledger.keys import add_key
+from provenance.log.store import Database
+from provenance.signing import VerifierKey
+from provenance.statements import Account, Key, Statement, key_subject
+from provenance.verification import Policy, Signer
+
+__all__ = ["create"]
+
+CHAIN = "embedded"
+SIGNER = "signer"
+
+
+def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
+    """Fill the folder of a new ledger: keys, embedded chain, log with two entries, policy.
+
+    Raises:
+        InputError: an origin that a log cannot have.
+    """
+    check_origin(origin)
+    keyring.generate()
+    pin, publisher = _chain(folder, origin, keyring.account, clock)
+    log_key = VerifierKey(origin, keyring.log.public)
+    admin, signer = keyring.admin.public, keyring.signer.public
+    database = Database.create(folder.database)
+    journal = Journal(database, origin, keyring, clock)
+    account = Account(
+        chain_id=pin.chain_id,
+        contract=pin.contract,
+        ledger_id=pin.ledger_id,
+        publisher=publisher,
+    )
+    genesis = Key(
+        **journal.stamp(),
+        action="genesis",
+        origin=origin,
+        log_key=str(log_key),
+        admin_keys=(admin.to_pem(),),
+        accounts=(account,),
+    )
+    subject = key_subject(origin, keyring.log.public.keyid)
+    journal.submit(Statement(subjects=(subject,), predicate=genesis), [keyring.log, keyring.admin])
+    add_key(journal, keyring.admin, signer, name=SIGNER, kinds=())
+    database.close()
+    policy = Policy(
+        origin=origin,
+        log_keys=(str(log_key),),
+        admin_keys=(admin.to_pem(),),
+        signers=(Signer(name=SIGNER, public_key=signer.to_pem()),),
+        chains=(pin,),
+    )
+    folder.write(folder.policy, policy.to_bytes().decode() + "\n")
+    config = Config(origin=origin, chains={CHAIN: ChainConfig(path="chain.db")})
+    folder.write(folder.config, config.to_toml())
+
+
+def _chain(folder: Folder, origin: str, account: bytes, clock: Clock) -> tuple[ChainPin, str]:
+    """Make the embedded chain, with the contract and this ledger registered in it."""
+    from provenance.anchoring.embedded import EmbeddedChain
+
+    def seconds() -> float:
+        return clock().astimezone(UTC).timestamp()
+
+    with EmbeddedChain.create(folder.path / "chain.db", account, clock=seconds) as chain:
+        contract = chain.deploy()
+        ledger_id = chain.register(contract, sha256(origin.encode()).digest())
+        return chain.pin(contract, ledger_id, confirmations=1, name=CHAIN), chain.address

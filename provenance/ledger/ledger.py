@@ -1,0 +1,523 @@
+"""`Ledger`: one folder, one log, and everything a pipeline does with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from provenance import forms
+from provenance.errors import InputError
+from provenance.ledger import chains, keys, outputs, status
+from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.chains import AnchorRecord, Chains
+from provenance.ledger.creation import create
+from provenance.ledger.folder import Config, Folder
+from provenance.ledger.journal import Clock, Journal
+from provenance.ledger.keyring import Keyring
+from provenance.ledger.keys import KeyInfo
+from provenance.ledger.outputs import OutputBatches
+from provenance.ledger.proving import Proof, prove_artifact, prove_record
+from provenance.ledger.refs import Ref, read_statement, resolve
+from provenance.ledger.registering import describe, same_claims
+from provenance.ledger.status import LogLine, Status
+from provenance.ledger.steps import StepRun, reference
+from provenance.lineage import Event, History, trace
+from provenance.log.log import Log
+from provenance.log.store import CheckpointRow, Database
+from provenance.log.tiles import TilePath
+from provenance.merkle import Tree, TreeWriter
+from provenance.records import Artifact, Encoding
+from provenance.records.sources import Progress, open_source
+from provenance.signing import Envelope, PublicKey
+from provenance.statements import (
+    KIND_NUMBERS,
+    Code,
+    Kind,
+    Quality,
+    Sensitivity,
+    Statement,
+    Subject,
+    Supersede,
+    judge,
+    measured,
+)
+from provenance.verification import Policy
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """A ledger on disk, opened for reading and writing. Made by `init` and `open`.
+
+    Several processes may use one ledger; each write is one transaction. A REF is a name, 8 or
+    more hex digits of an artifact digest, root or sha256, the path of something registered, or
+    what `register` returned.
+    """
+
+    def __init__(self, folder: Folder, passphrase: str | None, clock: Clock) -> None:
+        self.folder = folder
+        self.config = Config.read(folder.config)
+        self.origin = self.config.origin
+        self.keyring = Keyring(folder, passphrase)
+        self._database = Database.open(folder.database)
+        self.journal = Journal(self._database, self.origin, self.keyring, clock)
+        self.chains = Chains(folder, self.config.chains)
+
+    @classmethod
+    def init(
+        cls,
+        path: str | PathLike[str] = ".",
+        *,
+        origin: str,
+        passphrase: str | None = None,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> Self:
+        """Make a ledger in the folder `path`: keys, log, embedded chain with the contract, policy.
+
+        Args:
+            path: of the folder that gets a ``.provenance``; it is made where it is missing.
+            origin: the log's name, for all time: a URL without scheme is recommended.
+            passphrase: of the private keys, else ``PROVENANCE_PASSPHRASE``; without one they are
+                files with mode 0600.
+            clock: returns the time.
+
+        Raises:
+            LedgerError: there is a ledger already, or the folder cannot be made.
+            InputError: an origin that a log cannot have.
+        """
+        with Folder.making(Path(path)) as draft:
+            create(draft, origin, Keyring(draft, passphrase), clock)
+        return cls(Folder.find(Path(path)), passphrase, clock)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        passphrase: str | None = None,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> Self:
+        """Open the ledger in `path` (the working folder, if None) or the nearest one above it.
+
+        Raises:
+            LedgerError: there is none, or it cannot be used as it is.
+        """
+        return cls(Folder.find(Path(path or ".")), passphrase, clock)
+
+    def close(self) -> None:
+        """Give files and connections back."""
+        self.chains.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- registering ----------------------------------------------------------------------------
+
+    def register(
+        self,
+        data: Any,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        encoding: str | Encoding | None = None,
+        together: bool = False,
+        ignore: Iterable[str] = (),
+        follow_symlinks: bool = False,
+        schema: Mapping[str, str] | None = None,
+        source: str | None = None,
+        provider: str | None = None,
+        collected: str | None = None,
+        license: str | None = None,
+        sensitivity: Sensitivity = "internal",
+        metadata: Mapping[str, forms.Json] | None = None,
+        model: Ref | None = None,
+        progress: Progress | None = None,
+    ) -> RegisteredArtifact:
+        """Hash `data`, sign who it is and where it is from, and log that.
+
+        The same content under the same name with the same claims is registered once.
+
+        Args:
+            data: what `provenance.records.sources.open_source` takes: a path, a table, rows, bytes.
+            name: of the artifact; the file's or folder's name, if None.
+            kind: ``dataset``, ``model`` or ``outputs``; by the form of `data`, if None.
+            encoding: how records become leaves; by the form of `data`, if None.
+            together: `data` is a list of tables that make one.
+            ignore: globs of what to leave out of a folder; signed.
+            follow_symlinks: follow symlinks that stay inside the folder; signed.
+            schema: types of a CSV file's columns; signed.
+            source: where a data set or model is from.
+            provider: who gave a data set.
+            collected: when and how a data set was collected.
+            license: SPDX, if there is such a name.
+            sensitivity: ``public``, ``internal``, ``confidential`` or ``restricted``: what a
+                verifier demands.
+            metadata: anything else, signed.
+            model: REF of the model that made outputs.
+            progress: called with how much was read, and of how much.
+
+        Raises:
+            InputError: `data` cannot be registered; nothing was written.
+        """
+        opened = open_source(
+            data,
+            encoding=encoding,
+            together=together,
+            ignore=ignore,
+            follow_symlinks=follow_symlinks,
+            schema=schema,
+        )
+        name = name or opened.name
+        if not name:
+            raise InputError("what is in memory has no name of its own: give one with name=")
+        model_reference = None if model is None else reference(self.resolve(model))
+        artifact = self.keep_tree(opened.leaf_hash_blocks(progress), opened.encoding)
+        statement = describe(
+            kind or opened.default_kind,
+            artifact,
+            name,
+            opened.digests,
+            self.journal.stamp(),
+            claims={
+                "source": source,
+                "provider": provider,
+                "collected": collected,
+                "license": license,
+                "schema": opened.schema,
+                "model": model_reference,
+            },
+            sensitivity=sensitivity,
+            metadata=dict(metadata or {}),
+        )
+        if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
+            warnings.warn(
+                f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "
+                "of few possible values can be guessed",
+                stacklevel=2,
+            )
+        with self._database.reading() as session:
+            for index in Catalog(session).registrations(name=name, digest=artifact.digest_hex):
+                known = read_statement(Log(session, self.origin), index)
+                if same_claims(known, statement):
+                    return RegisteredArtifact.of(index, known)
+        return RegisteredArtifact.of(self.journal.submit(statement), statement)
+
+    def keep_tree(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+        """Build and keep the tree over leaf hashes, 32·n bytes at a time; return the artifact.
+
+        A crash later leaves a tree file that nothing names, and that serves again.
+        """
+        with TreeWriter(self.folder.trees) as writer:
+            for block in leaf_hash_blocks:
+                writer.extend(block)
+            tree = writer.finish()
+            artifact = Artifact(root=tree.root, size=tree.size, encoding=encoding)
+            writer.keep(self.folder.tree(artifact.digest))
+        return artifact
+
+    def step(
+        self,
+        name: str,
+        *,
+        inputs: Iterable[Ref] = (),
+        params: Mapping[str, forms.Json] | None = None,
+        code: Code | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> StepRun:
+        """Return a context manager that records a processing step.
+
+        Args:
+            name: what is done.
+            inputs: REFs of what it reads.
+            params: its parameters, as JSON values.
+            code: what runs.
+            environment: what else it depends on; nothing is collected unasked.
+
+        Raises:
+            InputError: an input is not registered.
+        """
+        return StepRun(
+            self,
+            name,
+            inputs=[self.resolve(ref) for ref in inputs],
+            params=params or {},
+            code=code,
+            environment=environment or {},
+        )
+
+    def outputs(
+        self,
+        *,
+        name: str,
+        model: Ref | None = None,
+        sensitivity: Sensitivity = "internal",
+        metadata: Mapping[str, forms.Json] | None = None,
+        flush_count: int = 1000,
+        flush_seconds: float = 60.0,
+    ) -> OutputBatches:
+        """Return a context manager that records a model's outputs, registered in batches.
+
+        Args:
+            name: of every batch.
+            model: REF of the model.
+            sensitivity: as for `register`.
+            metadata: anything else, signed.
+            flush_count: records after which a batch is registered.
+            flush_seconds: time after which it is, if it is smaller.
+        """
+        outputs.recover(self)
+        return OutputBatches(
+            self,
+            name=name,
+            model=None if model is None else reference(self.resolve(model)),
+            sensitivity=sensitivity,
+            metadata=metadata or {},
+            flush_count=flush_count,
+            flush_seconds=flush_seconds,
+        )
+
+    # --- what became known later ----------------------------------------------------------------
+
+    def quality(
+        self, ref: Ref, *, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None = None
+    ) -> int:
+        """Sign metrics of an artifact against criteria such as ``">= 0.9"``; return the entry.
+
+        Raises:
+            InputError: unknown REF, not a number, or not a criterion.
+        """
+        values, wanted = measured(metrics), dict(criteria or {})
+        predicate = Quality(
+            **self.journal.stamp(), metrics=values, criteria=wanted, passed=judge(values, wanted)
+        )
+        return self.journal.submit(self._about(ref, predicate))
+
+    def supersede(self, old: Ref, new: Ref | None = None, *, reason: str) -> int:
+        """Say that `old` is not to be used any more, and what is instead; return the entry.
+
+        Raises:
+            InputError: unknown REF, or one artifact for both.
+        """
+        replacement = None if new is None else reference(self.resolve(new))
+        predicate = Supersede(**self.journal.stamp(), replacement=replacement, reason=reason)
+        return self.journal.submit(self._about(old, predicate))
+
+    def _about(self, ref: Ref, predicate: Quality | Supersede) -> Statement:
+        artifact = self.resolve(ref)
+        subject = Subject(name=artifact.name, digest=artifact.digests)
+        return Statement(subjects=(subject,), predicate=predicate)
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    def add_key(self, public_key: PublicKey, *, name: str, kinds: Iterable[Kind] = ()) -> int:
+        """Let a key sign statements of these kinds (all, if none is named); return the entry."""
+        return keys.add_key(self.journal, self.keyring.admin, public_key, name=name, kinds=kinds)
+
+    def revoke_key(
+        self, key: str, *, reason: str, compromised_since: datetime | None = None
+    ) -> int:
+        """Let the key of this name or keyid sign nothing more; return the entry.
+
+        With `compromised_since`, what it signed counts only if it was anchored before that time.
+        """
+        found = keys.find_key(self.keys(), key)
+        return keys.revoke_key(
+            self.journal,
+            self.keyring.admin,
+            found,
+            reason=reason,
+            compromised_since=compromised_since,
+        )
+
+    def keys(self) -> list[KeyInfo]:
+        """Return every key that the log knows."""
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            entries = Catalog(session).of_kinds("key")
+            return keys.list_keys([(index, read_statement(log, index)) for index in entries])
+
+    def policy(self) -> Policy:
+        """Return the ledger's own policy, for a verifier to pin.
+
+        Raises:
+            MalformedError: ``policy.json`` was edited into something else.
+        """
+        return Policy.parse(self.folder.policy.read_bytes())
+
+    # --- checkpoints and anchors ----------------------------------------------------------------
+
+    def checkpoint(self) -> str:
+        """Sign the log's tree head, unless it is signed; return the note (C2SP tlog-checkpoint)."""
+        with self._database.reading() as session:
+            signed = session.get(CheckpointRow, Log(session, self.origin).size)
+            if signed is not None:
+                return signed.note
+        key = self.keyring.log
+        with self._database.writing() as session:
+            return Log(session, self.origin).checkpoint(key)
+
+    def latest_checkpoint(self) -> str | None:
+        """Return the largest checkpoint that was signed."""
+        with self._database.reading() as session:
+            return Log(session, self.origin).latest_checkpoint()
+
+    def anchor(self, *names: str) -> list[AnchorRecord]:
+        """Register what is in the spool, sign a checkpoint, and bring it to every chain.
+
+        What is anchored there already is not sent again.
+
+        Args:
+            names: of the chains; all that the policy pins, if none is given.
+
+        Raises:
+            ChainError: a chain does not take it. Those before it did.
+        """
+        outputs.recover(self)
+        note = self.checkpoint()
+        pins = {pin.name: pin for pin in self.policy().chains}
+        for name in names or pins:
+            if name not in pins:
+                raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
+            with ExitStack() as stack:
+                chain = self.chains.writer(name, self.keyring.account)
+                if hasattr(chain, "close"):
+                    stack.callback(chain.close)
+                chains.anchor_to(self._database, self.origin, chain, pins[name], note)
+        newest = {anchor.chain: anchor for anchor in self.anchors()}
+        return [newest[name] for name in names or pins]
+
+    def anchors(self) -> list[AnchorRecord]:
+        """Return every anchor that was recorded, the smallest tree first."""
+        return chains.recorded(self._database, {pin.name: pin for pin in self.policy().chains})
+
+    # --- looking up -----------------------------------------------------------------------------
+
+    def resolve(self, ref: Ref) -> RegisteredArtifact:
+        """Return the newest registration of what `ref` names.
+
+        Raises:
+            InputError: nothing, or several artifacts, are meant.
+        """
+        with self._database.reading() as session:
+            return resolve(session, self.origin, ref)
+
+    def artifacts(
+        self,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        before: int | None = None,
+        limit: int | None = 100,
+    ) -> list[RegisteredArtifact]:
+        """Return registrations, newest first; `before` is the last one's index, to page on."""
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            entries = Catalog(session).registrations(
+                name=name, kind=kind, before=before, limit=limit
+            )
+            return [RegisteredArtifact.of(index, read_statement(log, index)) for index in entries]
+
+    def history(self, ref: Ref) -> History:
+        """Return every statement about an artifact and about what it came from."""
+        with self._database.reading() as session:
+            log, catalog = Log(session, self.origin), Catalog(session)
+
+            def about(artifact: bytes) -> Iterator[Event]:
+                for index in sorted(catalog.about(artifact.hex())):
+                    envelope = Envelope.parse(log.envelope(index))
+                    yield Event(index, Statement.parse(envelope.payload), envelope.keyids)
+
+            return trace(resolve(session, self.origin, ref).artifact.digest, about)
+
+    def prove(
+        self,
+        ref: Ref,
+        *,
+        record: Any = None,
+        index: int | None = None,
+        path: str | PathLike[str] | None = None,
+        leaf_hash: bytes | None = None,
+    ) -> Proof:
+        """Return the bundle of an artifact, or of one record of it.
+
+        Args:
+            ref: the artifact.
+            record: the record itself, as `provenance.records.hash_record` takes it.
+            index: the record's number, from 0.
+            path: a file of a folder, as it lies on disk.
+            leaf_hash: the record's leaf hash, 32 bytes.
+
+        Raises:
+            InputError: no such artifact or record, or more than one way to name it.
+        """
+        given = [way for way in (record, index, path, leaf_hash) if way is not None]
+        if len(given) > 1:
+            raise InputError("name the record in one way: record, index, path or leaf hash")
+        note, policy = self.checkpoint(), self.policy()
+        with self._database.reading() as session:
+            registered = resolve(session, self.origin, ref)
+            proof = prove_artifact(session, self.origin, policy, note, registered)
+        if not given:
+            return proof
+        return prove_record(
+            proof,
+            registered,
+            Tree.open(self.folder.tree(registered.artifact.digest)),
+            record=record,
+            index=index,
+            path=None if path is None else Path(path),
+            leaf_hash=leaf_hash,
+        )
+
+    def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield the first `size` entries, with the envelopes of keys and corrections.
+
+        What a verifier needs to look for revocations itself.
+        """
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            for index in range(size):
+                entry = log.entry(index)
+                stands = entry.kind in (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
+                yield entry.to_bytes(), log.envelope(index) if stands else None
+
+    def tile(self, path: str) -> bytes:
+        """Return the bytes of a tile of the latest checkpoint's tree (C2SP tlog-tiles).
+
+        Raises:
+            InputError: there is no such tile.
+        """
+        with self._database.reading() as session:
+            return status.tile(session, self.origin, TilePath.parse(path))
+
+    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogLine]:
+        """Return what stands in the log from entry `start` on, and how far each entry got."""
+        with self._database.reading() as session:
+            return status.entries(session, self.origin, start, limit)
+
+    def status(self) -> Status:
+        """Return how large the log is, and how much of it is anchored where."""
+        with self._database.reading() as session:
+            pins = self.policy().chains
+            return status.status(session, self.origin, pins, outputs.pending(self.folder.spool))
+
+    @cached_property
+    def encrypted(self) -> bool:
+        """Whether the private keys are protected by a passphrase."""
+        return b"ENCRYPTED" in (self.folder.keys / "signer.pem").read_bytes()

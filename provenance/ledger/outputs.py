@@ -1,0 +1,289 @@
+"""Model outputs, batched: recorded at once, registered in batches.
+
+`OutputBatches.record` returns when the record's leaf hash is in the spool, on disk. A batch is
+registered when it is large enough, old enough, or the block ends. A spool file::
+
+    {"name":"predictions","nonce":"…","issued":"…",…}LF       what its statement will say
+    leaf hash, 32 bytes ‖ SHA-256(leaf hash)[:8]              one frame for each record
+    …
+
+The spool holds hashes, never the records. A process holds a lock on its spool file as long as it
+lives, so files without one are what a crash left, and `recover` registers them. The statement
+follows from the file alone: if a crash came after it was logged and before the file was removed,
+recovering logs the same payload again, which the log answers with the first entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from provenance import forms
+from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.ledger.catalog import RegisteredArtifact
+from provenance.merkle import HASH_SIZE
+from provenance.records import ARTIFACT_DIGEST, JSON, hash_record
+from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
+
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["OutputBatches", "pending", "recover"]
+
+SUFFIX = ".spool"
+MAX_HEADER = 1 << 20
+_CHECK = 8
+_FRAME = HASH_SIZE + _CHECK
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What a batch's statement will say, beside the artifact."""
+
+    name: str
+    nonce: bytes
+    issued: str
+    sensitivity: Sensitivity
+    metadata: dict[str, forms.Json] = field(default_factory=dict)
+    model: ArtifactRef | None = None
+
+
+class OutputBatches:
+    """Records a model's outputs; made by `Ledger.outputs`, used as a context manager.
+
+    Safe to use from several threads. Memory: nothing grows with the number of records.
+
+    Attributes:
+        artifacts: the batches registered so far.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        name: str,
+        model: ArtifactRef | None,
+        sensitivity: Sensitivity,
+        metadata: Mapping[str, forms.Json],
+        flush_count: int,
+        flush_seconds: float,
+    ) -> None:
+        if flush_count < 1 or flush_seconds <= 0:
+            raise InputError("a batch is flushed after 1 record or more and some time")
+        self._ledger = ledger
+        self._name = name
+        self._model = model
+        self._sensitivity = sensitivity
+        self._metadata = dict(metadata)
+        self._flush_count = flush_count
+        self._flush_seconds = flush_seconds
+        self._lock = threading.RLock()
+        self._spool: _Spool | None = None
+        self._timer: threading.Timer | None = None
+        self.artifacts: list[RegisteredArtifact] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.flush()
+
+    def record(self, row: Any) -> None:
+        """Record one output, a dict or JSON text. When this returns, it survives `kill -9`.
+
+        Raises:
+            InputError: `row` is not a record of the encoding ``json``.
+            LedgerError: the disk is full.
+        """
+        leaf_hash = hash_record(row, JSON)
+        with self._lock:
+            if self._spool is None:
+                self._spool = _Spool.create(self._ledger.folder.spool, self._header())
+                self._timer = threading.Timer(self._flush_seconds, self._flush_in_background)
+                self._timer.daemon = True
+                self._timer.start()
+            self._spool.append(leaf_hash)
+            if self._spool.count >= self._flush_count:
+                self.flush()
+
+    def flush(self) -> None:
+        """Register what was recorded since the last batch.
+
+        Raises:
+            LedgerError: it cannot be registered now; it stays in the spool.
+        """
+        with self._lock:
+            spool, self._spool = self._spool, None
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
+            if spool is not None:
+                with spool:
+                    self.artifacts.append(_register(self._ledger, spool))
+
+    def _flush_in_background(self) -> None:
+        # What cannot be registered now stays in the spool, for `recover`.
+        with contextlib.suppress(InputError, LedgerError):
+            self.flush()
+
+    def _header(self) -> _Header:
+        return _Header(
+            **self._ledger.journal.stamp(),
+            name=self._name,
+            model=self._model,
+            sensitivity=self._sensitivity,
+            metadata=self._metadata,
+        )
+
+
+def recover(ledger: Ledger) -> list[RegisteredArtifact]:
+    """Register what processes that are gone left in the spool.
+
+    Raises:
+        LedgerError: a spool file is not as it must be.
+    """
+    found = []
+    for path in sorted(ledger.folder.spool.glob(f"*{SUFFIX}")):
+        spool = _Spool.adopt(path)
+        if spool is not None:
+            with spool:
+                if spool.count:
+                    found.append(_register(ledger, spool))
+                else:
+                    spool.remove()
+    return found
+
+
+def pending(folder: Path) -> int:
+    """Return how many outputs are in the spool, of living and of dead processes."""
+    count = 0
+    for path in folder.glob(f"*{SUFFIX}"):
+        with path.open("rb") as file:
+            file.readline(MAX_HEADER)
+            count += (os.fstat(file.fileno()).st_size - file.tell()) // _FRAME
+    return count
+
+
+def _register(ledger: Ledger, spool: _Spool) -> RegisteredArtifact:
+    header = spool.header
+    artifact = ledger.keep_tree(iter([spool.leaf_hashes()]), JSON)
+    subject = Subject(name=header.name, digest={ARTIFACT_DIGEST: artifact.digest_hex})
+    predicate = Outputs(
+        nonce=header.nonce,
+        issued=header.issued,
+        artifact=artifact,
+        sensitivity=header.sensitivity,
+        metadata=header.metadata,
+        model=header.model,
+    )
+    statement = Statement(subjects=(subject,), predicate=predicate)
+    index = ledger.journal.submit(statement)
+    spool.remove()  # a crash before this line leaves the file, and `recover` finds the same entry
+    return RegisteredArtifact.of(index, statement)
+
+
+class _Spool:
+    """One locked spool file."""
+
+    def __init__(self, path: Path, file: BinaryIO, header: _Header, start: int, count: int) -> None:
+        self._path = path
+        self._file = file
+        self._start = start
+        self.header = header
+        self.count = count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @classmethod
+    def create(cls, folder: Path, header: _Header) -> _Spool:
+        path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
+        line = forms.dump(header) + b"\n"
+        try:
+            file = path.open("x+b", buffering=0)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(line)
+            os.fsync(file.fileno())
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise LedgerError(f"cannot write to the spool {folder}: {error.strerror}") from error
+        return cls(path, file, header, len(line), 0)
+
+    @classmethod
+    def adopt(cls, path: Path) -> _Spool | None:
+        """Open what another process left; None while that process lives, or once it is gone."""
+        try:
+            file = path.open("r+b", buffering=0)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+        if not path.exists():  # registered and removed between opening and locking
+            file.close()
+            return None
+        data = file.read()
+        line, newline, frames = data.partition(b"\n")
+        if not newline:  # it died before anything was acknowledged
+            return cls(path, file, _NOTHING, len(data), 0)
+        try:
+            value = forms.parse(line, what=f"the spool file {path}", cap=MAX_HEADER)
+            header = forms.decode(_Header, value, f"the spool file {path}")
+        except MalformedError as error:
+            file.close()
+            raise LedgerError(str(error)) from error
+        count = 0
+        while _is_whole(frames[count * _FRAME : (count + 1) * _FRAME]):
+            count += 1
+        return cls(path, file, header, len(line) + 1, count)
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Write one frame through to the disk."""
+        frame = leaf_hash + sha256(leaf_hash).digest()[:_CHECK]
+        try:
+            # Where an earlier write failed half-way, its torn frame is overwritten.
+            at = self._start + self.count * _FRAME
+            if os.pwrite(self._file.fileno(), frame, at) != len(frame):
+                raise LedgerError(f"the disk is full: nothing was added to {self._path}")
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
+        self.count += 1
+
+    def leaf_hashes(self) -> bytes:
+        """Return the leaf hashes of all acknowledged records, 32·n bytes."""
+        frames = os.pread(self._file.fileno(), self.count * _FRAME, self._start)
+        return b"".join(frames[at : at + HASH_SIZE] for at in range(0, len(frames), _FRAME))
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+_NOTHING = _Header(name="-", nonce=b"", issued="", sensitivity="internal")
+
+
+def _is_whole(frame: bytes) -> bool:
+    return len(frame) == _FRAME and sha256(frame[:HASH_SIZE]).digest()[:_CHECK] == frame[HASH_SIZE:]

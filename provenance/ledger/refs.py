@@ -1,0 +1,78 @@
+"""REF: how a person names an artifact.
+
+A name, a unique prefix (8 hex digits or more) of an artifact digest, a root or a sha256, or the
+path of a file or folder whose content is registered. They are tried in this order.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import file_digest
+from os import PathLike, fspath
+from pathlib import Path
+
+from sqlmodel import Session
+
+from provenance.errors import InputError
+from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.log.log import Log
+from provenance.records.sources import open_source
+from provenance.signing import Envelope
+from provenance.statements import Statement
+from provenance.verification import Content
+
+__all__ = ["Ref", "read_statement", "resolve"]
+
+Ref = str | PathLike[str] | RegisteredArtifact
+
+SHORTEST_PREFIX = 8
+MAX_CANDIDATES = 5
+
+
+def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
+    """Return the newest registration of the artifact that `ref` names.
+
+    Raises:
+        InputError: nothing, or several artifacts, are meant; the message lists them.
+    """
+    if isinstance(ref, RegisteredArtifact):
+        return ref
+    catalog, log, text = Catalog(session), Log(session, origin), fspath(ref)
+    for index in catalog.registrations(name=text, limit=1):
+        return RegisteredArtifact.of(index, read_statement(log, index))
+    digests: set[str] = set()
+    if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", text):
+        digests = catalog.digests_like(text.lower())
+    if not digests and Path(text).exists():
+        digests = _of_path(catalog, Path(text))
+    if len(digests) > 1:
+        listed = ", ".join(sorted(digests)[:MAX_CANDIDATES])
+        raise InputError(f"{text!r} is ambiguous: it may mean {listed}; give more of the digest")
+    for digest in digests:
+        index = catalog.registrations(digest=digest, limit=1)[0]
+        return RegisteredArtifact.of(index, read_statement(log, index))
+    raise InputError(
+        f"nothing is registered as {text!r}: give a name, {SHORTEST_PREFIX} or more digits of a "
+        "digest, or the path of something registered"
+    )
+
+
+def read_statement(log: Log, index: int) -> Statement:
+    """Return the statement of one entry.
+
+    Raises:
+        InputError: no such entry.
+        LedgerError: its envelope was erased.
+    """
+    return Statement.parse(Envelope.parse(log.envelope(index)).payload)
+
+
+def _of_path(catalog: Catalog, path: Path) -> set[str]:
+    """Return the registered artifacts of this very file, or else of the records at `path`."""
+    if path.is_file():
+        with path.open("rb") as file:
+            found = catalog.digests_like(file_digest(file, "sha256").hexdigest())
+        if found:
+            return found
+    digest = Content(path).measure(open_source(path).encoding, None).artifact.digest_hex
+    return {digest} if catalog.registrations(digest=digest, limit=1) else set()

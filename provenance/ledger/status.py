@@ -1,0 +1,140 @@
+"""How far everything got: the state of each entry, and of each chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlmodel import Session
+
+from provenance.anchoring import ChainPin
+from provenance.errors import InputError
+from provenance.ledger.catalog import Catalog
+from provenance.ledger.refs import read_statement
+from provenance.log import Checkpoint
+from provenance.log.log import Log
+from provenance.log.tiles import TilePath
+
+__all__ = ["ChainStatus", "LogLine", "Status", "entries", "status", "tile"]
+
+
+@dataclass(frozen=True)
+class ChainStatus:
+    """What the ledger knows of one chain; `size` is 0 before the first anchor.
+
+    Attributes:
+        name: in the policy.
+        embedded: whether it is worth only as much as this machine.
+        size: entries that the newest anchor covers.
+        block: its block.
+        block_time: the time of that block.
+    """
+
+    name: str
+    embedded: bool
+    size: int
+    block: int | None
+    block_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A ledger in figures.
+
+    Attributes:
+        origin: the log's name.
+        size: entries logged.
+        checkpoint_size: entries covered by the newest checkpoint; None before the first.
+        artifacts: distinct artifacts registered.
+        pending_outputs: outputs in the spool, not yet registered.
+        chains: each that the policy pins.
+    """
+
+    origin: str
+    size: int
+    checkpoint_size: int | None
+    artifacts: int
+    pending_outputs: int
+    chains: tuple[ChainStatus, ...]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One entry of the log, for people.
+
+    Attributes:
+        index: its place.
+        kind: of its statement; "" where the envelope was erased.
+        subjects: their names.
+        issued: by the signer's clock.
+        state: how far it got.
+    """
+
+    index: int
+    kind: str
+    subjects: tuple[str, ...]
+    issued: str
+    state: Literal["logged", "checkpointed", "anchored"]
+
+
+def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int) -> Status:
+    """Return the figures of a ledger."""
+    log, catalog = Log(session, origin), Catalog(session)
+    chains = []
+    for pin in pins:
+        newest = max(catalog.anchors(chain=pin.name), key=lambda row: row.size, default=None)
+        chains.append(
+            ChainStatus(
+                pin.name,
+                pin.embedded,
+                newest.size if newest else 0,
+                newest.block if newest else None,
+                datetime.fromtimestamp(newest.block_time, UTC) if newest else None,
+            )
+        )
+    checkpoint = _checkpoint(log)
+    return Status(
+        origin=origin,
+        size=log.size,
+        checkpoint_size=checkpoint.size if checkpoint else None,
+        artifacts=catalog.count(),
+        pending_outputs=pending,
+        chains=tuple(chains),
+    )
+
+
+def entries(session: Session, origin: str, start: int, limit: int) -> list[LogLine]:
+    """Return the entries from `start` on."""
+    log, catalog = Log(session, origin), Catalog(session)
+    checkpoint = _checkpoint(log)
+    checkpointed = checkpoint.size if checkpoint else 0
+    anchored = max((row.size for row in catalog.anchors()), default=0)
+    lines = []
+    for index in range(max(start, 0), min(max(start, 0) + limit, log.size)):
+        statement = read_statement(log, index)
+        state: Literal["logged", "checkpointed", "anchored"] = "logged"
+        if index < checkpointed:
+            state = "anchored" if index < anchored else "checkpointed"
+        names = tuple(subject.name for subject in statement.subjects)
+        lines.append(LogLine(index, statement.kind, names, statement.predicate.issued, state))
+    return lines
+
+
+def tile(session: Session, origin: str, path: TilePath) -> bytes:
+    """Return a tile of the latest checkpoint's tree.
+
+    Raises:
+        InputError: there is no such tile.
+    """
+    log = Log(session, origin)
+    checkpoint = _checkpoint(log)
+    if checkpoint is None:
+        raise InputError("no checkpoint was signed yet: run `provenance anchor`")
+    return log.tile(path, checkpoint.size)
+
+
+def _checkpoint(log: Log) -> Checkpoint | None:
+    note = log.latest_checkpoint()
+    return Checkpoint.parse(note.partition("\n\n")[0] + "\n") if note else None

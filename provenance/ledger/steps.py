@@ -1,0 +1,111 @@
+"""A processing step: what it read, what it made, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from provenance import forms
+from provenance.errors import InputError
+from provenance.ledger.catalog import RegisteredArtifact
+from provenance.statements import ArtifactRef, Code, Statement, Step, Subject
+
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["StepRun"]
+
+MAX_ERROR = 200
+
+
+class StepRun:
+    """One run of a step; made by `Ledger.step`, used as a context manager.
+
+    Each output is registered and signed for at once. On leaving, one more statement links inputs
+    and outputs; where the block raised, it says so, and the exception goes on.
+
+    Attributes:
+        outputs: what was registered so far.
+        index: of the step's entry in the log, once it has ended.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        name: str,
+        *,
+        inputs: Iterable[RegisteredArtifact],
+        params: Mapping[str, forms.Json],
+        code: Code | None,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._ledger = ledger
+        self._name = name
+        self._inputs = tuple(inputs)
+        self._params = dict(params)
+        self._code = code
+        self._environment = dict(environment)
+        self._started = ""
+        self.outputs: list[RegisteredArtifact] = []
+        self.index: int | None = None
+
+    def __enter__(self) -> Self:
+        self._started = self._ledger.journal.now()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            reason = str(error).partition("\n")[0][:MAX_ERROR]
+            self.finish(error=f"{type(error).__name__}: {reason}" if reason else repr(error))
+
+    def output(
+        self, data: Any, *, name: str | None = None, kind: str | None = None, **claims: Any
+    ) -> RegisteredArtifact:
+        """Register what the step made; arguments as for `Ledger.register`.
+
+        Raises:
+            InputError: the step is not running, or `data` cannot be registered.
+        """
+        if not self._started or self.index is not None:
+            raise InputError(f"step {self._name!r} is not running: use it in a with block")
+        registered = self._ledger.register(data, name=name, kind=kind, **claims)
+        self.outputs.append(registered)
+        return registered
+
+    def finish(self, *, error: str | None = None) -> int:
+        """Sign the step and return its index in the log."""
+        predicate = Step(
+            **self._ledger.journal.stamp(),
+            name=self._name,
+            inputs=tuple(reference(artifact) for artifact in self._inputs),
+            code=self._code,
+            parameters=self._params,
+            environment=self._environment,
+            started=self._started,
+            finished=self._ledger.journal.now(),
+            outcome="succeeded" if error is None else "failed",
+            error=error,
+        )
+        subjects = tuple(
+            dict.fromkeys((out.name, tuple(sorted(out.digests.items()))) for out in self.outputs)
+        )
+        statement = Statement(
+            subjects=tuple(Subject(name=name, digest=dict(digest)) for name, digest in subjects)
+            or (predicate.run,),
+            predicate=predicate,
+        )
+        self.index = self._ledger.journal.submit(statement)
+        return self.index
+
+
+def reference(artifact: RegisteredArtifact) -> ArtifactRef:
+    """Return how another statement names a registered artifact."""
+    return ArtifactRef(name=artifact.name, digest=artifact.digests)

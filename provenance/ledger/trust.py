@@ -1,0 +1,101 @@
+"""Other people's ledgers that this user trusts: policies, saved by origin.
+
+One file per origin in ``$XDG_CONFIG_HOME/provenance/trust`` (``~/.config`` where unset)::
+
+    {"chains": {"mainnet": "https://rpc.example/…"}, "policy": {…}}
+
+The fingerprint is compared when a policy is added, so that it can come over a channel that
+nobody trusts while its fingerprint comes over one that somebody does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from provenance import forms
+from provenance.errors import InputError, LedgerError
+from provenance.verification import Policy
+
+__all__ = ["Trusted", "add", "find", "listed", "remove"]
+
+MAX_FILE = 2 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trusted:
+    """A policy, and the URLs at which this user reaches its chains."""
+
+    policy: Policy
+    chains: dict[str, str] = field(default_factory=dict)
+
+
+def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = None) -> Path:
+    """Trust `policy` from now on, for its origin; return the file that says so.
+
+    Raises:
+        InputError: the policy has another fingerprint, or pins no chain of a name given.
+    """
+    if policy.fingerprint != fingerprint.lower():
+        raise InputError(
+            f"the policy has the fingerprint {policy.fingerprint}, not {fingerprint}: "
+            "somebody changed it, or it is another one"
+        )
+    pinned = {pin.name for pin in policy.chains}
+    for name in chains or {}:
+        if name not in pinned:
+            raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pinned)}")
+    path = _path(policy.origin)
+    draft = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(forms.dump(Trusted(policy=policy, chains=dict(chains or {}))))
+        draft.replace(path)
+    except OSError as error:
+        raise LedgerError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def find(origin: str) -> Trusted | None:
+    """Return what is trusted for `origin`.
+
+    Raises:
+        MalformedError: the file was edited into something else.
+    """
+    path = _path(origin)
+    return _read(path) if path.is_file() else None
+
+
+def listed() -> list[Trusted]:
+    """Return everything that is trusted, sorted by origin."""
+    found = [_read(path) for path in _folder().glob("*.json")]
+    return sorted(found, key=lambda trusted: trusted.policy.origin)
+
+
+def remove(origin: str) -> None:
+    """Trust nothing for `origin` any more.
+
+    Raises:
+        InputError: nothing is.
+    """
+    try:
+        _path(origin).unlink()
+    except FileNotFoundError:
+        raise InputError(f"nothing is trusted for the origin {origin!r}") from None
+
+
+def _folder() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "provenance" / "trust"
+
+
+def _path(origin: str) -> Path:
+    return _folder() / f"{sha256(origin.encode()).hexdigest()[:32]}.json"
+
+
+def _read(path: Path) -> Trusted:
+    what = f"the trust file {path}"
+    return forms.decode(Trusted, forms.parse(path.read_bytes(), what=what, cap=MAX_FILE), what)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-__all__ = ["EMPTY_ROOT", "HASH_SIZE", "leaf_hash", "level_above", "node_hash"]
+__all__ = ["EMPTY_ROOT", "HASH_SIZE", "check_whole", "leaf_hash", "level_above", "node_hash"]
 
 HASH_SIZE = 32
 
@@ -32,3 +32,13 @@ def level_above(level: bytes) -> bytes:
         sha256(b"\x01" + view[at : at + 2 * HASH_SIZE]).digest()
         for at in range(0, len(level) - HASH_SIZE, 2 * HASH_SIZE)
     )
+
+
+def check_whole(hashes: bytes) -> None:
+    """Check that a buffer holds 32·n bytes.
+
+    Raises:
+        ValueError: the last hash is cut.
+    """
+    if len(hashes) % HASH_SIZE:
+        raise ValueError(f"{len(hashes)} bytes are not whole hashes of {HASH_SIZE}")

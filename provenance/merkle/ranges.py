@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, level_above, node_hash
+from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, check_whole, level_above, node_hash
 
 __all__ = ["CompactRange"]
 
@@ -27,7 +27,12 @@ class CompactRange:
 
     @classmethod
     def over(cls, begin: int, leaf_hashes: bytes) -> Self:
-        """Return the range of 32·n contiguous bytes of leaf hashes, the first at `begin`."""
+        """Return the range of 32·n contiguous bytes of leaf hashes, the first at `begin`.
+
+        Raises:
+            ValueError: they are not whole hashes.
+        """
+        check_whole(leaf_hashes)
         end = begin + len(leaf_hashes) // HASH_SIZE
         left, right = [], []
         first, last, level = begin, end, leaf_hashes
@@ -67,9 +72,10 @@ class CompactRange:
         for subtree, value in zip(_subtrees(other.begin, other.end), other.hashes, strict=True):
             stack.append((subtree, value))
             while len(stack) > 1:
-                (left_level, left_index), left = stack[-2]
+                # They meet: at one level they are siblings iff the second is a right child.
+                (left_level, _), left = stack[-2]
                 (level, index), right = stack[-1]
-                if left_level != level or left_index ^ 1 != index or index & 1 == 0:
+                if left_level != level or index % 2 == 0:
                     break
                 stack[-2:] = [((level + 1, index >> 1), node_hash(left, right))]
         self.end = other.end

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from provenance.errors import LedgerError
-from provenance.merkle.hashing import HASH_SIZE, level_above
+from provenance.merkle.hashing import HASH_SIZE, check_whole, level_above
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,
@@ -49,7 +49,7 @@ class Tree:
         Raises:
             ValueError: they are not whole hashes.
         """
-        _check_whole(leaf_hashes)
+        check_whole(leaf_hashes)
         levels = [leaf_hashes]
         while len(levels[-1]) >= 2 * HASH_SIZE:
             levels.append(level_above(levels[-1]))
@@ -151,7 +151,7 @@ class TreeWriter:
             ValueError: they are not whole hashes.
             LedgerError: the disk is full, say.
         """
-        _check_whole(leaf_hashes)
+        check_whole(leaf_hashes)
         with self._writing():
             self._file.write(leaf_hashes)
 
@@ -200,11 +200,6 @@ class TreeWriter:
             raise LedgerError(
                 f"a tree file in {self._folder} cannot be written: {error.strerror}"
             ) from error
-
-
-def _check_whole(leaf_hashes: bytes) -> None:
-    if len(leaf_hashes) % HASH_SIZE:
-        raise ValueError(f"{len(leaf_hashes)} bytes are not whole hashes of {HASH_SIZE}")
 
 
 def _level_starts(size: int) -> list[int]:

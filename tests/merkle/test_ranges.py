@@ -72,6 +72,29 @@ def test_a_part_holds_the_largest_complete_subtrees(begin, length):
     assert range_of(begin, end).hashes == tuple(expected)
 
 
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_a_block_of_leaves_gives_the_range_of_its_leaves(begin, length):
+    hashes = b"".join(rfc9162.mth(i, i + 1) for i in range(begin, begin + length))
+    assert CompactRange.over(begin, hashes) == range_of(begin, begin + length)
+
+
+@given(st.lists(st.integers(0, 100), max_size=6))
+def test_a_tree_grows_by_blocks_of_any_size(lengths):
+    grown = CompactRange()
+    for length in lengths:
+        block = range(grown.end, grown.end + length)
+        grown.extend(b"".join(rfc9162.mth(i, i + 1) for i in block))
+        assert grown.root() == rfc9162.mth(0, grown.end)
+    assert grown.end == sum(lengths)
+
+
+def test_a_block_that_ends_within_a_hash_is_refused():
+    grown = range_of(0, 3)
+    with pytest.raises(ValueError, match="33 bytes are not whole hashes"):
+        grown.extend(bytes(33))
+    assert grown == range_of(0, 3)
+
+
 def test_a_range_merges_only_where_it_meets():
     for other in (range_of(4, 6), range_of(6, 8), range_of(0, 5)):
         part = range_of(0, 5)

@@ -31,7 +31,7 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
     keyring.generate()
     pin, publisher = _chain(folder, origin, keyring.account, clock)
     log_key = VerifierKey(origin, keyring.log.public)
-    admin, signer = keyring.admin.public, keyring.signer.public
+    admin, signer = keyring.admin.public, keyring.signers[0].public
     database = Database.create(folder.database)
     journal = Journal(database, origin, keyring, clock)
     account = Account(

@@ -17,6 +17,7 @@ when it is whole, so half of one is never found.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -137,6 +138,13 @@ class Folder:
     def tree(self, digest: bytes) -> Path:
         """Return the path of an artifact's tree file."""
         return self.trees / digest.hex()
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Wait until no other process does what `name` says, and keep it so."""
+        with (self.path / f"{name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or at a crash
+            yield
 
     def write(self, path: Path, text: str) -> None:
         """Write a small file whole or not at all, and durably."""

@@ -54,7 +54,7 @@ class Journal:
         return Stamp(nonce=secrets.token_bytes(NONCE_SIZE), issued=self.now())
 
     def submit(self, statement: Statement, keys: Iterable[PrivateKey] = ()) -> int:
-        """Sign a statement, with the ledger's signer unless `keys` are given, and append it.
+        """Sign a statement, with the ledger's signers unless `keys` are given, and append it.
 
         Returns:
             Its index in the log. When this returns, the entry is durable.
@@ -62,15 +62,18 @@ class Journal:
         Raises:
             InputError: the keys may not sign this, by what the log says of them.
         """
-        keys = tuple(keys) or (self._keyring.signer,)
-        submission = Submission(sign(statement.to_bytes(), keys), statement)
+        keys = tuple(keys) or self._keyring.signers
+        return self.append(Submission(sign(statement.to_bytes(), keys), statement))
+
+    def append(self, submission: Submission) -> int:
+        """Append what somebody signed; as `submit`."""
         with self._database.writing() as session:
             log = Log(session, self._origin)
             size = log.size
             self._admit(session, size, submission)
             (index,) = log.append([submission])
             if index == size:
-                Catalog(session).add(index, statement)
+                Catalog(session).add(index, submission.statement)
         return index
 
     def standing(self, session: Session) -> Standing:

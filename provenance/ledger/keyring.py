@@ -3,7 +3,7 @@
 ======== =================== =====================================================
 log      ``keys/log.pem``    signs checkpoints and, with the admin key, entry 0
 admin    ``keys/admin.pem``  adds and revokes signers
-signer   ``keys/signer.pem`` signs statements
+signer   ``keys/signer.pem`` signs statements; others beside it do where they are named
 account  ``keys/chain.pem``  sends anchors
 ======== =================== =====================================================
 
@@ -13,11 +13,15 @@ The admin key may be moved off the machine: nothing but adding and revoking keys
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from functools import cached_property
 
 from provenance.anchoring.account import account_from_pem, account_to_pem, generate_account
+from provenance.errors import InputError
 from provenance.ledger.folder import Folder
 from provenance.signing import (
+    Algorithm,
     PrivateKey,
     PublicKey,
     read_key_file,
@@ -33,10 +37,16 @@ PASSPHRASE = "PROVENANCE_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 class Keyring:
-    """Opens a ledger's keys with one passphrase, from the caller or `PASSPHRASE`."""
+    """Opens a ledger's keys with one passphrase, from the caller or `PASSPHRASE`.
 
-    def __init__(self, folder: Folder, passphrase: str | None = None) -> None:
+    `signers` are the names of the key files that sign statements.
+    """
+
+    def __init__(
+        self, folder: Folder, passphrase: str | None = None, signers: Sequence[str] = ("signer",)
+    ) -> None:
         self._folder = folder
+        self._signers = tuple(signers)
         text = passphrase or os.environ.get(PASSPHRASE)
         self._passphrase = text.encode() if text else None
 
@@ -68,9 +78,9 @@ class Keyring:
         return self._read("admin")
 
     @cached_property
-    def signer(self) -> PrivateKey:
-        """The key that signs statements."""
-        return self._read("signer")
+    def signers(self) -> tuple[PrivateKey, ...]:
+        """The keys that sign statements, each by the name of its file."""
+        return tuple(self._read(name) for name in self._signers)
 
     @cached_property
     def account(self) -> bytes:
@@ -79,9 +89,17 @@ class Keyring:
         data = read_secret_file(path)
         return account_from_pem(data, self._passphrase, name=f"the key file {path}")
 
-    def holds(self, key: PublicKey) -> bool:
-        """Say whether `key` is the ledger's own signer, as far as its file can be opened."""
-        return self.signer.public == key
+    def new(self, name: str, algorithm: Algorithm = "ed25519") -> PublicKey:
+        """Make a further key in ``keys/NAME.pem``; it counts once the log knows it.
 
-    def _read(self, role: str) -> PrivateKey:
-        return read_key_file(self._folder.keys / f"{role}.pem", self._passphrase)
+        Raises:
+            InputError: there is one of this name, or it is no name for a file.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise InputError(f"{name!r} cannot name a key file: take letters, digits, . _ and -")
+        key = PrivateKey.generate(algorithm)
+        write_key_file(self._folder.keys / f"{name}.pem", key, self._passphrase)
+        return key.public
+
+    def _read(self, name: str) -> PrivateKey:
+        return read_key_file(self._folder.keys / f"{name}.pem", self._passphrase)

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from provenance import forms
-from provenance.errors import InputError
-from provenance.ledger import chains, keys, outputs, status
+from provenance.errors import InputError, LedgerError
+from provenance.ledger import chains, keys, outputs
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
-from provenance.ledger.chains import AnchorRecord, Chains
+from provenance.ledger.chains import AnchorRecord
 from provenance.ledger.creation import create
-from provenance.ledger.folder import Config, Folder
+from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
-from provenance.ledger.keys import KeyInfo
 from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.proving import Proof, prove_artifact, prove_record
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.registering import describe, same_claims
-from provenance.ledger.status import LogLine, Status
 from provenance.ledger.steps import StepRun, reference
-from provenance.lineage import Event, History, trace
-from provenance.log.log import Log
-from provenance.log.store import CheckpointRow, Database
-from provenance.log.tiles import TilePath
+from provenance.ledger.view import LedgerView
+from provenance.log.log import Log, Submission
+from provenance.log.store import CheckpointRow
 from provenance.merkle import Tree, TreeWriter
 from provenance.records import Artifact, Encoding
 from provenance.records.sources import Progress, open_source
-from provenance.signing import Envelope, PublicKey
+from provenance.signing import PublicKey, import_foreign
 from provenance.statements import (
-    KIND_NUMBERS,
     Code,
     Kind,
     Quality,
@@ -48,27 +43,27 @@ from provenance.statements import (
     judge,
     measured,
 )
-from provenance.verification import Policy
+from provenance.verification import Signer
 
 __all__ = ["Ledger"]
 
 
-class Ledger:
-    """A ledger on disk, opened for reading and writing. Made by `init` and `open`.
+class Ledger(LedgerView):
+    """A ledger on disk, for reading and writing. Made by `init` and `open`.
 
-    Several processes may use one ledger; each write is one transaction. A REF is a name, 8 or
-    more hex digits of an artifact digest, root or sha256, the path of something registered, or
-    what `register` returned.
+    Several processes may use one ledger; each write is one transaction.
     """
 
-    def __init__(self, folder: Folder, passphrase: str | None, clock: Clock) -> None:
-        self.folder = folder
-        self.config = Config.read(folder.config)
-        self.origin = self.config.origin
-        self.keyring = Keyring(folder, passphrase)
-        self._database = Database.open(folder.database)
+    def __init__(
+        self,
+        folder: Folder,
+        passphrase: str | None,
+        clock: Clock,
+        signers: Sequence[str] = ("signer",),
+    ) -> None:
+        super().__init__(folder)
+        self.keyring = Keyring(folder, passphrase, signers)
         self.journal = Journal(self._database, self.origin, self.keyring, clock)
-        self.chains = Chains(folder, self.config.chains)
 
     @classmethod
     def init(
@@ -102,30 +97,21 @@ class Ledger:
         path: str | PathLike[str] | None = None,
         *,
         passphrase: str | None = None,
+        signers: Sequence[str] = ("signer",),
         clock: Clock = lambda: datetime.now(UTC),
     ) -> Self:
         """Open the ledger in `path` (the working folder, if None) or the nearest one above it.
 
+        Args:
+            path: where to look.
+            passphrase: of the private keys, else ``PROVENANCE_PASSPHRASE``.
+            signers: names of the key files in ``keys/`` that sign statements, each of them.
+            clock: returns the time.
+
         Raises:
             LedgerError: there is none, or it cannot be used as it is.
         """
-        return cls(Folder.find(Path(path or ".")), passphrase, clock)
-
-    def close(self) -> None:
-        """Give files and connections back."""
-        self.chains.close()
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        return cls(Folder.find(Path(path or ".")), passphrase, clock, signers)
 
     # --- registering ----------------------------------------------------------------------------
 
@@ -318,6 +304,18 @@ class Ledger:
         predicate = Supersede(**self.journal.stamp(), replacement=replacement, reason=reason)
         return self.journal.submit(self._about(old, predicate))
 
+    def submit(self, envelope: bytes) -> int:
+        """Append a statement that somebody else signed, in any form of DSSE; return the entry.
+
+        Raises:
+            MalformedError: not DSSE, or not one of the statements known here.
+            InputError: by a key that the log does not know, or that may not sign this.
+        """
+        known = [PublicKey.from_pem(key.public_key) for key in self.keys()]
+        imported = import_foreign(envelope, known)
+        statement = Statement.parse(imported.payload)
+        return self.journal.append(Submission(imported, statement))
+
     def _about(self, ref: Ref, predicate: Quality | Supersede) -> Statement:
         artifact = self.resolve(ref)
         subject = Subject(name=artifact.name, digest=artifact.digests)
@@ -326,8 +324,21 @@ class Ledger:
     # --- keys -----------------------------------------------------------------------------------
 
     def add_key(self, public_key: PublicKey, *, name: str, kinds: Iterable[Kind] = ()) -> int:
-        """Let a key sign statements of these kinds (all, if none is named); return the entry."""
-        return keys.add_key(self.journal, self.keyring.admin, public_key, name=name, kinds=kinds)
+        """Let a key sign statements of these kinds (all, if none is named); return the entry.
+
+        The ledger's own policy trusts it from now on, too; other people's do not.
+        """
+        kinds = tuple(sorted(set(kinds)))
+        admin = self.keyring.admin
+        index = keys.add_key(self.journal, admin, public_key, name=name, kinds=kinds)
+        # A crash here leaves a key that the log accepts and the policy does not count yet: add
+        # it again.
+        policy = self.policy()
+        others = tuple(s for s in policy.signers if s.key.keyid != public_key.keyid)
+        signer = Signer(name=name, public_key=public_key.to_pem(), kinds=kinds)
+        policy = replace(policy, signers=(*others, signer))
+        self.folder.write(self.folder.policy, policy.to_bytes().decode() + "\n")
+        return index
 
     def revoke_key(
         self, key: str, *, reason: str, compromised_since: datetime | None = None
@@ -345,21 +356,6 @@ class Ledger:
             compromised_since=compromised_since,
         )
 
-    def keys(self) -> list[KeyInfo]:
-        """Return every key that the log knows."""
-        with self._database.reading() as session:
-            log = Log(session, self.origin)
-            entries = Catalog(session).of_kinds("key")
-            return keys.list_keys([(index, read_statement(log, index)) for index in entries])
-
-    def policy(self) -> Policy:
-        """Return the ledger's own policy, for a verifier to pin.
-
-        Raises:
-            MalformedError: ``policy.json`` was edited into something else.
-        """
-        return Policy.parse(self.folder.policy.read_bytes())
-
     # --- checkpoints and anchors ----------------------------------------------------------------
 
     def checkpoint(self) -> str:
@@ -371,11 +367,6 @@ class Ledger:
         key = self.keyring.log
         with self._database.writing() as session:
             return Log(session, self.origin).checkpoint(key)
-
-    def latest_checkpoint(self) -> str | None:
-        """Return the largest checkpoint that was signed."""
-        with self._database.reading() as session:
-            return Log(session, self.origin).latest_checkpoint()
 
     def anchor(self, *names: str) -> list[AnchorRecord]:
         """Register what is in the spool, sign a checkpoint, and bring it to every chain.
@@ -394,7 +385,7 @@ class Ledger:
         for name in names or pins:
             if name not in pins:
                 raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
-            with ExitStack() as stack:
+            with self.folder.alone("anchor"), ExitStack() as stack:
                 chain = self.chains.writer(name, self.keyring.account)
                 if hasattr(chain, "close"):
                     stack.callback(chain.close)
@@ -402,48 +393,7 @@ class Ledger:
         newest = {anchor.chain: anchor for anchor in self.anchors()}
         return [newest[name] for name in names or pins]
 
-    def anchors(self) -> list[AnchorRecord]:
-        """Return every anchor that was recorded, the smallest tree first."""
-        return chains.recorded(self._database, {pin.name: pin for pin in self.policy().chains})
-
-    # --- looking up -----------------------------------------------------------------------------
-
-    def resolve(self, ref: Ref) -> RegisteredArtifact:
-        """Return the newest registration of what `ref` names.
-
-        Raises:
-            InputError: nothing, or several artifacts, are meant.
-        """
-        with self._database.reading() as session:
-            return resolve(session, self.origin, ref)
-
-    def artifacts(
-        self,
-        *,
-        name: str | None = None,
-        kind: str | None = None,
-        before: int | None = None,
-        limit: int | None = 100,
-    ) -> list[RegisteredArtifact]:
-        """Return registrations, newest first; `before` is the last one's index, to page on."""
-        with self._database.reading() as session:
-            log = Log(session, self.origin)
-            entries = Catalog(session).registrations(
-                name=name, kind=kind, before=before, limit=limit
-            )
-            return [RegisteredArtifact.of(index, read_statement(log, index)) for index in entries]
-
-    def history(self, ref: Ref) -> History:
-        """Return every statement about an artifact and about what it came from."""
-        with self._database.reading() as session:
-            log, catalog = Log(session, self.origin), Catalog(session)
-
-            def about(artifact: bytes) -> Iterator[Event]:
-                for index in sorted(catalog.about(artifact.hex())):
-                    envelope = Envelope.parse(log.envelope(index))
-                    yield Event(index, Statement.parse(envelope.payload), envelope.keyids)
-
-            return trace(resolve(session, self.origin, ref).artifact.digest, about)
+    # --- proving --------------------------------------------------------------------------------
 
     def prove(
         self,
@@ -475,49 +425,16 @@ class Ledger:
             proof = prove_artifact(session, self.origin, policy, note, registered)
         if not given:
             return proof
+        path_of_tree = self.folder.tree(registered.artifact.digest)
+        tree = Tree.open(path_of_tree)
+        if (tree.size, tree.root) != (registered.size, registered.artifact.root):
+            raise LedgerError(f"the tree file {path_of_tree} is damaged: register the data again")
         return prove_record(
             proof,
             registered,
-            Tree.open(self.folder.tree(registered.artifact.digest)),
+            tree,
             record=record,
             index=index,
             path=None if path is None else Path(path),
             leaf_hash=leaf_hash,
         )
-
-    def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield the first `size` entries, with the envelopes of keys and corrections.
-
-        What a verifier needs to look for revocations itself.
-        """
-        with self._database.reading() as session:
-            log = Log(session, self.origin)
-            for index in range(size):
-                entry = log.entry(index)
-                stands = entry.kind in (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
-                yield entry.to_bytes(), log.envelope(index) if stands else None
-
-    def tile(self, path: str) -> bytes:
-        """Return the bytes of a tile of the latest checkpoint's tree (C2SP tlog-tiles).
-
-        Raises:
-            InputError: there is no such tile.
-        """
-        with self._database.reading() as session:
-            return status.tile(session, self.origin, TilePath.parse(path))
-
-    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogLine]:
-        """Return what stands in the log from entry `start` on, and how far each entry got."""
-        with self._database.reading() as session:
-            return status.entries(session, self.origin, start, limit)
-
-    def status(self) -> Status:
-        """Return how large the log is, and how much of it is anchored where."""
-        with self._database.reading() as session:
-            pins = self.policy().chains
-            return status.status(session, self.origin, pins, outputs.pending(self.folder.spool))
-
-    @cached_property
-    def encrypted(self) -> bool:
-        """Whether the private keys are protected by a passphrase."""
-        return b"ENCRYPTED" in (self.folder.keys / "signer.pem").read_bytes()

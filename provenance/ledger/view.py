@@ -1,0 +1,155 @@
+"""`LedgerView`: a ledger as those see it who only look things up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from provenance.ledger import chains, keys, outputs, status
+from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.chains import AnchorRecord, Chains
+from provenance.ledger.folder import Config, Folder
+from provenance.ledger.keys import KeyInfo
+from provenance.ledger.refs import Ref, read_statement, resolve
+from provenance.ledger.status import LogLine, Status
+from provenance.lineage import Event, History, trace
+from provenance.log.log import Log
+from provenance.log.store import Database
+from provenance.log.tiles import TilePath
+from provenance.signing import Envelope
+from provenance.statements import KIND_NUMBERS, Statement
+from provenance.verification import Policy
+
+__all__ = ["LedgerView"]
+
+
+class LedgerView:
+    """Look-ups in a ledger on disk. Needs no private key; may be shared between threads.
+
+    A REF is a name, 8 or more hex digits of an artifact digest, root or sha256, the path of
+    something registered, or what `Ledger.register` returned.
+
+    Attributes:
+        folder: where it lies.
+        origin: the log's name.
+        chains: readers of the configured chains, by name.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.config = Config.read(folder.config)
+        self.origin = self.config.origin
+        self._database = Database.open(folder.database)
+        self.chains = Chains(folder, self.config.chains)
+
+    def close(self) -> None:
+        """Give files and connections back."""
+        self.chains.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def resolve(self, ref: Ref) -> RegisteredArtifact:
+        """Return the newest registration of what `ref` names.
+
+        Raises:
+            InputError: nothing, or several artifacts, are meant.
+        """
+        with self._database.reading() as session:
+            return resolve(session, self.origin, ref)
+
+    def artifacts(
+        self,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        before: int | None = None,
+        limit: int | None = 100,
+    ) -> list[RegisteredArtifact]:
+        """Return registrations, newest first; `before` is the last one's index, to page on."""
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            entries = Catalog(session).registrations(
+                name=name, kind=kind, before=before, limit=limit
+            )
+            return [RegisteredArtifact.of(index, read_statement(log, index)) for index in entries]
+
+    def history(self, ref: Ref) -> History:
+        """Return every statement about an artifact and about what it came from."""
+        with self._database.reading() as session:
+            log, catalog = Log(session, self.origin), Catalog(session)
+
+            def about(artifact: bytes) -> Iterator[Event]:
+                for index in sorted(catalog.about(artifact.hex())):
+                    envelope = Envelope.parse(log.envelope(index))
+                    yield Event(index, Statement.parse(envelope.payload), envelope.keyids)
+
+            return trace(resolve(session, self.origin, ref).artifact.digest, about)
+
+    def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield the first `size` entries, with the envelopes of keys and corrections.
+
+        What a verifier needs to look for revocations itself.
+        """
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            for index in range(size):
+                entry = log.entry(index)
+                stands = entry.kind in (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
+                yield entry.to_bytes(), log.envelope(index) if stands else None
+
+    def tile(self, path: str) -> bytes:
+        """Return the bytes of a tile of the latest checkpoint's tree (C2SP tlog-tiles).
+
+        Raises:
+            InputError: there is no such tile.
+        """
+        with self._database.reading() as session:
+            return status.tile(session, self.origin, TilePath.parse(path))
+
+    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogLine]:
+        """Return what stands in the log from entry `start` on, and how far each entry got."""
+        with self._database.reading() as session:
+            return status.entries(session, self.origin, start, limit)
+
+    def status(self) -> Status:
+        """Return how large the log is, and how much of it is anchored where."""
+        with self._database.reading() as session:
+            pins = self.policy().chains
+            return status.status(session, self.origin, pins, outputs.pending(self.folder.spool))
+
+    # --- keys, checkpoints, anchors -------------------------------------------------------------
+
+    def keys(self) -> list[KeyInfo]:
+        """Return every key that the log knows."""
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            entries = Catalog(session).of_kinds("key")
+            return keys.list_keys([(index, read_statement(log, index)) for index in entries])
+
+    def policy(self) -> Policy:
+        """Return the ledger's own policy, for a verifier to pin.
+
+        Raises:
+            MalformedError: ``policy.json`` was edited into something else.
+        """
+        return Policy.parse(self.folder.policy.read_bytes())
+
+    def latest_checkpoint(self) -> str | None:
+        """Return the largest checkpoint that was signed."""
+        with self._database.reading() as session:
+            return Log(session, self.origin).latest_checkpoint()
+
+    def anchors(self) -> list[AnchorRecord]:
+        """Return every anchor that was recorded, the smallest tree first."""
+        return chains.recorded(self._database, {pin.name: pin for pin in self.policy().chains})

@@ -83,6 +83,8 @@ class Key(Predicate):
                 raise MalformedError(f"{name} is empty; leave it out instead")
             if not given and name in needed:
                 raise MalformedError(f"a {self.action!r} of a key needs {name}")
+        if self.origin is not None and not str(self.log_key).startswith(f"{self.origin}+"):
+            raise MalformedError(f"the log's key is not named {self.origin!r}, as the log")
         if self.compromised_since is not None:
             check_time(self.compromised_since, "compromisedSince")
         if self.kinds is not None and list(self.kinds) != sorted(set(self.kinds)):

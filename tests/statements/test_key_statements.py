@@ -60,7 +60,7 @@ def test_only_the_one_pem_form(pem):
     with pytest.raises(MalformedError, match="public key"):
         keyid_of_pem(pem)
     with pytest.raises(MalformedError, match="public key"):
-        Key(**COMMON, action="genesis", origin="o", log_key="x", admin_keys=(pem,))
+        Key(**COMMON, action="genesis", origin="o", log_key="o+x", admin_keys=(pem,))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,7 @@ def test_the_subject_is_the_key(action):
 
 
 def test_a_genesis_is_about_the_log_by_its_name():
+    refused("not named 'acme', as the log", GENESIS, origin="acme")
     refused("named 'acme.example/ml', as the log", GENESIS, key_subject("other", LOG.keyid))
 
 

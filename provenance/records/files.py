@@ -311,8 +311,8 @@ def list_folder(
     with readable(label):
         root = folder.resolve(strict=True)
     entries: list[FileEntry] = []
-    # A folder still to be listed: its path inside, and the real folders it lies in.
-    pending: list[tuple[str, tuple[Path, ...]]] = [("", (root,))]
+    # A folder still to be listed: its path inside; device and inode of it and all it lies in.
+    pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", (_inode(root.stat()),))]
     while pending:
         inside, above = pending.pop()
         with readable(str(Path(label) / inside)), os.scandir(folder / inside) as found:
@@ -332,16 +332,19 @@ def list_folder(
                         f"{shown} is a ledger inside the folder; keep it outside, or leave it out "
                         f"with the glob {LEDGER_FOLDER!r} to ignore"
                     )
-                real = (folder / path).resolve()
-                if real in above:
+                if _inode(status) in above:
                     raise InputError(f"the symlink {shown} leads back to a folder it lies in")
-                pending.append((path + "/", (*above, real)))
+                pending.append((path + "/", (*above, _inode(status))))
             elif stat.S_ISREG(status.st_mode):
                 entries.append(FileEntry(path, status))
             else:
                 raise InputError(f"{shown} is neither a file nor a folder")
     _check_distinct(entries, label)
     return sorted(entries, key=lambda entry: entry.path)
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _checked_name(name: str, folder: Path) -> str:

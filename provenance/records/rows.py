@@ -75,6 +75,8 @@ class _Gunzip(io.RawIOBase):
 
 
 def _gunzipped(file: io.BufferedReader, label: str) -> io.BufferedReader:
+    if not file.peek(1):  # which `gzip` takes for no text
+        raise InputError(f"{label} is a truncated gzip file")
     return io.BufferedReader(_Gunzip(file, label), 1 << 20)
 
 
@@ -107,7 +109,7 @@ class Csv(Part):
         with open_part(self, self._path) as file:
             rows = self._rows(file)
             header = next(rows, None)
-            if header is None:
+            if not header:
                 raise InputError(f"{self.label} has no header")
             self._check_header(header)
             self.schema = {name: self._types.get(name, "string") for name in header}

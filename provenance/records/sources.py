@@ -112,6 +112,8 @@ class Source:
             if progress is not None:
                 progress(sum(part.done for part in self._parts), self.total)
             yield block
+        if progress is not None:
+            progress(sum(part.done for part in self._parts), self.total)
 
     @property
     def total(self) -> int | None:
@@ -209,6 +211,8 @@ def _chosen(
 def _open_path(path: Path, chosen: Encoding | None, schema: Mapping[str, str] | None) -> Source:
     label = str(path)
     with readable(label):
+        if not path.exists():
+            raise InputError(f"there is no file {label}")
         is_folder = path.is_dir()
         name = path.name if path.name not in ("", "..") else path.resolve().name
     if is_folder:
@@ -279,8 +283,6 @@ def _raw_part(source: Path | bytes, label: str, encoding: Encoding) -> Part:
 
 
 def _table_part(path: Path, label: str, schema: Mapping[str, str] | None) -> Part:
-    with readable(label):
-        path.stat()
     table = _format_of(path)
     if table == "jsonl":
         return JsonLines(path, label, gzipped=path.name.lower().endswith(".gz"))

@@ -91,9 +91,9 @@ class ParquetFile(_TableFile):
             )
             count = 0
             for batch in table.iter_batches(batch_size=_rows_of_size(row_size), use_threads=False):
+                self.done = self._status.st_size * count // table.metadata.num_rows
                 yield from batch_leaves(batch, self.label, first_row=count + 1)
                 count += batch.num_rows
-                self.done = self._status.st_size * count // max(1, table.metadata.num_rows)
 
 
 class ArrowFile(_TableFile):
@@ -106,16 +106,17 @@ class ArrowFile(_TableFile):
             raise InputError(f"{self.label} is a Feather file of version 1; write it as version 2")
         if magic == b"ARROW1":
             reader = pa.ipc.open_file(file)
-            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+            size = self._status.st_size // max(1, reader.num_record_batches)
         else:
-            reader = pa.ipc.open_stream(file)
-            batches = reader
+            reader = batches = pa.ipc.open_stream(file)
+            size = 0
         self.schema = check_schema(reader.schema, self.label)
         count = 0
         for batch in batches:
             yield from batch_leaves(batch, self.label, first_row=count + 1)
             count += batch.num_rows
-            self.done = file.tell()
+            self.done = self.done + size if size else file.tell()
 
 
 class Batches(Part):
@@ -130,8 +131,9 @@ class Batches(Part):
         """Yield the leaf of each row."""
         with _arrow_errors(self.label):
             for batch in self._reader:
-                yield from batch_leaves(batch, self.label, first_row=self.done + 1)
-                self.done += batch.num_rows
+                for part in _sliced(batch):
+                    yield from batch_leaves(part, self.label, first_row=self.done + 1)
+                    self.done += part.num_rows
 
 
 def batches_of(table: Any, label: str) -> Batches | None:
@@ -248,15 +250,19 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def batch_leaves(batch: pa.RecordBatch, label: str, *, first_row: int) -> Iterator[bytes]:
     """Yield the leaf of each row; `first_row` is the number of the first one in errors."""
-    rows = _rows_of_size(batch.nbytes // max(1, batch.num_rows))
-    for start in range(0, batch.num_rows, rows):
-        part = batch.slice(start, rows)
+    for part in _sliced(batch):
         try:
             leaves = _leaves(part)
         except (InputError, pa.ArrowException, UnicodeDecodeError):
-            _blame(part, label, first_row + start)
+            _blame(part, label, first_row)
             raise
         yield from leaves
+        first_row += part.num_rows
+
+
+def _sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    rows = _rows_of_size(batch.nbytes // max(1, batch.num_rows))
+    return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
 def _leaves(batch: pa.RecordBatch) -> list[bytes]:

@@ -1,0 +1,287 @@
+"""Folders as records, chunks and lines. Oracle: each file hashed here once more."""
+
+import hashlib
+import os
+import socket
+import unicodedata
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import leaves, merkletools_root, read
+
+from provenance.errors import InputError
+from provenance.records import CHUNK, FILE, LINE, Encoding, hash_record
+from provenance.records.sources import open_source
+
+
+def leaf(path: str, data: bytes) -> bytes:
+    sha256 = hashlib.sha256(data).hexdigest()
+    return rfc8785.dumps({"path": path, "sha256": sha256, "size": len(data)})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return folder
+
+
+def fill(folder, contents):
+    for path, data in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+
+
+def refused(folder, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        read(folder, **options)
+    message = str(caught.value)
+    assert str(folder) in message
+    return message.replace(str(folder), "FOLDER")
+
+
+CONTENTS = {
+    "b.txt": b"b",
+    "B.txt": b"",
+    "a/z": b"x" * 3_000_000,
+    "a.txt": b"a",
+    "a/b/c": b"deep",
+    "ä.txt": b"umlaut",
+    "\U0001f600": b"astral",
+    "\ufb33": b"",
+    "data.csv": b"not read as a table",
+    "back\\slash": b"",
+    ".hidden": b"",
+}
+
+
+def test_files_sorted_by_code_point(folder):
+    fill(folder, CONTENTS)
+    expected = [leaf(path, CONTENTS[path]) for path in sorted(CONTENTS)]
+    assert leaves(folder) == expected
+    result = read(folder)
+    assert (result.encoding, result.digests, result.schema) == (FILE, {}, None)
+    assert result.root == merkletools_root(expected)
+    source = open_source(folder)
+    assert (source.name, source.media_type, source.default_kind) == ("folder", None, "dataset")
+
+
+def test_order_is_of_whole_paths(folder):
+    """'.' and '-' stand before '/', so a.b and a-b stand before a/b, as sorted paths have it."""
+    fill(folder, {"a/b": b"", "a.b": b"", "a-b": b"", "a0": b""})
+    assert [rfc8785.dumps("a-b"), rfc8785.dumps("a.b"), rfc8785.dumps("a/b"), b'"a0"'] == [
+        line.split(b",")[0].removeprefix(b'{"path":') for line in leaves(folder)
+    ]
+
+
+def test_names_are_kept_as_found(folder):
+    name = unicodedata.normalize("NFD", "é")
+    fill(folder, {name: b""})
+    assert leaves(folder) == [leaf(name, b"")]
+
+
+def test_an_empty_folder_is_empty(folder):
+    (folder / "sub").mkdir()
+    assert read(folder).size == 0
+
+
+def test_ignoring_is_signed_and_whole(folder):
+    fill(folder, {"keep": b"1", "x.tmp": b"2", "sub/y.tmp": b"3", ".git/config": b"4"})
+    fill(folder, {"out/a": b"5", "sub/out/b": b"6", "logs/out/c": b"7"})
+    result = read(folder, ignore=["*.tmp", ".git", "logs/out", "*.tmp"])
+    assert result.encoding == Encoding(
+        name="file", digest="sha256", ignore=("*.tmp", ".git", "logs/out"), follow_symlinks=False
+    )
+    kept = {"keep": b"1", "out/a": b"5", "sub/out/b": b"6"}
+    assert leaves(folder, encoding=result.encoding) == [leaf(p, d) for p, d in kept.items()]
+
+
+def test_ignoring_makes_a_folder_of_tables_a_folder_of_files(folder):
+    fill(folder, {"a.jsonl": b"{}\n", "b.jsonl": b"{}\n", "c": b""})
+    assert read(folder, ignore=["c"]).encoding.name == "file"
+    with pytest.raises(InputError, match="only the encoding 'file' has globs to ignore"):
+        open_source(folder, encoding="json", ignore=["c"])
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x7fb", "a\x85b", "\x01"])
+def test_control_characters(folder, name):
+    fill(folder, {f"sub/{name}": b""})
+    assert refused(folder) == f"FOLDER/sub holds a name with a control character: {name!r}"
+
+
+def test_names_that_are_not_utf8(folder):
+    (folder / os.fsdecode(b"a\xff")).write_bytes(b"")
+    assert refused(folder) == "FOLDER holds a name that is not UTF-8: b'a\\xff'"
+
+
+def test_names_that_are_equal_after_nfc(folder):
+    fill(folder, {"sub/\u00e9/x": b"", "sub/e\u0301/x": b""})
+    message = refused(folder)
+    assert message.startswith("FOLDER holds two names that look the same")
+    assert r"'sub/\xe9/x'" in message
+    assert r"'sub/e\u0301/x'" in message
+
+
+# --- symlinks and what else is no file ------------------------------------------------------------
+
+
+def test_symlinks_are_refused_by_name(folder):
+    fill(folder, {"sub/a": b"1"})
+    (folder / "sub/link").symlink_to("a")
+    expected = "FOLDER/sub/link is a symlink; symlinks are followed only on request"
+    assert refused(folder) == expected
+    assert refused(folder, encoding="json") == expected
+    assert leaves(folder, ignore=["link"]) == [leaf("sub/a", b"1")]
+
+
+def test_symlinks_inside_the_folder_are_followed_on_request(folder):
+    fill(folder, {"sub/a": b"1"})
+    (folder / "file").symlink_to("sub/a")
+    (folder / "dir").symlink_to(folder / "sub")
+    assert leaves(folder, follow_symlinks=True) == [
+        leaf("dir/a", b"1"),
+        leaf("file", b"1"),
+        leaf("sub/a", b"1"),
+    ]
+    assert read(folder, follow_symlinks=True).encoding.follow_symlinks is True
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "..", "../outside", "../folder-2/a"])
+def test_symlinks_out_of_the_folder(folder, target):
+    fill(folder.parent, {"outside": b"", "folder-2/a": b""})
+    (folder / "link").symlink_to(target)
+    message = refused(folder, follow_symlinks=True)
+    assert message.startswith("the symlink FOLDER/link leads out of the folder, to ")
+
+
+@pytest.mark.parametrize("target", ["link", "nowhere"])
+def test_symlinks_that_lead_nowhere(folder, target):
+    (folder / "link").symlink_to(target)
+    assert refused(folder, follow_symlinks=True) == "the symlink FOLDER/link leads nowhere"
+
+
+def test_symlinks_in_a_circle(folder):
+    (folder / "a").mkdir()
+    (folder / "b").mkdir()
+    (folder / "a/x").symlink_to("../b")
+    (folder / "b/y").symlink_to("../a")
+    assert "leads back to a folder it lies in" in refused(folder, follow_symlinks=True)
+
+
+def test_a_folder_reached_through_a_symlink(folder):
+    fill(folder, {"a": b"1"})
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    assert leaves(link) == [leaf("a", b"1")]
+    assert leaves(link, follow_symlinks=True) == [leaf("a", b"1")]
+
+
+def test_pipes_and_sockets(folder):
+    os.mkfifo(folder / "pipe")
+    assert refused(folder) == "FOLDER/pipe is neither a file nor a folder"
+    with pytest.raises(InputError, match=r"pipe is not a regular file"):
+        read(folder / "pipe")
+    (folder / "pipe").unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = os.open(".", os.O_RDONLY)
+        os.chdir(folder)  # the path of a socket is short
+        listener.bind("s")
+        os.chdir(here)
+        os.close(here)
+    assert refused(folder) == "FOLDER/s is neither a file nor a folder"
+
+
+def test_a_ledger_inside_the_folder(folder):
+    fill(folder, {"a": b"1", "sub/.provenance/ledger.db": b"2"})
+    message = refused(folder)
+    assert message.startswith("FOLDER/sub/.provenance is a ledger inside the folder")
+    assert leaves(folder, ignore=[".provenance"]) == [leaf("a", b"1")]
+
+
+def test_a_deep_folder(folder):
+    """Deeper than Python recurses."""
+    path = folder
+    for _ in range(1200):
+        path = path / "d"
+        path.mkdir()
+    (path / "f").write_bytes(b"1")
+    inside = path.relative_to(folder).as_posix()
+    assert leaves(folder) == [leaf(f"{inside}/f", b"1")]
+    (path / "f").unlink()
+    while path != folder:  # pytest would recurse to remove it
+        path.rmdir()
+        path = path.parent
+
+
+# --- change ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "a").write_bytes(b"changed, already read"),
+        lambda folder: os.utime(folder / "a", ns=(1, 1)),
+        lambda folder: (folder / "new").write_bytes(b""),
+        lambda folder: (folder / "z").unlink(),
+        lambda folder: (folder / "z").write_bytes(b"another size"),
+    ],
+)
+def test_a_folder_that_changes_while_it_is_read(folder, change):
+    fill(folder, {"a": b"1", "m": b"2", "z": b"3"})
+    stream = open_source(folder).leaves()
+    next(stream)
+    change(folder)
+    with pytest.raises(InputError, match=r"changed while|cannot be read"):
+        list(stream)
+
+
+def test_blake3_needs_its_package(folder, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "blake3", None)
+    fill(folder, {"a": b"1"})
+    encoding = Encoding(name="file", digest="blake3", ignore=(), follow_symlinks=False)
+    with pytest.raises(InputError, match="pip install blake3"):
+        read(folder, encoding=encoding)
+
+
+# --- one file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+def test_chunks(tmp_path, size):
+    data = bytes(i % 251 for i in range(1000)) * (size // 1000 + 1)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(data[:size])
+    expected = [data[at : min(at + 2**20, size)] for at in range(0, size, 2**20)]
+    assert leaves(path) == leaves(data[:size]) == leaves(bytearray(data[:size])) == expected
+    result = read(path)
+    assert result.encoding == CHUNK
+    assert result.digests == {"sha256": hashlib.sha256(data[:size]).hexdigest()}
+    assert read(data[:size]).digests == result.digests
+    assert open_source(path).default_kind == "model"
+
+
+def test_small_chunks(tmp_path):
+    encoding = Encoding(name="chunk", chunk_size=3)
+    assert leaves(b"abcdefgh", encoding=encoding) == [b"abc", b"def", b"gh"]
+
+
+@given(st.lists(st.binary(max_size=5).filter(lambda line: b"\n" not in line)), st.booleans())
+def test_lines(lines, ended):
+    data = b"\n".join(lines) + (b"\n" if ended else b"")
+    expected = data.split(b"\n")
+    if expected[-1] == b"":
+        expected.pop()
+    assert leaves(data, encoding="line") == expected
+
+
+def test_a_line_keeps_its_cr(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"a\r\n\n\xff")
+    assert leaves(path, encoding="line") == [b"a\r", b"", b"\xff"]
+    tree = b"".join(open_source(path, encoding="line").leaf_hash_blocks())
+    assert tree[:32] == hash_record("a\r", LINE)

@@ -1,4 +1,4 @@
-"""The account that sends a ledger's anchors: one secp256k1 key, kept as PEM like every other key."""
+"""The account that sends a ledger's anchors: one secp256k1 key, kept as PEM like the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from provenance.errors import InputError
+from provenance.signing import pkcs8
 
 __all__ = ["account_from_pem", "account_to_pem", "generate_account"]
 
@@ -30,8 +30,10 @@ def generate_account() -> bytes:
 def account_to_pem(secret: bytes, passphrase: bytes | None) -> bytes:
     """Return a private key as PKCS #8 PEM, encrypted where a passphrase is given."""
     key = derive_private_key(int.from_bytes(secret, "big"), SECP256K1())
-    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    if not passphrase:
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return pkcs8.encrypt(der, passphrase)
 
 
 def account_from_pem(data: bytes, passphrase: bytes | None, *, name: str) -> bytes:

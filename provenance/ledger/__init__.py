@@ -5,6 +5,6 @@
 - `journal`, `registering`, `steps`, `outputs`, `keys`: what is written
 - `catalog`, `refs`, `status`: what is looked up
 - `proving`: bundles
-- `chains`: anchors
+- `chains`, `anchors`: reaching chains, and anchoring there
 - `trust`, `checking`: other people's ledgers, and `provenance.verify`
 """

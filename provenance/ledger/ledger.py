@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError
-from provenance.ledger import chains, keys, outputs
+from provenance.ledger import keys, outputs
+from provenance.ledger.anchors import AnchorRecord, anchor_to
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
-from provenance.ledger.chains import AnchorRecord
 from provenance.ledger.creation import create
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Clock, Journal
@@ -389,7 +389,7 @@ class Ledger(LedgerView):
                 chain = self.chains.writer(name, self.keyring.account)
                 if hasattr(chain, "close"):
                     stack.callback(chain.close)
-                chains.anchor_to(self._database, self.origin, chain, pins[name], note)
+                anchor_to(self._database, self.origin, chain, pins[name], note)
         newest = {anchor.chain: anchor for anchor in self.anchors()}
         return [newest[name] for name in names or pins]
 

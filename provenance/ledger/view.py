@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from provenance.ledger import chains, keys, outputs, status
+from provenance.ledger import anchors, keys, outputs, status
+from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
-from provenance.ledger.chains import AnchorRecord, Chains
+from provenance.ledger.chains import Chains
 from provenance.ledger.folder import Config, Folder
 from provenance.ledger.keys import KeyInfo
 from provenance.ledger.refs import Ref, read_statement, resolve
@@ -152,4 +153,4 @@ class LedgerView:
 
     def anchors(self) -> list[AnchorRecord]:
         """Return every anchor that was recorded, the smallest tree first."""
-        return chains.recorded(self._database, {pin.name: pin for pin in self.policy().chains})
+        return anchors.recorded(self._database, {pin.name: pin for pin in self.policy().chains})

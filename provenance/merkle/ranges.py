@@ -42,7 +42,7 @@ class CompactRange:
                 left.append(level[:HASH_SIZE])
                 level = level[HASH_SIZE:]
                 first += 1
-            if last & 1 and first < last:
+            if last & 1:
                 right.append(level[-HASH_SIZE:])
                 level = level[:-HASH_SIZE]
                 last -= 1

@@ -1,0 +1,284 @@
+"""The shapes of the answers, each with an example. They are what OpenAPI shows.
+
+Fields of the service's own are in snake_case. What was signed (statements, encodings, digests)
+stands as it was signed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provenance import forms
+from provenance.anchoring import ChainPin
+from provenance.ledger.anchors import AnchorRecord
+from provenance.ledger.catalog import RegisteredArtifact
+
+__all__ = [
+    "AnchorAnswer",
+    "Anchors",
+    "ArtifactAnswer",
+    "ArtifactPage",
+    "ArtifactSummary",
+    "Health",
+    "HistoryAnswer",
+    "ProblemAnswer",
+    "StepAnswer",
+    "Verdict",
+]
+
+_HEX = "^[0-9a-f]{64}$"
+_DIGEST = "6a3149e82f070fa9d2a58d9756367b08b8b2dccc002f6d677db414e0e9f3c9dd"
+_ROOT = "41c2a9d8c4a53b1e5f0b6ad0c9c7c1a2e1bb0f6df0d3d6b7c6b1c1f5e4f8a902"
+
+State = Literal["logged", "checkpointed", "anchored"]
+Kind = Literal["dataset", "model", "outputs"]
+
+_SUMMARY: dict[str, Any] = {
+    "name": "train",
+    "kind": "dataset",
+    "digest": _DIGEST,
+    "root": _ROOT,
+    "size": 4821,
+    "encoding": {"encoding": "json"},
+    "digests": {"provenance-artifact-v1": _DIGEST},
+    "index": 2,
+    "issued": "2026-11-21T02:29:17.120Z",
+    "state": "anchored",
+}
+_STATEMENT: dict[str, Any] = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "subject": [{"name": "train", "digest": {"provenance-artifact-v1": _DIGEST}}],
+    "predicateType": "urn:provenance-ledger:dataset:v1",
+    "predicate": {
+        "artifact": {"encoding": {"encoding": "json"}, "root": _ROOT, "size": 4821},
+        "evidence": [],
+        "issued": "2026-11-21T02:29:17.120Z",
+        "license": "CC-BY-4.0",
+        "metadata": {},
+        "nonce": "mR0mXAjO1oV0VJr0sCu4Wg==",
+        "sensitivity": "internal",
+    },
+}
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ArtifactSummary(_Answer):
+    """A registered artifact and its place in the log."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _SUMMARY})
+
+    name: str
+    kind: Kind
+    digest: str = Field(pattern=_HEX, description="The artifact digest.")
+    root: str = Field(pattern=_HEX, description="The root of the tree over its records.")
+    size: int = Field(ge=0, description="Records.")
+    encoding: dict[str, Any] = Field(description="How a record becomes a leaf.")
+    digests: dict[str, str] = Field(description="Every digest that was signed, hex.")
+    index: int = Field(ge=0, description="Of the entry in the log.")
+    issued: str = Field(description="By the signer's clock.")
+    state: State = Field(description="How far the entry got.")
+
+
+class ArtifactAnswer(ArtifactSummary):
+    """An artifact with the statement that was signed about it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _SUMMARY | {"statement": _STATEMENT}})
+
+    statement: dict[str, Any] = Field(description="The in-toto statement, as it was signed.")
+
+
+class ArtifactPage(_Answer):
+    """Artifacts, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"artifacts": [_SUMMARY], "next_cursor": None}}
+    )
+
+    artifacts: list[ArtifactSummary]
+    next_cursor: int | None = Field(description="Give it as `cursor` for more; null at the end.")
+
+
+class HistoryEntry(_Answer):
+    """One statement of a history."""
+
+    index: int = Field(ge=0, description="Of the entry in the log.")
+    kind: str
+    signers: list[str] = Field(description="Key ids, hex.")
+    statement: dict[str, Any] = Field(description="The in-toto statement, as it was signed.")
+
+
+class HistoryAnswer(_Answer):
+    """Every statement about an artifact and about what it came from, in the log's order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "artifact": _DIGEST,
+                "artifacts": {_DIGEST: "train"},
+                "statements": [
+                    {
+                        "index": 2,
+                        "kind": "dataset",
+                        "signers": [_ROOT],
+                        "statement": _STATEMENT,
+                    }
+                ],
+            }
+        }
+    )
+
+    artifact: str = Field(pattern=_HEX, description="The artifact digest that was asked for.")
+    artifacts: dict[str, str] = Field(description="Artifact digest → name.")
+    statements: list[HistoryEntry]
+
+
+class AnchorAnswer(_Answer):
+    """A tree head of this log on one chain."""
+
+    chain: str
+    chain_id: int
+    contract: str
+    ledger_id: str = Field(pattern=_HEX)
+    size: int = Field(ge=1, description="Entries of the log that it covers.")
+    root: str = Field(pattern=_HEX)
+    block: int = Field(ge=0)
+    block_time: str = Field(description="RFC 3339: nothing that it covers is younger.")
+    tx_hash: str = Field(pattern=_HEX)
+    embedded: bool = Field(description="Whether the chain is worth only as much as the server.")
+
+
+class Anchors(_Answer):
+    """Every anchor of this log, the smallest tree first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "anchors": [
+                    {
+                        "chain": "embedded",
+                        "chain_id": 5221003310448871,
+                        "contract": "0x5fbdb2315678afecb367f032d93f642f64180aa3",
+                        "ledger_id": _ROOT,
+                        "size": 42,
+                        "root": _ROOT,
+                        "block": 3,
+                        "block_time": "2026-11-21T02:29:18Z",
+                        "tx_hash": _ROOT,
+                        "embedded": True,
+                    }
+                ]
+            }
+        }
+    )
+
+    anchors: list[AnchorAnswer]
+
+
+class StepAnswer(_Answer):
+    """One step of a verification."""
+
+    step: str
+    mark: Literal["holds", "fails", "undecided", "not_demanded"]
+    finding: str = Field(description="What was seen, in words for a person.")
+
+
+class Verdict(_Answer):
+    """What this server's own policy makes of a bundle. It is the server's word, and no proof."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "verified": False,
+                "step": "record",
+                "origin": "acme.example/ml",
+                "policy": _ROOT,
+                "steps": [
+                    {
+                        "step": "bundle",
+                        "mark": "holds",
+                        "finding": "proves a record, with 1 anchor",
+                    },
+                    {
+                        "step": "record",
+                        "mark": "fails",
+                        "finding": "the leaf and its path do not lead to the root",
+                    },
+                ],
+                "warnings": [],
+            }
+        }
+    )
+
+    verified: bool | None = Field(
+        description="null: no step fails, and one that is demanded could not be decided."
+    )
+    step: str | None = Field(description="The step that decided against it; null if verified.")
+    origin: str = Field(description="The log that the policy is about.")
+    policy: str = Field(pattern=_HEX, description="SHA-256 of the server's policy.")
+    steps: list[StepAnswer] = Field(description="Those that ran, in order; a failing one is last.")
+    warnings: list[str]
+
+
+class Health(_Answer):
+    """The server answers and can read its ledger."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"status": "ok", "origin": "acme.example/ml"}}
+    )
+
+    status: Literal["ok"]
+    origin: str
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457 problem details: the shape of every error."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(description="Names the kind of problem; docs/http.md explains each.")
+    title: str
+    status: int
+    detail: str | None = Field(default=None, description="What it is this time.")
+
+
+def artifact_fields(artifact: RegisteredArtifact, state: State) -> dict[str, Any]:
+    """Return the fields of an `ArtifactSummary`."""
+    return {
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "digest": artifact.digest,
+        "root": artifact.root,
+        "size": artifact.size,
+        "encoding": forms.encode(artifact.artifact.encoding),
+        "digests": artifact.digests,
+        "index": artifact.index,
+        "issued": artifact.statement.predicate.issued,
+        "state": state,
+    }
+
+
+def anchor_answer(anchor: AnchorRecord, pin: ChainPin) -> AnchorAnswer:
+    """Return what is told of an anchor."""
+    return AnchorAnswer(
+        chain=anchor.chain,
+        chain_id=pin.chain_id,
+        contract=pin.contract,
+        ledger_id=pin.ledger_id.hex(),
+        size=anchor.size,
+        root=anchor.root.hex(),
+        block=anchor.block,
+        block_time=utc_text(anchor.block_time),
+        tx_hash=anchor.tx_hash.hex(),
+        embedded=anchor.embedded,
+    )
+
+
+def utc_text(time: datetime) -> str:
+    """Return RFC 3339 in UTC, to the second."""
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

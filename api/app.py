@@ -1,0 +1,65 @@
+"""The whole service: routes, one shape of errors, and OpenAPI at ``/openapi.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.answers import ProblemAnswer
+from api.errors import add_handlers
+from api.guard import Guard
+from api.routes import artifacts, log, proofs
+from provenance.ledger.ledger import Ledger
+
+__all__ = ["create_app"]
+
+DESCRIPTION = """
+Which data, exactly, who vouched for it and when, and was this very record in it: answers from one
+ledger, each with a proof that can be checked without trusting this server.
+""".strip()
+
+
+class _Service(FastAPI):
+    """FastAPI whose OpenAPI knows the one shape of errors."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        if self.openapi_schema is None:
+            document = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                routes=self.routes,
+            )
+            schemas = document["components"]["schemas"]
+            schemas["Problem"] = ProblemAnswer.model_json_schema()
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def create_app(ledger: Ledger) -> FastAPI:
+    """Return the service over one ledger. It reads, and signs a checkpoint where a proof needs it.
+
+    Args:
+        ledger: stays the caller's: open as long as the service runs, closed by the caller.
+
+    Raises:
+        MalformedError: the ledger's own policy is not as it must be.
+    """
+    ledger.policy()
+    app = _Service(
+        title="Provenance ledger",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.ledger = ledger
+    for routes in (artifacts, proofs, log):
+        app.include_router(routes.router)
+    add_handlers(app)
+    app.add_middleware(Guard)
+    return app

@@ -1,0 +1,203 @@
+"""Errors as RFC 9457 problem details: one table, one shape.
+
+::
+
+    HTTP/1.1 404 Not Found
+    Content-Type: application/problem+json
+
+    {"type": "urn:provenance-ledger:problem:unknown-artifact",
+     "title": "No such artifact", "status": 404,
+     "detail": "nothing is registered as 'train'"}
+
+`docs/http.md` explains every type. What a message may say of the inside of the server (a path, a
+host) goes to the server's own log; the caller gets the title alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from provenance.errors import (
+    ChainError,
+    InputError,
+    LedgerError,
+    MalformedError,
+    ProvenanceError,
+)
+
+__all__ = [
+    "PROBLEM_TYPE",
+    "TABLE",
+    "BodyTooLargeError",
+    "MediaTypeError",
+    "NoCheckpointError",
+    "NoSuchRecordError",
+    "NoSuchTileError",
+    "NotRegisteredError",
+    "Problem",
+    "add_handlers",
+    "problem_of",
+    "responses",
+]
+
+PROBLEM_TYPE: Final = "application/problem+json"
+
+_log = logging.getLogger("api")
+
+
+class NotRegisteredError(InputError):
+    """No artifact is meant by a REF, or several are."""
+
+
+class NoSuchRecordError(InputError):
+    """The artifact has no such record."""
+
+
+class NoSuchTileError(InputError):
+    """The log has no such tile, or not yet."""
+
+
+class NoCheckpointError(InputError):
+    """The log has not signed a checkpoint yet."""
+
+
+class BodyTooLargeError(InputError):
+    """The body of a request is longer than is read."""
+
+
+class MediaTypeError(InputError):
+    """The body of a request is of another media type, or compressed."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How a class of errors is answered.
+
+    Attributes:
+        status: of HTTP.
+        slug: the last part of the problem's ``type``.
+        title: the same for every problem of the type.
+        example: a ``detail``.
+        is_told: whether the message of the error is the ``detail``.
+    """
+
+    status: int
+    slug: str
+    title: str
+    example: str = ""
+    is_told: bool = True
+
+    @property
+    def type(self) -> str:
+        """The URI that names the type."""
+        return f"urn:provenance-ledger:problem:{self.slug}"
+
+    def body(self, detail: str = "") -> dict[str, Any]:
+        """Return the members of the problem details."""
+        members = {"type": self.type, "title": self.title, "status": self.status}
+        return {**members, "detail": detail} if detail and self.is_told else members
+
+    def response(self, detail: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
+        """Return the answer."""
+        return JSONResponse(
+            self.body(detail), status_code=self.status, headers=headers, media_type=PROBLEM_TYPE
+        )
+
+
+NOT_FOUND = Problem(404, "not-found", "Nothing is served here")
+METHOD = Problem(405, "method", "Another method is needed here")
+INTERNAL = Problem(500, "internal", "The server failed", is_told=False)
+
+TABLE: dict[type[ProvenanceError], Problem] = {
+    NotRegisteredError: Problem(
+        404, "unknown-artifact", "No such artifact", "nothing is registered as 'trian'"
+    ),
+    NoSuchRecordError: Problem(
+        404, "unknown-record", "No such record", "'train' has no record 7000: it has 4821"
+    ),
+    NoSuchTileError: Problem(
+        404, "unknown-tile", "No such tile", "there is no tile/0/001 in a log of 42 entries"
+    ),
+    NoCheckpointError: Problem(
+        404, "no-checkpoint", "No checkpoint yet", "no checkpoint was signed yet"
+    ),
+    BodyTooLargeError: Problem(
+        413, "too-large", "The body is too large", "at most 1,048,576 bytes are read here"
+    ),
+    MediaTypeError: Problem(
+        415, "media-type", "Another media type is needed", "send application/json, uncompressed"
+    ),
+    MalformedError: Problem(
+        422, "malformed", "Not of the form it should have", "the request lacks the field 'bundle'"
+    ),
+    InputError: Problem(
+        422, "unusable", "Cannot be used", "the record is not an object but a number"
+    ),
+    LedgerError: Problem(503, "ledger-unavailable", "The ledger cannot be read now", is_told=False),
+    ChainError: Problem(502, "chain", "A chain gave no usable answer", is_told=False),
+    ProvenanceError: INTERNAL,
+}
+"""Class of error → how it is answered; the nearest base class counts."""
+
+
+def problem_of(kind: type[BaseException]) -> Problem:
+    """Return how an error of this class is answered."""
+    return next((TABLE[base] for base in kind.__mro__ if base in TABLE), INTERNAL)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` in the one shape."""
+    app.add_exception_handler(ProvenanceError, _answer_provenance)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+
+
+async def _answer_provenance(request: Request, error: Exception) -> JSONResponse:
+    problem = problem_of(type(error))
+    if not problem.is_told:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    retry = {"Retry-After": "5"} if problem.status == 503 else None
+    return problem.response(str(error), retry)
+
+
+async def _answer_http(request: Request, error: Any) -> JSONResponse:
+    problem = {404: NOT_FOUND, 405: METHOD}.get(error.status_code, INTERNAL)
+    return problem.response("", dict(error.headers or {}))
+
+
+async def _answer_validation(request: Request, error: Any) -> JSONResponse:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:])
+    return TABLE[MalformedError].response(f"{name}: {first['msg']}")
+
+
+def responses(*kinds: type[ProvenanceError]) -> dict[int | str, dict[str, Any]]:
+    """Return how these errors stand in OpenAPI, beside those that any request can meet."""
+    problems = [TABLE[kind] for kind in (*kinds, LedgerError)] + [INTERNAL]
+    documented: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        stands = documented.setdefault(
+            problem.status,
+            {
+                "description": problem.title,
+                "content": {
+                    PROBLEM_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        examples = stands["content"][PROBLEM_TYPE]["examples"]
+        examples[problem.slug] = {"value": problem.body(problem.example)}
+        if len(examples) > 1:
+            titles = (p.title for p in problems if p.status == problem.status)
+            stands["description"] = " · ".join(dict.fromkeys(titles))
+    return documented

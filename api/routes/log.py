@@ -1,0 +1,89 @@
+"""The log itself, as any tlog client reads it (C2SP tlog-tiles), and its anchors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import PlainTextResponse
+
+from api.answers import Anchors, Health, anchor_answer
+from api.deps import OwnPolicy, Served
+from api.errors import NoCheckpointError, NoSuchTileError, responses
+from provenance.errors import InputError
+
+router = APIRouter(tags=["log"])
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+CHECKPOINT_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The newest checkpoint, a C2SP signed note",
+        "content": {
+            "text/plain": {
+                "schema": {"type": "string"},
+                "example": "acme.example/ml\n42\nsF/6cJ7jM6Yl4oX0uVbnTKyGkB0y2jB0M0JfLx3aPvQ=\n\n"
+                "— acme.example/ml 5uF2Qq…\n",
+            }
+        },
+    }
+}
+TILE_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Hashes of 32 bytes; or entries, each behind its length (u16, big-endian)",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.get(
+    "/checkpoint",
+    response_class=PlainTextResponse,
+    responses=responses(NoCheckpointError) | CHECKPOINT_RESPONSE,
+)
+def show_checkpoint(ledger: Served) -> Response:
+    """Return the newest checkpoint."""
+    note = ledger.latest_checkpoint()
+    if note is None:
+        raise NoCheckpointError("no checkpoint was signed yet")
+    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+
+
+@router.get(
+    "/tile/{path:path}",
+    response_class=Response,
+    responses=responses(NoSuchTileError) | TILE_RESPONSE,
+)
+def show_tile(
+    ledger: Served,
+    path: Annotated[
+        str,
+        Path(
+            description="`<level>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`, N in groups of three "
+            "digits as in x001/x234/067.",
+            examples=["0/000.p/42"],
+        ),
+    ],
+) -> Response:
+    """Return a tile of the tree of the newest checkpoint. What it holds never changes."""
+    try:
+        data = ledger.tile(f"tile/{path}")
+    except InputError as error:
+        raise NoSuchTileError(str(error)) from error
+    return Response(
+        data, media_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE}
+    )
+
+
+@router.get("/v1/anchors", responses=responses())
+def list_anchors(ledger: Served, policy: OwnPolicy) -> Anchors:
+    """List every anchor of this log, the smallest tree first."""
+    pins = {pin.name: pin for pin in policy.chains}
+    return Anchors(anchors=[anchor_answer(a, pins[a.chain]) for a in ledger.anchors()])
+
+
+@router.get("/healthz", responses=responses())
+def show_health(ledger: Served) -> Health:
+    """Say whether the server can read its ledger."""
+    ledger.latest_checkpoint()
+    return Health(status="ok", origin=ledger.origin)

@@ -1,0 +1,74 @@
+"""Running the service until a signal ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from api.app import create_app
+from provenance.errors import InputError
+from provenance.ledger.ledger import Ledger
+
+__all__ = ["serve"]
+
+GRACE_SECONDS = 10
+"""How long requests that are being answered may take after a signal."""
+
+
+def serve(
+    ledger: Ledger,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    listening: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve a ledger until SIGINT or SIGTERM, then finish what is being answered and return.
+
+    Args:
+        ledger: stays the caller's, who closes it afterwards.
+        host: the address to listen at.
+        port: 0 for any that is free.
+        listening: called with the URL once connections are taken.
+
+    Raises:
+        InputError: the address cannot be listened at.
+    """
+    app = create_app(ledger)
+    with _listen(host, port) as listener, _signals_end_only_us():
+        shown = f"[{host}]" if ":" in host else host
+        listening(f"http://{shown}:{listener.getsockname()[1]}")
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot listen at {host}, port {port}: {error}") from error
+
+
+@contextlib.contextmanager
+def _signals_end_only_us() -> Iterator[None]:
+    """uvicorn raises SIGTERM again after it has shut down; let that not end the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,159 @@
+"""A small world with fixed keys, nonces and times, and the examples that docs/formats.md shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from provenance.anchoring import Anchor, ChainPin
+from provenance.log import Checkpoint, Entry
+from provenance.merkle import Tree
+from provenance.records import JSON, Artifact, canonical_row, hash_record
+from provenance.signing import PrivateKey, VerifierKey, pae, sign, sign_note
+from provenance.signing.dsse import PAYLOAD_TYPE
+from provenance.statements import Account, Dataset, Key, Predicate, Statement, Subject, key_subject
+from provenance.verification import (
+    AnchorProof,
+    Bundle,
+    LoggedEnvelope,
+    Policy,
+    RecordProof,
+    Signer,
+)
+
+ORIGIN = "acme.example/ml"
+ROWS = [{"id": 7, "text": "hello"}, {"text": "wörld", "id": 8, "score": 0.5}, {"id": 9}]
+
+
+def key(name: str) -> PrivateKey:
+    return PrivateKey(Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest()))
+
+
+LOG, ADMIN, SIGNER = key("log"), key("admin"), key("signer")
+PIN = ChainPin(
+    name="embedded",
+    chain_id=4503599627370497,
+    contract="0x5fbdb2315678afecb367f032d93f642f64180aa3",
+    ledger_id=sha256(b"ledger id").digest(),
+    code_sha256=sha256(b"runtime code").digest(),
+    confirmations=1,
+    embedded=True,
+)
+
+
+def stamp(number: int) -> dict[str, object]:
+    return {"nonce": bytes([number] * 16), "issued": f"2026-01-31T12:00:0{number}.000Z"}
+
+
+def statements() -> list[tuple[Statement, list[PrivateKey]]]:
+    account = Account(
+        chain_id=PIN.chain_id,
+        contract=PIN.contract,
+        ledger_id=PIN.ledger_id,
+        publisher="0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+    )
+    genesis = Key(
+        **stamp(0),
+        action="genesis",
+        origin=ORIGIN,
+        log_key=str(VerifierKey(ORIGIN, LOG.public)),
+        admin_keys=(ADMIN.public.to_pem(),),
+        accounts=(account,),
+    )
+    add = Key(**stamp(1), action="add", public_key=SIGNER.public.to_pem())
+    dataset = Dataset(
+        **stamp(2),
+        artifact=ARTIFACT,
+        source="https://example.com/survey",
+        provider="Example Institute",
+        collected="2026-05/06 by survey",
+        license="CC-BY-4.0",
+        schema={"id": "int64", "score": "double", "text": "string"},
+    )
+    subject = Subject(name="train", digest={"provenance-artifact-v1": ARTIFACT.digest_hex})
+
+    def about_key(name: str, signer: PrivateKey, predicate: Predicate) -> Statement:
+        return Statement(subjects=(key_subject(name, signer.public.keyid),), predicate=predicate)
+
+    return [
+        (about_key(ORIGIN, LOG, genesis), [LOG, ADMIN]),
+        (about_key("signer", SIGNER, add), [ADMIN]),
+        (Statement(subjects=(subject,), predicate=dataset), [SIGNER]),
+    ]
+
+
+RECORDS = Tree.from_leaf_hashes(b"".join(hash_record(row, JSON) for row in ROWS))
+ARTIFACT = Artifact(root=RECORDS.root, size=RECORDS.size, encoding=JSON)
+STATEMENTS = statements()
+ENVELOPES = [sign(statement.to_bytes(), keys).to_bytes() for statement, keys in STATEMENTS]
+ENTRIES = [
+    Entry.of(envelope, statement)
+    for envelope, (statement, _) in zip(ENVELOPES, STATEMENTS, strict=True)
+]
+LOG_TREE = Tree.from_leaf_hashes(b"".join(entry.leaf_hash for entry in ENTRIES))
+CHECKPOINT = Checkpoint(ORIGIN, LOG_TREE.size, LOG_TREE.root)
+NOTE = sign_note(CHECKPOINT.to_text(), ORIGIN, LOG).decode()
+ANCHOR = Anchor(
+    chain_id=PIN.chain_id,
+    contract=PIN.contract,
+    ledger_id=PIN.ledger_id,
+    size=CHECKPOINT.size,
+    root=CHECKPOINT.root,
+    block=3,
+)
+POLICY = Policy(
+    origin=ORIGIN,
+    log_keys=(str(VerifierKey(ORIGIN, LOG.public)),),
+    admin_keys=(ADMIN.public.to_pem(),),
+    signers=(Signer(name="signer", public_key=SIGNER.public.to_pem()),),
+    chains=(PIN,),
+)
+
+
+def logged(index: int) -> LoggedEnvelope:
+    return LoggedEnvelope(
+        envelope=ENVELOPES[index],
+        entry=ENTRIES[index].to_bytes(),
+        index=index,
+        path=LOG_TREE.prove(index).path,
+    )
+
+
+BUNDLE = Bundle(
+    record=RecordProof(index=1, path=RECORDS.prove(1).path),
+    statement=logged(2),
+    checkpoint=NOTE,
+    anchors=(AnchorProof(anchor=ANCHOR, consistency=()),),
+    standing=(logged(0), logged(1)),
+)
+
+
+def pretty(data: bytes) -> str:
+    return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
+
+
+EXAMPLES = {
+    "row": "\n".join(canonical_row(row).decode() for row in ROWS),
+    "leaves": "\n".join(hash_record(row, JSON).hex() for row in ROWS),
+    "artifact": "\n".join(
+        (
+            f"size      {ARTIFACT.size}",
+            f"root      {ARTIFACT.root.hex()}",
+            'encoding  {"encoding":"json"}',
+            f"digest    {ARTIFACT.digest_hex}",
+        )
+    ),
+    "statement": pretty(STATEMENTS[2][0].to_bytes()),
+    "pae": pae(PAYLOAD_TYPE, b'{"_type":"https://in-toto.io/Statement/v1"}').decode(),
+    "envelope": ENVELOPES[2].decode(),
+    "entry": ENTRIES[2].to_bytes().hex(" ", 32),
+    "checkpoint": NOTE.rstrip("\n"),
+    "policy": pretty(POLICY.to_bytes()),
+    "fingerprint": POLICY.fingerprint,
+    "bundle": pretty(BUNDLE.to_bytes()),
+    "keyid": f"{SIGNER.public.keyid}\n{base64.b64encode(SIGNER.public.spki).decode()}",
+}
+"""Name → text, as it stands in docs/formats.md between ``<!-- example: name -->`` and the fence."""

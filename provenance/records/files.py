@@ -24,6 +24,7 @@ import io
 import os
 import stat
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ MAX_LINE = 64 << 20
 _BLOCK = 1 << 20
 
 
-class Part:
+class Part(ABC):
     """One stretch of records in order: a file, a folder, a table.
 
     Attributes:
@@ -74,9 +75,9 @@ class Part:
         self.digests: dict[str, str] = {}
         self.schema: dict[str, str] | None = None
 
+    @abstractmethod
     def leaves(self) -> Iterator[bytes]:
         """Yield the leaf bytes of each record."""
-        raise NotImplementedError
 
 
 # --- one file -----------------------------------------------------------------------------------
@@ -174,7 +175,10 @@ class SteadyFile(io.RawIOBase):
         if self._path is not None:
             check_unchanged(self._path, self._label, self._before)
             if self.count != self._before.st_size:
-                raise InputError(f"{self._label} changed while it was read")
+                raise InputError(
+                    f"{self._label} gave {self.count:,} bytes, but its size is "
+                    f"{self._before.st_size:,}"
+                )
         return str(self._hash.hexdigest())
 
 

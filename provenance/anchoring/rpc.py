@@ -139,20 +139,24 @@ class RpcChain(RpcReader, Chain):
         # The estimate finds a refusal before anything is paid. A quarter more, since the exact
         # path through the contract depends on a state that may move on until it is mined.
         transaction["gas"] = eth.estimate_gas(transaction) * 5 // 4
-        block = self._ask("eth_getBlockByNumber", "latest", False)
-        if not isinstance(block, dict) or block.get("baseFeePerGas") is None:
-            transaction["gasPrice"] = eth.gas_price
-            return transaction
-        tip = self._tip()
-        transaction["maxPriorityFeePerGas"] = Wei(tip)
-        transaction["maxFeePerGas"] = Wei(2 * self._member(block, "baseFeePerGas") + tip)
+        transaction.update(self._prices())
         return transaction
 
-    def _tip(self) -> int:
+    def _prices(self) -> TxParams:
+        """Return what to offer for gas, by the rules of the newest block."""
+        price = self._quantity(self._ask("eth_gasPrice"), "eth_gasPrice")
+        block = self._ask("eth_getBlockByNumber", "latest", False)
+        if not isinstance(block, dict):
+            raise self._garbage("eth_getBlockByNumber", block)
+        if block.get("baseFeePerGas") is None:
+            return {"gasPrice": Wei(price)}
         try:
-            return self._quantity(self._ask("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
+            tip = self._quantity(self._ask("eth_maxPriorityFeePerGas"), "eth_maxPriorityFeePerGas")
         except NodeRefusedError:
-            return 0  # the method is not everywhere; where it is not, nobody expects a tip
+            tip = 0  # the method is not everywhere; where it is not, nobody expects a tip
+        tip = min(tip, price)  # a chain that is free says so by its price alone
+        base_fee = self._member(block, "baseFeePerGas")
+        return {"maxFeePerGas": Wei(2 * base_fee + tip), "maxPriorityFeePerGas": Wei(tip)}
 
     def _submit(self, transaction: TxParams) -> bytes:
         for _ in range(PRICE_RAISES):

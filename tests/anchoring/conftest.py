@@ -6,10 +6,13 @@ import hashlib
 import os
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from loose_node import Node
 from sample_log import ALICE, BOB, Log
 
 from provenance.anchoring.contract import Chain
@@ -46,30 +49,30 @@ def anvil_binary() -> Path:
 
 
 @pytest.fixture(scope="session")
-def start_anvil(anvil_binary: Path) -> Iterator[Callable[..., str]]:
+def start_anvil(
+    anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., str]]:
     """Start a node with these options on a free port; return its URL."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> str:
-        node = subprocess.Popen(
-            [anvil_binary, "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        output = tmp_path_factory.mktemp("anvil") / "output"
+        with output.open("wb") as file:
+            node = subprocess.Popen(
+                [anvil_binary, "--port", "0", *options], stdout=file, stderr=subprocess.STDOUT
+            )
         running.append(node)
-        assert node.stdout is not None
-        for line in node.stdout:
-            if found := re.search(r"Listening on 127\.0\.0\.1:(\d+)", line):
+        until = time.monotonic() + 60
+        while time.monotonic() < until and node.poll() is None:
+            if found := re.search(r"Listening on 127\.0\.0\.1:(\d+)\n", output.read_text("utf-8")):
                 return f"http://127.0.0.1:{found[1]}"
-        raise AssertionError("anvil did not start")
+            time.sleep(0.02)
+        raise AssertionError(f"anvil did not start: {output.read_text('utf-8')}")
 
     yield start
     for node in running:
         node.kill()
         node.wait()
-        assert node.stdout is not None
-        node.stdout.close()
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +90,13 @@ def accounts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[C
     else:
         url = request.getfixturevalue("anvil")
         yield RpcChain(url, ALICE), RpcChain(url, BOB)
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    with Node() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

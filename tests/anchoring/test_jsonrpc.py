@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from loose_node import Answer, Node, result, sending
 from sample_log import ALICE, Log
 
 from provenance.anchoring import Anchor, AnchorError, ChainPin, Head, RpcReader, check_anchor
@@ -24,70 +23,6 @@ from provenance.errors import ChainError, ChainUnreachableError, InputError
 CONTRACT = "0x" + "ab" * 20
 LEDGER_ID = hashlib.sha256(b"ledger").digest()
 ROOT = hashlib.sha256(b"root").digest()
-
-Answer = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
-
-
-def sending(body: bytes, status: int = 200) -> Answer:
-    """Answer every request with this body."""
-
-    def answer(handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-def result(value: Any) -> Answer:
-    return sending(json.dumps({"jsonrpc": "2.0", "id": 1, "result": value}).encode())
-
-
-class Node(ThreadingHTTPServer):
-    """A server that answers as it is told, and keeps what it was asked."""
-
-    daemon_threads = True
-    answer: Answer
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/secret-key"
-
-    def reader(self, answer: Answer, timeout: float = 5.0) -> RpcReader:
-        self.answer = answer
-        return RpcReader(self.url, timeout)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Node
-
-    def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        request = json.loads(self.rfile.read(length))
-        self.server.requests.append(request)
-        try:
-            self.server.answer(self, request)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def node() -> Iterator[Node]:
-    with Node() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
 
 # --- what is asked, and what a good answer gives ------------------------------------------------
 

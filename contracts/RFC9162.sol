@@ -9,7 +9,7 @@ pragma solidity 0.8.37;
 /// Sizes and index alone say how many hashes a proof has: a path that is longer or shorter is refused,
 /// as is an index or a size out of range. A check then answers false. It reverts only where the SHA-256
 /// precompile does: when gas runs out.
-/// @dev Written in assembly for its price, a third of Solidity's. Memory: a node is built past the free
+/// @dev Written in assembly for its price. Memory: a node is built past the free
 /// memory pointer, which stays where it is, as the 65 bytes 0x01 || left || right. The hash so far lives
 /// in the right half: hashing a left sibling is one store and one call. Path items are read from calldata
 /// in place; past the end of a short path that gives foreign bytes, which `p = end` finds out.

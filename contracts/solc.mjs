@@ -38,9 +38,7 @@ if (mode === null) fail("one of --version, --standard-json is needed");
 
 const solc = createRequire(import.meta.url)("solc");
 if (mode === "--version") {
-  // What forge and py-solc-x parse is the last line of the native compiler's answer.
-  const version = solc.version().replace("Emscripten.clang", "Linux.g++");
-  print(`solc, the solidity compiler commandline interface\nVersion: ${version}\n`);
+  print(`solc, the solidity compiler\nVersion: ${solc.version()}\n`);
 } else {
   print(solc.compile(readFileSync(0, "utf8")));
 }

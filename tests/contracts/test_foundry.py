@@ -36,3 +36,9 @@ def test_foundry_tests_pass(tools, tmp_path):
 def test_sources_are_formatted(tools):
     status, output = forge(tools, "fmt", "--check")
     assert status == 0, output
+
+
+def test_sources_are_clean(tools):
+    status, output = forge(tools, "lint")
+    assert status == 0, output
+    assert "warning" not in output

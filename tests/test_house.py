@@ -129,7 +129,9 @@ def test_the_list_of_the_verify_half_names_files(glob):
 def test_the_verify_half_imports_little_in_any_line(path):
     """In use too: an import inside a function counts. Only readers of data may ask for more."""
     half = {name_of(file) for file in HALF_FILES}
-    for imported, _ in imports(path):
+    for imported, annotation in imports(path):
+        if annotation and name_of(path) == "provenance":
+            continue  # the face loads a name when it is used, so that types alone stand there
         assert imported.split(".")[0] in HALF_MAY_IMPORT, f"{path} imports {imported}"
         if imported.startswith("provenance"):
             assert imported in half or imported.startswith("provenance.records."), (

@@ -70,7 +70,13 @@ def parse_row(text: bytes | str, where: str = "the record") -> Json:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
+        else:
+            text.encode("utf-8")
         value = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError(f"{where} holds an unpaired surrogate") from None
     except UnicodeDecodeError as error:
         raise MalformedError(f"{where} is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -79,8 +85,6 @@ def parse_row(text: bytes | str, where: str = "the record") -> Json:
         raise MalformedError(f"{where} nests deeper than {MAX_DEPTH} levels") from None
     except MalformedError as error:
         raise MalformedError(f"{where} {error}") from None
-    if "\\u" in text:
-        _check_surrogates(value, where)
     return value
 
 
@@ -121,15 +125,6 @@ def _float(token: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
 )
-
-
-def _check_surrogates(value: Json, where: str) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise MalformedError(f"{where} holds an unpaired surrogate") from None
-    except RecursionError:
-        raise MalformedError(f"{where} nests deeper than {MAX_DEPTH} levels") from None
 
 
 # --- values → JSON values ---------------------------------------------------------------------

@@ -242,6 +242,7 @@ def test_tokens(token, text):
         (b'{"a":"\xed\xa0\x80"}', "is not UTF-8 at byte 6"),
         (b'{"a":"\\ud800"}', "holds an unpaired surrogate"),
         (b'{"\\udc00":1}', "holds an unpaired surrogate"),
+        ('{"a":"\udc00"}', "holds an unpaired surrogate"),
         (b'{"a":NaN}', 'holds NaN, which is not JSON; write "NaN"'),
         (b'{"a":-Infinity}', "holds -Infinity"),
         (b'{"a":1e999}', "beyond the range of a double"),
@@ -255,7 +256,7 @@ def test_tokens(token, text):
         (b'\xef\xbb\xbf{"a":1}', "starts with a byte order mark"),
         (b'{"a":' + b"[" * 100_000, "nests deeper than 64 levels"),
     ],
-    ids=lambda value: repr(value)[:30],
+    ids=lambda value: ascii(value)[:30],
 )
 def test_text_that_is_not_strict_json(text, message):
     with pytest.raises(MalformedError, match=r"x\.jsonl, row 7 ") as caught:

@@ -206,7 +206,7 @@ def test_a_ledger_inside_the_folder(folder):
 def test_a_deep_folder(folder):
     """Deeper than Python recurses."""
     path = folder
-    for _ in range(1200):
+    for _ in range(1010):
         path = path / "d"
         path.mkdir()
     (path / "f").write_bytes(b"1")
@@ -238,6 +238,11 @@ def test_a_folder_that_changes_while_it_is_read(folder, change):
     change(folder)
     with pytest.raises(InputError, match=r"changed while|cannot be read"):
         list(stream)
+
+
+def test_a_file_that_is_not_as_long_as_it_says():
+    with pytest.raises(InputError, match=r"/proc/version gave [\d,]+ bytes, but its size is 0"):
+        read("/proc/version")
 
 
 def test_blake3_needs_its_package(folder, monkeypatch):

@@ -213,11 +213,9 @@ def test_memory_stays_bounded(here, name):
         with pa.ipc.new_file(name, table.schema) as writer:
             writer.write_table(table, max_chunksize=200)
     else:
-        opened = gzip.open(name, "wb", compresslevel=1) if name.endswith("gz") else open(name, "wb")
         line = b'{"text":"%0800d"}\n' if "jsonl" in name else b"%0800d\n"
-        with opened as file:
-            file.write(b"text\n" if name == "t.csv" else b"")
-            file.writelines(line % i for i in range(rows))
+        data = (b"text\n" if name == "t.csv" else b"") + b"".join(line % i for i in range(rows))
+        Path(name).write_bytes(gzip.compress(data, 1) if name.endswith(".gz") else data)
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, name], capture_output=True, env={"PYTHONPATH": ROOT}
     )

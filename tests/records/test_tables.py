@@ -31,6 +31,11 @@ def run_ends() -> pa.Array:
     return pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["a", None]))
 
 
+def map_with_coded_keys() -> pa.Array:
+    keys = pa.array(["b", "a"]).dictionary_encode()
+    return pa.MapArray.from_arrays([0, 2], keys, pa.array([1, 2]))
+
+
 @pytest.mark.parametrize(
     ("array", "values"),
     [
@@ -71,6 +76,8 @@ def run_ends() -> pa.Array:
         (pa.array([[("b", 1), ("a", 2)], None, []], MAP), ['{"a":2,"b":1}', "null", "{}"]),
         (pa.array(["x", None, "x"]).dictionary_encode(), ['"x"', "null", '"x"']),
         (pa.array([dt.date(2026, 1, 1)]).dictionary_encode(), ['"2026-01-01"']),
+        (pa.DictionaryArray.from_arrays([2, None], ["x", "y", "z"]), ['"z"', "null"]),
+        (map_with_coded_keys(), ['{"a":2,"b":1}']),
         (run_ends(), ['"a"', '"a"', "null"]),
         (pa.array([b"0" * 16], pa.uuid()), ['"MDAwMDAwMDAwMDAwMDAwMA=="']),
         (pa.array(['{"a": 1}'], pa.json_()), [r'"{\"a\": 1}"']),
@@ -84,6 +91,19 @@ def test_values(array, values):
     # Slices of arrays share their buffers, offsets and dictionaries with the whole.
     padded = pa.table({"v": pa.concat_arrays([array, array, array])})
     assert texts(padded.slice(len(array), len(array))) == expected
+
+
+class Exporter:
+    """What any library may give: an Arrow stream, and no length."""
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return pa.table({"a": [1, 2]}).__arrow_c_stream__(requested_schema)
+
+
+def test_whatever_exports_an_arrow_stream():
+    source = open_source(Exporter())
+    assert source.total is None
+    assert list(source.leaves()) == [b'{"a":1}', b'{"a":2}']
 
 
 def test_column_names_that_look_like_templates():

@@ -2,6 +2,9 @@
 
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from provenance.records.artifacts import ARTIFACT_DIGEST, CHUNK, FILE, JSON, Artifact
 from provenance.signing import PrivateKey, VerifierKey
 from provenance.statements import (
@@ -46,8 +49,12 @@ def ref(name: str, artifact: Artifact) -> ArtifactRef:
 
 TRAIN = subject("train", DATA, sha256="cd" * 32)
 MODEL = subject("clf", FILES)
-LOG, ADMIN, ALICE, BOB = (PrivateKey.generate().public for _ in range(4))
-CAROL = PrivateKey.generate("ecdsa-p256").public
+# Fixed, since they name parametrised cases, which every worker must collect alike.
+LOG, ADMIN, ALICE, BOB = (
+    PrivateKey(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)).public
+    for number in range(4)
+)
+CAROL = PrivateKey(derive_private_key(5, SECP256R1())).public
 ACCOUNT = Account(
     chain_id=31337,
     contract="0x" + "0a" * 20,

@@ -97,11 +97,13 @@ class ArtifactPage(_Answer):
     """Artifacts, the newest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"artifacts": [_SUMMARY], "next_cursor": None}}
+        json_schema_extra={"example": {"artifacts": [_SUMMARY], "next_cursor": 2}}
     )
 
     artifacts: list[ArtifactSummary]
-    next_cursor: int | None = Field(description="Give it as `cursor` for more; null at the end.")
+    next_cursor: int | None = Field(
+        None, description="Give it as `cursor` for more; left out at the end."
+    )
 
 
 class HistoryEntry(_Answer):

@@ -13,7 +13,7 @@ from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.ledger import Ledger
 from provenance.verification import Policy
 
-__all__ = ["Found", "OwnPolicy", "Served", "hidden"]
+__all__ = ["Found", "OwnPolicy", "Served", "hidden", "own_policy"]
 
 
 def served_ledger(request: Request) -> Ledger:

@@ -40,7 +40,7 @@ class PageQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000, description="Artifacts on a page.")
 
 
-@router.get("", responses=responses(MalformedError))
+@router.get("", response_model_exclude_none=True, responses=responses(MalformedError))
 def list_artifacts(ledger: Served, query: Annotated[PageQuery, Query()]) -> ArtifactPage:
     """List registrations, the newest first."""
     found = ledger.artifacts(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
-from api.deps import Found, OwnPolicy, Served, hidden
+from api.deps import Found, OwnPolicy, Served, hidden, own_policy
 from api.errors import (
     BodyTooLargeError,
     MediaTypeError,
@@ -122,6 +122,7 @@ BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/v1/artifacts/{ref:path}/proofs",
+    dependencies=[Depends(own_policy)],  # a broken one is not the caller's mistake
     openapi_extra={"requestBody": PROOF_REQUEST},
     response_class=Response,
     responses=responses(
@@ -136,7 +137,6 @@ BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
 )
 def make_proof(
     ledger: Served,
-    policy: OwnPolicy,
     artifact: Found,
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
 ) -> Response:

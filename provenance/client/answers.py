@@ -1,0 +1,190 @@
+"""The server's answers as values: each is read strictly, and held against itself.
+
+What the service writes of its own is in snake_case; what was signed stands as it was signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Literal
+
+from provenance import forms
+from provenance.anchoring.anchor import ADDRESS
+from provenance.errors import MalformedError
+from provenance.lineage import Event, History
+from provenance.records import Artifact, Encoding
+from provenance.statements import Statement
+from provenance.statements.predicates import Described
+
+__all__ = ["Anchors", "HistoryAnswer", "Page", "RemoteAnchor", "RemoteArtifact", "WireArtifact"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteArtifact:
+    """What a server says of a registered artifact; its digest follows from the rest.
+
+    Attributes:
+        name: given at registration.
+        kind: ``dataset``, ``model`` or ``outputs``.
+        artifact: root, size and encoding.
+        digests: hex.
+        index: of its entry in the log.
+        issued: by the signer's clock.
+        state: ``logged``, ``checkpointed`` or ``anchored``.
+        statement: what was signed; None in a list.
+    """
+
+    name: str
+    kind: str
+    artifact: Artifact
+    digests: dict[str, str]
+    index: int
+    issued: str
+    state: str
+    statement: Statement | None = None
+
+    @property
+    def digest(self) -> str:
+        """The artifact digest, 64 hex digits."""
+        return self.artifact.digest_hex
+
+    @property
+    def root(self) -> str:
+        """The tree's root, 64 hex digits."""
+        return self.artifact.root.hex()
+
+    @property
+    def size(self) -> int:
+        """The number of records."""
+        return self.artifact.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireArtifact:
+    """An artifact as the server writes it."""
+
+    name: str
+    kind: Literal["dataset", "model", "outputs"]
+    digest: forms.Hash
+    root: forms.Hash
+    size: int
+    encoding: Encoding
+    digests: dict[str, str]
+    index: int
+    issued: str
+    state: Literal["logged", "checkpointed", "anchored"]
+    statement: forms.Json = None
+
+    def read(self) -> RemoteArtifact:
+        """Return the artifact.
+
+        Raises:
+            MalformedError: what the server says contradicts itself.
+        """
+        artifact = Artifact(root=self.root, size=self.size, encoding=self.encoding)
+        found = RemoteArtifact(
+            name=self.name,
+            kind=self.kind,
+            artifact=artifact,
+            digests=self.digests,
+            index=self.index,
+            issued=self.issued,
+            state=self.state,
+        )
+        if artifact.digest != self.digest:
+            raise MalformedError("the answer has an artifact digest that does not follow")
+        if self.statement is None:
+            return found
+        statement = Statement.parse(forms.canonical(self.statement))
+        predicate, subject = statement.predicate, statement.subjects[0]
+        if not isinstance(predicate, Described) or (
+            (predicate.artifact, statement.kind, subject.name, dict(subject.digest))
+            != (artifact, self.kind, self.name, self.digests)
+        ):
+            raise MalformedError("the answer has a statement about something else")
+        return replace(found, statement=statement)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Artifacts, and where the next page begins."""
+
+    artifacts: tuple[WireArtifact, ...]
+    next_cursor: int | None = field(default=None, metadata={"json": "next_cursor"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    index: int
+    kind: str
+    signers: tuple[str, ...]
+    statement: forms.Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryAnswer:
+    """A history as the server writes it."""
+
+    artifact: forms.Hash
+    artifacts: dict[str, str]
+    statements: tuple[_Line, ...]
+
+    def read(self) -> History:
+        """Return the history.
+
+        Raises:
+            MalformedError: a statement is not of the form it should have.
+        """
+        events = (
+            Event(line.index, Statement.parse(forms.canonical(line.statement)), line.signers)
+            for line in self.statements
+        )
+        return History(self.artifact, tuple(events))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteAnchor:
+    """A tree head on a chain, as a server tells it.
+
+    Attributes:
+        chain: its name in the server's policy.
+        chain_id: EIP-155.
+        contract: its address.
+        ledger_id: of the log in the contract, 32 bytes.
+        size: entries that it covers.
+        root: of the log's tree at that size, 32 bytes.
+        block: the block's number.
+        time: the block's time, RFC 3339.
+        tx_hash: of the transaction, 32 bytes.
+        embedded: whether the chain is worth only as much as the server.
+    """
+
+    chain: str
+    chain_id: int = field(metadata={"json": "chain_id"})
+    contract: Annotated[str, ADDRESS]
+    ledger_id: forms.Hash = field(metadata={"json": "ledger_id"})
+    size: int
+    root: forms.Hash
+    block: int
+    time: Annotated[str, forms.timestamp_pattern] = field(metadata={"json": "block_time"})
+    tx_hash: forms.Hash = field(metadata={"json": "tx_hash"})
+    embedded: bool
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.fromisoformat(self.time)
+        except ValueError:
+            raise MalformedError(f"{self.time} is no time on the calendar") from None
+
+    @property
+    def block_time(self) -> datetime:
+        """The block's time: nothing that the anchor covers is younger."""
+        return datetime.fromisoformat(self.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anchors:
+    """Every anchor of the log."""
+
+    anchors: tuple[RemoteAnchor, ...]

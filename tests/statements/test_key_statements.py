@@ -66,6 +66,7 @@ def test_only_the_one_pem_form(pem):
 @pytest.mark.parametrize(
     "vkey",
     ["", "k", "k+12345678", str(VerifierKey("k", LOG, 4)), str(VerifierKey("k", LOG))[2:]],
+    ids=["empty", "name", "no-key", "of-a-witness", "no-name"],
 )
 def test_only_vkeys_of_logs(vkey):
     with pytest.raises(MalformedError):

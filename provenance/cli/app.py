@@ -1,0 +1,185 @@
+"""The ``provenance`` command: every command by name, exit codes, and how errors are told.
+
+====  =============================================================================================
+0     done; of ``verify``: verified
+1     of ``verify``: not verified
+2     usage, malformed input, or a ledger or chain that cannot do it
+3     of ``verify``: undecided
+70    a fault of this program, with a traceback
+130   interrupted (128 + SIGINT)
+141   the output was closed (128 + SIGPIPE)
+====  =============================================================================================
+
+``step`` passes on the exit status of what it runs.
+
+Errors are told in one line on standard error, or with ``--json`` as one object on standard
+output: ``{"error": {"type": "InputError", "message": "…", "exit_code": 2}}``.
+
+A command's module is imported when the command is named, and all of them for ``--help`` and
+mistyped names, so that ``verify`` starts quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, TextIO
+
+import typer
+
+from provenance.cli.output import tell, write
+from provenance.errors import ProvenanceError, UndecidedError, VerificationError
+
+__all__ = ["COMMANDS", "EXIT_CODES", "build", "exit_code", "main"]
+
+COMMANDS = {
+    "init": "ledger:init",
+    "register": "claims:register",
+    "step": "running:step",
+    "quality": "claims:quality",
+    "supersede": "claims:supersede",
+    "anchor": "ledger:anchor",
+    "status": "ledger:status",
+    "log": "ledger:log",
+    "show": "ledger:show",
+    "history": "ledger:history",
+    "prove": "prove:prove",
+    "verify": "verify:verify",
+    "policy": "trust:policy",
+    "trust": "trust:trust",
+    "keys": "keys:keys",
+    "serve": "serve:serve",
+}
+"""Command → module and function, or `typer.Typer` for a group of commands."""
+
+EXIT_CODES: tuple[tuple[type[ProvenanceError], int], ...] = (
+    (UndecidedError, 3),
+    (VerificationError, 1),
+    (ProvenanceError, 2),
+)
+"""The first class that fits counts. A bundle that is no bundle is malformed input, too: 2."""
+
+FAULT, INTERRUPTED = 70, 130
+
+# The base of all that typer raises for wrong usage. It comes from click, or, newer, from within
+# typer, and is the grandparent of the one class that typer has always exported.
+_UsageProblem: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def exit_code(error: ProvenanceError) -> int:
+    """Return the exit status for an error."""
+    if isinstance(error, VerificationError) and error.step == "bundle":
+        return 2
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """Return the application, with as many commands as `arguments` need."""
+    app = typer.Typer(
+        name="provenance",
+        help="A proof from a single record of an AI data set to a block on a chain.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        no_args_is_help=True,
+    )
+    app.callback()(_callback)
+    named = [name for name in arguments[:1] if name in COMMANDS]
+    for name in named or COMMANDS:
+        module, _, thing = COMMANDS[name].partition(":")
+        command: Any = getattr(import_module(f"provenance.cli.{module}"), thing)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        write(f"provenance-ledger {version('provenance-ledger')}\n")
+        raise typer.Exit
+
+
+def _callback(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    warnings.showwarning = _show_warning
+    before = given[: given.index("--")] if "--" in given else given
+    sys.exit(_run(given, as_json="--json" in before))
+
+
+def _run(given: list[str], *, as_json: bool) -> int:
+    try:
+        status = typer.main.get_command(build(given)).main(
+            given, prog_name="provenance", standalone_mode=False
+        )
+    except ProvenanceError as error:
+        return _fail(as_json, error, type(error).__name__, str(error), exit_code(error))
+    except _UsageProblem as error:
+        return _refuse(as_json, error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted(as_json)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(as_json, error, type(error).__name__, message, 2)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return _fail(as_json, error, type(error).__name__, f"a fault: {error}", FAULT)
+    if status == INTERRUPTED:
+        return _interrupted(as_json)
+    return status if isinstance(status, int) else 0
+
+
+def _interrupted(as_json: bool) -> int:
+    return _fail(as_json, None, "Interrupted", "interrupted", INTERRUPTED)
+
+
+def _refuse(as_json: bool, error: Any) -> int:
+    """Tell of wrong usage, with the way to the help text."""
+    context = getattr(error, "ctx", None)
+    if not as_json and context is not None:
+        sys.stderr.write(f"{context.get_usage()}\n")
+        sys.stderr.write(f"Try '{context.command_path} --help' for help.\n")
+    message = error.format_message()
+    return _fail(as_json, error, "UsageError", message, 2) if message else 2
+
+
+def _fail(as_json: bool, error: object, kind: str, message: str, code: int) -> int:
+    if not as_json:
+        tell(f"error: {message}")
+        return code
+    try:
+        told = {"type": kind, "message": message, "exit_code": code}
+        write(json.dumps({"error": told}, indent=2) + "\n")
+    except typer.Exit as closed:
+        return closed.exit_code
+    return code
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    tell(f"warning: {message}")

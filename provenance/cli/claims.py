@@ -1,0 +1,152 @@
+"""``register``, ``quality`` and ``supersede``: what is said of artifacts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from provenance.cli.ledger import RefArgument
+from provenance.cli.opening import open_ledger
+from provenance.cli.options import Json, Signers, values
+from provenance.cli.output import artifact_json, artifact_line, emit, progress
+from provenance.errors import InputError
+from provenance.statements import Sensitivity
+
+__all__ = ["quality", "register", "supersede"]
+
+
+def register(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders, each an artifact.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the artifact; else the file's name.")
+    ] = None,
+    kind: Annotated[
+        Literal["dataset", "model", "outputs"] | None,
+        typer.Option(help="What it is; by default by the form of the file."),
+    ] = None,
+    encoding: Annotated[
+        Literal["json", "file", "chunk", "line"] | None,
+        typer.Option(help="How records become leaves; by default by the form of the file."),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="The tables, in this order, are one artifact.")
+    ] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Leave such files out of a folder; repeatable; signed."),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool,
+        typer.Option("--follow-symlinks", help="Follow symlinks that stay inside the folder."),
+    ] = False,
+    source: Annotated[str | None, typer.Option(metavar="TEXT", help="Where it is from.")] = None,
+    provider: Annotated[str | None, typer.Option(metavar="TEXT", help="Who gave it.")] = None,
+    collected: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="When and how it was collected.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="An SPDX name, if there is one.")
+    ] = None,
+    sensitivity: Annotated[Sensitivity, typer.Option(help="What a verifier demands.")] = "internal",
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Anything else; repeatable; VALUE may be JSON."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="REF", help="The model that made these outputs.")
+    ] = None,
+    signer: Signers = None,
+    as_json: Json = False,
+) -> None:
+    """Register files and folders: hash them, sign who they are, and log that."""
+    if name is not None and len(paths) > 1 and not together:
+        raise InputError("one --name for several artifacts: register each by itself, or --together")
+    metadata = values("--meta", meta)
+    artifacts = []
+    with open_ledger(signing=True, signers=signer) as ledger:
+        for data in [paths] if together else paths:
+            label = str(paths[0]) + (" …" if together else "") if together else str(data)
+            with progress(label) as bar:
+                artifact = ledger.register(
+                    data,
+                    name=name,
+                    kind=kind,
+                    encoding=encoding,
+                    together=together,
+                    ignore=ignore or (),
+                    follow_symlinks=follow_symlinks,
+                    source=source,
+                    provider=provider,
+                    collected=collected,
+                    license=license,
+                    sensitivity=sensitivity,
+                    metadata=metadata,
+                    model=model,
+                    progress=bar,
+                )
+            artifacts.append(artifact)
+    emit(
+        as_json,
+        {"artifacts": [artifact_json(artifact) for artifact in artifacts]},
+        map(artifact_line, artifacts),
+    )
+
+
+def quality(
+    ref: RefArgument,
+    metric: Annotated[list[str], typer.Option(metavar="NAME=NUMBER", help="A figure; repeatable.")],
+    criterion: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What it must meet: 'accuracy >= 0.9'; repeatable."),
+    ] = None,
+    signer: Signers = None,
+    as_json: Json = False,
+) -> None:
+    """Sign figures of an artifact's quality against criteria."""
+    metrics, criteria = values("--metric", metric), _criteria(criterion or [])
+    with open_ledger(signing=True, signers=signer) as ledger:
+        index = ledger.quality(ref, metrics=metrics, criteria=criteria)
+        passed = ledger.history(ref).events
+    predicate = next(event.statement.predicate for event in passed if event.index == index)
+    met = bool(getattr(predicate, "passed", False))
+    emit(
+        as_json,
+        {"index": index, "passed": met},
+        [f"entry {index}: {'passed' if met else 'failed'}"],
+    )
+
+
+def _criteria(given: list[str]) -> dict[str, str]:
+    """Return metric → criterion of texts such as ``accuracy >= 0.9``."""
+    criteria: dict[str, str] = {}
+    for text in given:
+        match = re.fullmatch(r"\s*(.+?)\s*([<>=!]=|[<>])\s*(\S+)\s*", text)
+        if not match:
+            raise InputError(
+                f"--criterion takes a comparison such as 'accuracy >= 0.9', not {text!r}"
+            )
+        if match[1] in criteria:
+            raise InputError(f"--criterion was given {match[1]!r} twice")
+        criteria[match[1]] = f"{match[2]} {match[3]}"
+    return criteria
+
+
+def supersede(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="REF of what is not to be used.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")],
+    new: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="REF of what is to be used instead.")
+    ] = None,
+    signer: Signers = None,
+    as_json: Json = False,
+) -> None:
+    """Say that an artifact is not to be used any more, and which one is. Nothing is deleted."""
+    with open_ledger(signing=True, signers=signer) as ledger:
+        index = ledger.supersede(old, new, reason=reason)
+    by = f" by {new}" if new else ""
+    emit(as_json, {"index": index}, [f"entry {index}: {old} superseded{by}"])

@@ -1,0 +1,221 @@
+"""``init``, ``anchor``, ``status``, ``log``, ``show`` and ``history``: a ledger as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from provenance.cli.opening import PASSPHRASE, new_passphrase, open_ledger
+from provenance.cli.options import Json
+from provenance.cli.output import (
+    EMBEDDED,
+    anchor_json,
+    artifact_json,
+    artifact_line,
+    emit,
+    moment,
+    tell,
+    write,
+)
+
+if TYPE_CHECKING:
+    from provenance.ledger.anchors import AnchorRecord
+    from provenance.ledger.status import ChainStatus
+
+__all__ = ["anchor", "history", "init", "log", "show", "status"]
+
+RefArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="REF",
+        help="A name, 8 or more digits of a digest, root or sha256, or a registered path.",
+    ),
+]
+
+
+def init(
+    origin: Annotated[
+        str,
+        typer.Option(
+            "--origin", metavar="NAME", help="Of the log, for all time: example.com/ml, say."
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Gets a .provenance folder.")
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Make a ledger: keys, log, embedded chain and policy."""
+    from provenance.ledger.ledger import Ledger
+
+    with Ledger.init(folder, origin=origin, passphrase=new_passphrase()) as ledger:
+        if not ledger.keyring.encrypted:
+            tell(
+                f"warning: the keys in {ledger.folder.keys} are not encrypted; "
+                f"set {PASSPHRASE} to have them so"
+            )
+        emit(
+            as_json,
+            {
+                "origin": ledger.origin,
+                "path": str(ledger.folder.path),
+                "encrypted": ledger.keyring.encrypted,
+            },
+            [f"ledger {ledger.origin} in {ledger.folder.path}"],
+        )
+
+
+def anchor(
+    chains: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CHAIN]...", help="All that the policy pins, if none is named."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign a checkpoint and record it on chain: what is logged now is not younger."""
+    with open_ledger(signing=True) as ledger:
+        anchors = ledger.anchor(*(chains or ()))
+    emit(
+        as_json,
+        {"anchors": [anchor_json(anchor) for anchor in anchors]},
+        map(_anchor_line, anchors),
+    )
+
+
+def _anchor_line(anchor: AnchorRecord) -> str:
+    worth = f" ({EMBEDDED})" if anchor.embedded else ""
+    return (
+        f"{anchor.chain}: {anchor.size} entries in block {anchor.block}, "
+        f"{moment(anchor.block_time)}{worth}"
+    )
+
+
+def status(as_json: Json = False) -> None:
+    """Show how much is registered, logged, checkpointed and anchored."""
+    with open_ledger() as ledger:
+        found = ledger.status()
+    emit(
+        as_json,
+        {
+            "origin": found.origin,
+            "size": found.size,
+            "checkpoint_size": found.checkpoint_size,
+            "artifacts": found.artifacts,
+            "pending_outputs": found.pending_outputs,
+            "chains": [
+                {
+                    "name": chain.name,
+                    "embedded": chain.embedded,
+                    "size": chain.size,
+                    "block": chain.block,
+                    "block_time": moment(chain.block_time),
+                }
+                for chain in found.chains
+            ],
+        },
+        [
+            f"origin        {found.origin}",
+            f"artifacts     {found.artifacts}",
+            f"logged        {found.size} entries",
+            f"checkpointed  {found.checkpoint_size or 0} entries",
+            *(f"anchored      {_chain_text(chain)}" for chain in found.chains),
+            *(
+                [f"pending       {found.pending_outputs} outputs, registered by the next anchor"]
+                if found.pending_outputs
+                else []
+            ),
+        ],
+    )
+
+
+def _chain_text(chain: ChainStatus) -> str:
+    worth = f" ({EMBEDDED})" if chain.embedded else ""
+    if not chain.size:
+        return f"nothing yet on {chain.name}{worth}"
+    return (
+        f"{chain.size} entries on {chain.name}, block {chain.block}, "
+        f"{moment(chain.block_time)}{worth}"
+    )
+
+
+def log(
+    start: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="First entry; else the newest ones.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Entries at most.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List entries of the log, each with how far it got: logged, checkpointed or anchored."""
+    with open_ledger() as ledger:
+        first = max(ledger.status().size - limit, 0) if start is None else start
+        lines = ledger.entries(start=first, limit=limit)
+    emit(
+        as_json,
+        {
+            "entries": [
+                {
+                    "index": line.index,
+                    "kind": line.kind,
+                    "subjects": list(line.subjects),
+                    "issued": line.issued,
+                    "state": line.state,
+                }
+                for line in lines
+            ]
+        },
+        (
+            f"{line.index:>6}  {line.state:<12}  {line.issued}  {line.kind:<9}  "
+            f"{', '.join(line.subjects)}"
+            for line in lines
+        ),
+    )
+
+
+def show(ref: RefArgument, as_json: Json = False) -> None:
+    """Show an artifact: what it is, and every claim that was signed about it."""
+    with open_ledger() as ledger:
+        artifact = ledger.resolve(ref)
+        state = ledger.entries(start=artifact.index, limit=1)[0].state
+    statement = json.loads(artifact.statement.to_bytes())
+    predicate: dict[str, Any] = statement["predicate"]
+    claims = {
+        name: value
+        for name, value in predicate.items()
+        if name not in ("artifact", "nonce") and value not in ({}, [])
+    }
+    emit(
+        as_json,
+        {**artifact_json(artifact), "state": state, "statement": statement},
+        [
+            artifact_line(artifact),
+            f"  state         {state}",
+            f"  root          {artifact.root}",
+            *(f"  {name:<13} {value}" for name, value in artifact.digests.items()),
+            *(
+                f"  {name:<13} {value if isinstance(value, str) else json.dumps(value)}"
+                for name, value in claims.items()
+            ),
+        ],
+    )
+
+
+def history(
+    ref: RefArgument,
+    form: Annotated[
+        Literal["text", "json", "mermaid", "dot"],
+        typer.Option("--format", help="Mermaid and DOT draw it."),
+    ] = "text",
+    as_json: Json = False,
+) -> None:
+    """Show every statement about an artifact and about what it came from, to the sources."""
+    with open_ledger() as ledger:
+        found = ledger.history(ref)
+    if as_json or form == "json":
+        emit(True, found.to_json(), [])
+    elif form == "mermaid":
+        write(found.to_mermaid())
+    else:
+        write(found.to_text() if form == "text" else found.to_dot())

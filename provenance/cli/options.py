@@ -1,0 +1,72 @@
+"""Options that several commands have, and values of the form K=V."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from provenance.errors import InputError, MalformedError
+
+__all__ = ["Json", "Rpc", "Signers", "pairs", "values"]
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+
+Signers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signer", metavar="NAME", help="Sign with keys/NAME.pem; repeat it for several."
+    ),
+]
+
+Rpc = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rpc", metavar="NAME=URL", help="Reach the policy's chain NAME at this JSON-RPC node."
+    ),
+]
+
+MAX_VALUE = 1 << 20
+
+
+def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
+    """Return K → V of options such as ``--meta K=V``.
+
+    Raises:
+        InputError: not of the form K=V, or K was given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in given or ():
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise InputError(f"{option} takes NAME=VALUE, not {pair!r}")
+        if name in found:
+            raise InputError(f"{option} was given {name!r} twice")
+        found[name] = value
+    return found
+
+
+def values(option: str, given: Iterable[str] | None) -> dict[str, Any]:
+    """Return K → V, where a V that is JSON is that value, and any other is text.
+
+    Raises:
+        InputError: as `pairs`, or text that is not UTF-8.
+    """
+    return {name: _value(option, name, text) for name, text in pairs(option, given).items()}
+
+
+def _value(option: str, name: str, text: str) -> Any:
+    from provenance import forms
+
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{option} {name!r} is not UTF-8") from None
+    try:
+        value = forms.parse(data, what=option, cap=MAX_VALUE)
+    except MalformedError:
+        return text
+    return text if value is None else value

@@ -1,0 +1,96 @@
+"""``prove``: make a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provenance.cli.ledger import RefArgument
+from provenance.cli.opening import open_ledger
+from provenance.cli.options import Json
+from provenance.cli.output import emit, tell, write
+from provenance.errors import InputError, LedgerError
+
+__all__ = ["SIDECAR", "prove", "read_record", "sidecar_of"]
+
+SIDECAR = ".provenance.json"
+
+
+def sidecar_of(target: Path) -> Path:
+    """Return where the bundle of a file or folder lies: beside it, as NAME.provenance.json."""
+    if target.name in ("", ".."):
+        target = target.resolve()
+    return target.with_name(target.name + SIDECAR)
+
+
+def read_record(text: str) -> Any:
+    """Return a record as it was given: JSON or text, or ``-`` for what is on standard input."""
+    return sys.stdin.buffer.read() if text == "-" else text
+
+
+def prove(
+    ref: RefArgument,
+    record: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Prove this record; - reads it from standard input."),
+    ] = None,
+    index: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Prove record N, from 0.")
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Prove this file of a folder.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the bundle here.")
+    ] = None,
+    sidecar: Annotated[
+        bool,
+        typer.Option("--sidecar", help="REF is a path: write PATH.provenance.json beside it."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a bundle: every proof from a record, or a whole artifact, to the chain."""
+    if sidecar:
+        if output is not None or (record, index, path) != (None, None, None):
+            raise InputError("--sidecar is for the whole of REF, and says where the bundle goes")
+        if not Path(ref).exists():
+            raise InputError(f"--sidecar needs a path: there is no file {ref}")
+        output = sidecar_of(Path(ref))
+    with open_ledger(signing=True) as ledger:
+        proof = ledger.prove(
+            Path(ref).absolute() if sidecar else ref,
+            record=None if record is None else read_record(record),
+            index=index,
+            path=path,
+        )
+    bundle = proof.to_bytes()
+    if output is not None:
+        _write(output, bundle)
+    told: dict[str, Any] = {"index": proof.index, "equal": proof.equal}
+    if as_json:
+        told |= {"file": str(output)} if output else {"bundle": json.loads(bundle)}
+        emit(True, told, [])
+    elif output is None:
+        write(bundle.decode() + "\n")
+    else:
+        emit(False, None, [f"wrote {output}"])
+    if proof.equal > 1:
+        tell(f"{proof.equal} records are equal; this proves number {proof.index}")
+    if not proof.bundle.anchors:
+        tell("no anchor covers it yet: run `provenance anchor`, then prove again")
+
+
+def _write(path: Path, bundle: bytes) -> None:
+    """Write a bundle whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(bundle + b"\n")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise LedgerError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,117 @@
+"""``step``: run a command and record what it made of what."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from provenance.cli.opening import open_ledger
+from provenance.cli.options import Json, Signers, values
+from provenance.cli.output import artifact_json, artifact_line, emit, progress, tell
+from provenance.errors import InputError
+from provenance.statements import Code
+
+__all__ = ["step"]
+
+
+class CommandFailedError(Exception):
+    """The command of a step ended with a status other than 0."""
+
+
+def step(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What is done: 'deduplicate'.")],
+    command: Annotated[
+        list[str], typer.Argument(metavar="-- CMD...", help="The command, after two dashes.")
+    ],
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="REF", help="What it reads; repeatable."),
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="PATH", help="What it makes; repeatable."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="Repeatable; VALUE may be JSON."),
+    ] = None,
+    signer: Signers = None,
+    as_json: Json = False,
+) -> None:
+    """Run a command and record it as a step from inputs to outputs, also when it fails.
+
+    Ends with the exit status of the command. With --json, what the command prints goes to
+    standard error.
+    """
+    params = values("--param", param)
+    code = _code(command)
+    status = 0
+    with open_ledger(signing=True, signers=signer) as ledger:
+        run = ledger.step(name, inputs=input_ or (), params=params, code=code)
+        _ = ledger.keyring.signers  # a wrong passphrase shows now, and not after hours of work
+        try:
+            with run:
+                status = _run(command, as_json=as_json)
+                _check(status)
+                for path in output or ():
+                    with progress(path) as bar:
+                        run.output(path, progress=bar)
+        except CommandFailedError:
+            tell(f"step {name} failed with exit status {status}, recorded as entry {run.index}")
+    outcome = "failed" if status else "succeeded"
+    emit(
+        as_json,
+        {
+            "name": name,
+            "index": run.index,
+            "outcome": outcome,
+            "exit_status": status,
+            "outputs": [artifact_json(artifact) for artifact in run.outputs],
+        },
+        [] if status else [*map(artifact_line, run.outputs), f"entry {run.index}: step {name}"],
+    )
+    raise typer.Exit(status)
+
+
+def _check(status: int) -> None:
+    if status:
+        raise CommandFailedError(f"exit status {status}")
+
+
+def _run(command: list[str], *, as_json: bool) -> int:
+    """Return the exit status, as a shell gives it: 128 + the signal that ended it."""
+    sys.stdout.flush()
+    status = subprocess.call(command, stdout=sys.stderr if as_json else None)
+    return status if status >= 0 else 128 - status
+
+
+def _code(command: list[str]) -> Code:
+    """Return what runs, and at which commit of the working folder's repository.
+
+    Raises:
+        InputError: there is no such command, or its arguments are no text.
+    """
+    try:
+        "\0".join(command).encode()
+    except UnicodeEncodeError:
+        raise InputError("an argument of the command is not UTF-8, and cannot be signed") from None
+    if shutil.which(command[0]) is None:
+        raise InputError(f"there is no command {command[0]!r}; nothing was recorded")
+    commit = _git("rev-parse", "--verify", "HEAD")
+    if commit is None:
+        return Code(command=tuple(command))
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return Code(command=tuple(command), git_commit=commit, dirty=bool(changes))
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says; None where there is no git, or no repository."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip()

@@ -6,8 +6,10 @@ the key signed counts only if it was anchored before that time, since a thief ca
 signature but not a block.
 
 Who may say so: an admin key adds; an admin key or the key itself revokes or rotates; an admin
-key or an original signer supersedes. The admin keys are pinned, everything else follows from
-the log. The ledger admits new entries by these rules, the verifier applies them again.
+key or an original signer supersedes. A revoked key says nothing any more, and no rotation brings
+back a key that the log knows already: only an admin can. The admin keys are pinned, everything
+else follows from the log. The ledger admits new entries by these rules, the verifier applies
+them again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from provenance.errors import ProvenanceError
+from provenance.errors import InputError, ProvenanceError
 from provenance.signing import Envelope, PublicKey
 from provenance.statements import Key, Statement, Supersede
 
@@ -103,6 +105,7 @@ class Standing:
         """
         predicate = statement.predicate
         by_admin = not signers.isdisjoint(self._admins)
+        signers = frozenset(keyid for keyid in signers if not self._revoked(keyid))
         if isinstance(predicate, Key):
             self._apply_key(index, predicate, signers, by_admin=by_admin)
         elif isinstance(predicate, Supersede):
@@ -135,11 +138,22 @@ class Standing:
                 kinds = history.changes[-1][1]
                 if kinds is None:
                     raise StandingError(f"entry {index} rotates a key that was revoked before")
-                self._revoke(index, predicate, history)
+                if predicate.subject_keyid in self._keys:
+                    raise StandingError(
+                        f"entry {index} rotates to a key that the log knows already"
+                    )
                 self._add(index, predicate, kinds)
+                self._revoke(index, predicate, history)
+
+    def _revoked(self, keyid: str) -> bool:
+        history = self._keys.get(keyid)
+        return history is not None and history.changes[-1][1] is None
 
     def _add(self, index: int, predicate: Key, kinds: frozenset[str]) -> None:
-        key = PublicKey.from_pem(predicate.public_key or "")
+        try:
+            key = PublicKey.from_pem(predicate.public_key or "")
+        except InputError as error:
+            raise StandingError(f"entry {index} adds what cannot be used: {error}") from error
         history = self._keys.setdefault(key.keyid, _KeyHistory(key))
         history.changes.append((index, kinds))
 
@@ -152,8 +166,8 @@ class Standing:
             raise StandingError(f"entry {index} revokes a key that was never added: {keyid}")
         if not by_admin and keyid not in signers:
             raise StandingError(
-                f"entry {index} revokes key {keyid}, but neither an admin key nor the key itself "
-                "signed it"
+                f"entry {index} revokes key {keyid}, but neither an admin key nor the key itself, "
+                "not revoked yet, signed it"
             )
         return history
 

@@ -8,7 +8,13 @@
 - `report`: what each step found
 """
 
-from provenance.verification.bundle import BUNDLE_TYPE, AnchorProof, Bundle, LoggedEnvelope, RecordProof
+from provenance.verification.bundle import (
+    BUNDLE_TYPE,
+    AnchorProof,
+    Bundle,
+    LoggedEnvelope,
+    RecordProof,
+)
 from provenance.verification.content import Content
 from provenance.verification.policy import Demand, Policy, Signer
 from provenance.verification.report import STEPS, Check, Mark, Report

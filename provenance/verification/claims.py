@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.errors import MalformedError
+from provenance.errors import InputError, MalformedError
 from provenance.signing import Envelope
 from provenance.statements import Key, Statement
 from provenance.verification.bundle import Bundle
@@ -25,13 +25,16 @@ def claimed_policy(bundle: Bundle) -> Policy:
         if isinstance(predicate, Key) and predicate.action == "genesis":
             genesis = predicate
         elif isinstance(predicate, Key) and predicate.public_key is not None:
-            signer = Signer(name=statement.subjects[0].name, public_key=predicate.public_key)
-            signers[signer.key.keyid] = signer
+            name = statement.subjects[0].name
+            signers[predicate.subject_keyid] = Signer(name=name, public_key=predicate.public_key)
     if genesis is None:
         raise MalformedError("no policy was given, and the bundle names no log of its own")
-    return Policy(
-        origin=genesis.origin or "",
-        log_keys=(genesis.log_key or "",),
-        admin_keys=genesis.admin_keys or (),
-        signers=tuple(signers.values()),
-    )
+    try:
+        return Policy(
+            origin=genesis.origin or "",
+            log_keys=(genesis.log_key or "",),
+            admin_keys=genesis.admin_keys or (),
+            signers=tuple(signers.values()),
+        )
+    except InputError as error:
+        raise MalformedError(f"the bundle names a key that cannot be used: {error}") from error

@@ -49,7 +49,7 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def __getitem__(self, step: str) -> Check:
-        return next(check for check in self.checks if check.step == step)
+        return {check.step: check for check in self.checks}[step]
 
     def first(self, mark: Mark) -> Check | None:
         """Return the first step with this mark."""

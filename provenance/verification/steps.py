@@ -102,6 +102,7 @@ class Case:
         self.record_index: int | None = None
         self.anchored: list[Anchored] = []
         self.unreachable: list[str] = []
+        self.doubtful: frozenset[str] = frozenset()
         self.warnings: list[str] = []
 
     # --- bundle · checkpoint · witnesses ------------------------------------------------------
@@ -139,7 +140,9 @@ class Case:
     def witness_count(self) -> int:
         """How many of the policy's witnesses, by distinct keys, cosigned the checkpoint."""
         witnesses = {verifier.key.keyid for verifier in self.policy.witness_verifiers}
-        cosigned = {signed.key.key.keyid for signed in self.note.signatures if signed.time}
+        cosigned = {
+            signed.key.key.keyid for signed in self.note.signatures if signed.time is not None
+        }
         return len(witnesses & cosigned)
 
     # --- entry · envelope · signature · statement ----------------------------------------------
@@ -174,15 +177,12 @@ class Case:
         kind = _KIND_NAMES[self.entry.kind]
         allowed = [s.key for s in self.policy.signers if not s.kinds or kind in s.kinds]
         self.signers = frozenset(self.envelope.verified_by(allowed))
-        self._demand_signers(self.policy.threshold, f"may sign statements of kind {kind!r}")
-        return Mark.HOLDS, "by " + ", ".join(self.signer_names)
-
-    def _demand_signers(self, wanted: int, ability: str) -> None:
-        if len(self.signers) < wanted:
+        if len(self.signers) < self.policy.threshold:
             raise StepError(
-                f"signed by {len(self.signers)} of the policy's signers who {ability}; "
-                f"{wanted} needed"
+                f"signed by {len(self.signers)} of the policy's signers who may sign statements "
+                f"of kind {kind!r}; {self.policy.threshold} needed"
             )
+        return Mark.HOLDS, "by " + ", ".join(self.signer_names)
 
     @property
     def signer_names(self) -> tuple[str, ...]:
@@ -258,18 +258,22 @@ class Case:
                 f"{self.artifact.size} with root {self.artifact.root.hex()}"
             )
         signed: Mapping[str, str] = self.statement.subjects[0].digest
-        differ = [name for name, value in found.digests.items() if signed.get(name, value) != value]
-        if not differ:
-            return Mark.HOLDS, f"all {self.artifact.size} records, recomputed"
-        if self.exact:
+        compared = [name for name in found.digests if name in signed]
+        differ = [name for name in compared if found.digests[name] != signed[name]]
+        if self.exact and differ:
             raise StepError(f"the same records, but another {differ[0]}: the file was re-encoded")
-        return Mark.HOLDS, f"all {self.artifact.size} records, recomputed; file re-encoded"
+        # The records of the other encodings are the bytes themselves.
+        if self.exact and not compared and self.artifact.encoding.name in ("json", "line"):
+            raise StepError("the same records, but nothing is signed that fixes the file's bytes")
+        again = "; file re-encoded" if differ else ""
+        return Mark.HOLDS, f"all {self.artifact.size} records, recomputed{again}"
 
     # --- anchor ----------------------------------------------------------------------------------
 
     def check_anchor(self) -> Finding:
         """Each anchor covers the entry, is continued by the checkpoint, and holds on its chain."""
         pins = {(pin.chain_id, pin.contract, pin.ledger_id): pin for pin in self.policy.chains}
+        asked: set[str] = set()
         seen = []
         for proof in self.bundle.anchors:
             anchor = proof.anchor
@@ -286,8 +290,12 @@ class Case:
                 path=proof.consistency,
             )
             pin = pins.get((anchor.chain_id, anchor.contract, anchor.ledger_id))
-            if pin is not None:
-                seen.append(self._ask(anchor, pin))
+            if pin is None:
+                continue
+            if pin.name in asked:  # else a bundle could send its verifier to a node 50,000 times
+                raise StepError(f"two anchors on chain {pin.name!r}; one dates the entry")
+            asked.add(pin.name)
+            seen.append(self._ask(anchor, pin))
         if not seen:
             why = "none on a chain that the policy names" if self.bundle.anchors else "none"
             return Mark.NOT_DEMANDED, why
@@ -317,15 +325,16 @@ class Case:
     def check_standing(self) -> Finding:
         """The signers' keys count at this place of the log; what was superseded."""
         standing = Standing(self.policy.admins)
+        indices = [logged.index for logged in self.bundle.standing]
+        if indices != sorted(set(indices)):
+            raise StepError("the bundle does not list each entry once, in the order of the log")
         listed = [
-            (logged.index, self._logged(logged), logged.envelope)
-            for logged in sorted(self.bundle.standing, key=lambda logged: logged.index)
+            (logged.index, self._logged(logged), logged.envelope) for logged in self.bundle.standing
         ]
         scanned = self.every_entry is not None
         for index, entry, envelope in self._scan(self.every_entry) if self.every_entry else listed:
             self._apply(standing, index, entry, envelope)
         index, kind = self.bundle.statement.index, self.statement.kind
-        undecided = []
         for keyid in sorted(self.signers):
             reason = standing.why_not(keyid, kind, index)
             since = standing.compromised_since(keyid)
@@ -334,21 +343,23 @@ class Case:
                     continue
                 reason = f"key {keyid[:16]} is compromised since {since:%Y-%m-%d %H:%M:%S} UTC"
                 if self.unreachable:
-                    undecided.append(reason)
-                    continue
+                    self.doubtful |= {keyid}
             if reason is not None:
                 self.signers -= {keyid}
                 self.warnings.append(reason)
-        if len(self.signers) < self.policy.threshold:
+        if len(self.signers | self.doubtful) < self.policy.threshold:
             raise StepError("; ".join(self.warnings))
         superseded = standing.superseded.get(self.artifact.digest)
         if superseded:
             by = f" by {superseded.replacement!r}" if superseded.replacement else ""
-            self.warnings.append(f"superseded{by} at entry {superseded.index}: {superseded.reason}")
+            self.warnings.append(
+                f"superseded{by} at entry {superseded.index}: {superseded.reason!r}"
+            )
         extent = "every entry scanned" if scanned else "as far as the prover lists"
         finding = f"known up to entry {self.checkpoint.size - 1}, {extent}"
-        if undecided and len(self.signers) - len(undecided) < self.policy.threshold:
-            return Mark.UNDECIDED, "; ".join((*undecided, "and its anchor cannot be checked"))
+        if len(self.signers) < self.policy.threshold:
+            reasons = "; ".join(self.warnings)
+            return Mark.UNDECIDED, f"{reasons}; and its anchor cannot be checked"
         if self.policy.standing == "scanned" and not scanned:
             return Mark.UNDECIDED, f"{finding}; the policy wants every entry scanned"
         return Mark.HOLDS, finding + ("; superseded" if superseded else "")
@@ -386,27 +397,28 @@ class Case:
 
     def check_policy(self) -> Finding:
         """What the sensitivity demands."""
+        if self.named_policy is None:
+            return Mark.UNDECIDED, "consistent, but vouched for by nobody you named"
         level = self.policy.level(self.sensitivity)
         demand = self.policy.demand(level)
-        self._demand_signers(
-            max(demand.signers, self.policy.threshold), f"count, as {level!r} demands"
-        )
+        wanted = max(demand.signers, self.policy.threshold)
+        count = len(self.signers)
+        if count + len(self.doubtful) < wanted:
+            raise StepError(f"{level!r} demands {wanted} signers; {count} of them count")
         if self.witness_count < demand.witnesses:
             raise StepError(
                 f"{level!r} demands {demand.witnesses} witness; {self.witness_count} cosigned"
             )
-        if demand.anchored and not self.anchored and not self.unreachable:
+        final = [anchored for anchored in self.anchored if anchored.facts.final is not False]
+        dated = bool(final if demand.final else self.anchored or not demand.anchored)
+        if not dated and not self.unreachable:
+            if self.anchored:
+                raise StepError(f"{level!r} demands a final anchor: wait until the block is final")
             raise StepError(
                 f"{level!r} demands an anchor: run `provenance anchor`, then prove again"
             )
-        if (
-            demand.final
-            and self.anchored
-            and not any(a.facts.final is not False for a in self.anchored)
-        ):
-            raise StepError(f"{level!r} demands a final anchor: wait until the block is final")
-        if self.named_policy is None:
-            return Mark.UNDECIDED, "consistent, but vouched for by nobody you named"
-        if demand.anchored and not self.anchored:
-            return Mark.UNDECIDED, f"{level!r} demands an anchor, and the chain is out of reach"
+        if not dated or count < wanted:
+            return Mark.UNDECIDED, (
+                f"{level!r} demands what chain {', '.join(self.unreachable)} would have to show"
+            )
         return Mark.HOLDS, f"{level!r}, under policy {self.policy.fingerprint[:16]}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provenance.anchoring import ChainReader
-from provenance.errors import UndecidedError, VerificationError
+from provenance.errors import InputError, UndecidedError, VerificationError
 from provenance.log import Checkpoint
 from provenance.records import Artifact
 from provenance.statements import Statement
@@ -108,8 +108,10 @@ class Verifier:
         Raises:
             VerificationError: a step fails; ``.step`` names it.
             UndecidedError: none fails, but one that is demanded is undecided.
-            InputError: `record` or `content` cannot be read.
+            InputError: `record` or `content` cannot be read, or both are given.
         """
+        if record is not None and content is not None:
+            raise InputError("give a record or the content, not both: one proof is checked")
         case = Case(
             bundle,
             policy=self._policy,

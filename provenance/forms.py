@@ -180,9 +180,12 @@ def _float(what: str, token: str) -> float:
     return value
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _check_text_and_depth(value: Json, what: str, levels: int) -> None:
     if isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if not value.isascii() and _SURROGATE.search(value):
             raise MalformedError(f"{what} holds an unpaired surrogate")
     elif isinstance(value, (list, dict)):
         if levels == 0:

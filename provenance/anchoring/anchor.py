@@ -57,6 +57,10 @@ class AnchorError(ProvenanceError):
     """An anchor that the chain does not bear out, or that the policy's pin does not allow."""
 
 
+YEAR_10000 = 253_402_300_800
+"""Seconds from 1970 to the first time that no RFC 3339 text can name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
     """A tree head that a contract recorded in a block."""
@@ -179,9 +183,11 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
             f"block {anchor.block} has {confirmations} confirmations of {pin.confirmations}; "
             "wait for more blocks"
         )
+    if not 0 <= (block_time := reader.block_time(anchor.block)) < YEAR_10000:
+        raise ChainError(f"{reader.name} gives block {anchor.block} the time {block_time}")
     finalized = reader.finalized()
     return AnchorFacts(
-        block_time=reader.block_time(anchor.block),
+        block_time=block_time,
         confirmations=confirmations,
         final=None if finalized is None else anchor.block <= finalized,
     )

@@ -21,11 +21,9 @@ from hashlib import sha256
 
 from provenance.errors import MalformedError
 from provenance.merkle import HASH_SIZE, leaf_hash
-from provenance.statements import KIND_NUMBERS, Statement
+from provenance.statements import KIND_NUMBERS, MAX_ARTIFACTS, Statement
 
-__all__ = ["MAX_ARTIFACTS", "Entry"]
-
-MAX_ARTIFACTS = 2000
+__all__ = ["Entry"]
 
 _VERSION = 1
 _HEADER = 2 + HASH_SIZE + 2
@@ -43,16 +41,10 @@ class Entry:
     def of(cls, envelope: bytes, statement: Statement) -> Entry:
         """Return the entry of a stored envelope and the statement inside it.
 
-        Raises:
-            MalformedError: the statement names more than 2000 artifacts.
+        A statement names at most `MAX_ARTIFACTS` artifacts, so every one has an entry.
         """
-        artifacts = statement.artifact_digests()
-        if len(artifacts) > MAX_ARTIFACTS:
-            raise MalformedError(
-                f"the statement names {len(artifacts):,} artifacts; one entry holds "
-                f"{MAX_ARTIFACTS:,}: split it into several steps"
-            )
-        return cls(KIND_NUMBERS[statement.kind], sha256(envelope).digest(), artifacts)
+        kind = KIND_NUMBERS[statement.kind]
+        return cls(kind, sha256(envelope).digest(), statement.artifact_digests())
 
     @classmethod
     def parse(cls, data: bytes) -> Entry:

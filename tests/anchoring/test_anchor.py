@@ -178,6 +178,12 @@ def test_a_node_on_another_chain_decides_nothing(scene: Scene) -> None:
         check_anchor(scene.anchor, scene.pin, Lying(scene.chain, chain_id=lambda: 5))
 
 
+@pytest.mark.parametrize("time", [-1, 253_402_300_800, 2**64 - 1])
+def test_a_block_time_that_no_calendar_has(scene: Scene, time: int) -> None:
+    with pytest.raises(ChainError, match=f"gives block 3 the time {time}"):
+        check_anchor(scene.anchor, scene.pin, Lying(scene.chain, block_time=lambda _: time))
+
+
 def test_answers_of_a_wrong_length(scene: Scene) -> None:
     short = Lying(scene.chain, call=lambda contract, data: bytes(31))
     with pytest.raises(ChainError, match=r"answers 31 bytes for .*, not 32"):

@@ -1,0 +1,157 @@
+"""What is registered, as it is listed, shown and traced over HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from asking import problem
+from conftest import ROWS
+
+from provenance import Ledger
+from provenance.statements import Statement
+
+
+def pages(http: httpx.Client, **query: object) -> list[list[str]]:
+    found, cursor = [], None
+    while True:
+        given = query if cursor is None else query | {"cursor": cursor}
+        answer = http.get("/v1/artifacts", params=given).raise_for_status().json()
+        found.append([artifact["name"] for artifact in answer["artifacts"]])
+        cursor = answer.get("next_cursor")
+        if cursor is None:
+            return found
+
+
+def test_pages_hold_every_artifact_once_and_the_newest_first(
+    http: httpx.Client, ledger: Ledger
+) -> None:
+    expected = [artifact.name for artifact in ledger.artifacts()]
+    assert pages(http) == [expected]
+    for limit in (1, 2, 3, len(expected)):
+        found = pages(http, limit=limit)
+        assert [name for page in found for name in page] == expected
+        assert all(len(page) == limit for page in found[:-1])
+        assert 1 <= len(found[-1]) <= limit
+
+
+def test_filters_are_exact(http: httpx.Client) -> None:
+    assert pages(http, name="train") == [["train"]]
+    assert pages(http, name="trai") == [[]]
+    assert pages(http, kind="model") == [["weights"]]
+    assert pages(http, kind="model", name="train") == [[]]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=-1", "cursor"),
+        ("cursor=1.5", "cursor"),
+        ("kind=step", "kind"),
+        ("knd=model", "knd"),
+        (f"cursor={2**53}", "cursor"),
+    ],
+)
+def test_a_query_that_cannot_be_meant_is_refused(
+    http: httpx.Client, query: str, names: str
+) -> None:
+    assert names in problem(http.get(f"/v1/artifacts?{query}"), 422, "malformed")
+
+
+def test_an_artifact_is_shown_with_its_statement(http: httpx.Client, ledger: Ledger) -> None:
+    known = ledger.resolve("train")
+    shown = http.get("/v1/artifacts/train").raise_for_status().json()
+    assert Statement.parse(
+        json.dumps(shown["statement"], separators=(",", ":"), sort_keys=True).encode()
+    ) == (known.statement)
+    assert (shown["digest"], shown["root"], shown["size"]) == (
+        known.digest,
+        known.root,
+        len(ROWS),
+    )
+    assert shown["encoding"] == {"encoding": "json"}
+    assert (shown["index"], shown["state"]) == (known.index, "anchored")
+
+
+@pytest.mark.parametrize("name", ["train", "a/b c?%2F#é", "notes.txt"])
+def test_any_name_can_be_asked_for(http: httpx.Client, ledger: Ledger, name: str) -> None:
+    path = f"/v1/artifacts/{quote(name, safe='')}"
+    assert http.get(path).raise_for_status().json()["name"] == name
+    answer = http.get(f"{path}/history").raise_for_status().json()
+    assert answer["artifact"] == ledger.resolve(name).digest
+
+
+def test_an_artifact_answers_to_each_of_its_digests(http: httpx.Client, ledger: Ledger) -> None:
+    known = ledger.resolve("notes.txt")
+    for digest in (known.digest, known.root, known.digests["sha256"], known.digest.upper()):
+        for length in (8, 20, 64):
+            shown = http.get(f"/v1/artifacts/{digest[:length]}").raise_for_status().json()
+            assert shown["digest"] == known.digest
+    problem(http.get(f"/v1/artifacts/{known.digest[:7]}"), 404, "unknown-artifact")
+
+
+def test_states_follow_log_checkpoint_and_anchor(tmp_path: Path) -> None:
+    from conftest import serving
+
+    with Ledger.init(tmp_path, origin="acme.example/states") as own, serving(own) as url:
+        with httpx.Client(base_url=url) as http:
+            problem(http.get("/checkpoint"), 404, "no-checkpoint")
+            own.register([{"a": 1}], name="one")
+
+            def state() -> str:
+                one = http.get("/v1/artifacts/one").json()["state"]
+                (listed,) = http.get("/v1/artifacts").json()["artifacts"]
+                assert listed["state"] == one
+                return str(one)
+
+            assert state() == "logged"
+            own.checkpoint()
+            assert state() == "checkpointed"
+            own.anchor()
+            assert state() == "anchored"
+
+
+def test_no_path_of_the_server_is_a_ref(http: httpx.Client, home: Path) -> None:
+    """The file is registered, so the SDK finds it by its path. A stranger must not."""
+    for ref in (str(home / "notes.txt"), f"{home}/notes.txt", "../../etc/passwd", "/etc/passwd"):
+        for rest in ("", "/history"):
+            answer = http.get(f"/v1/artifacts/{quote(ref, safe='')}{rest}")
+            problem(answer, 404, "unknown-artifact")
+
+
+def test_a_history_reaches_the_sources(http: httpx.Client, ledger: Ledger) -> None:
+    answer = http.get("/v1/artifacts/train-clean/history").raise_for_status().json()
+    assert answer == json.loads(json.dumps(ledger.history("train-clean").to_json()))
+    assert [line["kind"] for line in answer["statements"]] == [
+        "dataset",
+        "dataset",
+        "step",
+        "quality",
+    ]
+
+
+def test_anchors_say_where_to_look(http: httpx.Client, ledger: Ledger) -> None:
+    (pin,), (anchor,) = ledger.policy().chains, ledger.anchors()
+    (told,) = http.get("/v1/anchors").raise_for_status().json()["anchors"]
+    assert told == {
+        "chain": pin.name,
+        "chain_id": pin.chain_id,
+        "contract": pin.contract,
+        "ledger_id": pin.ledger_id.hex(),
+        "size": anchor.size,
+        "root": anchor.root.hex(),
+        "block": anchor.block,
+        "block_time": anchor.block_time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tx_hash": anchor.tx_hash.hex(),
+        "embedded": True,
+    }
+
+
+def test_health(http: httpx.Client) -> None:
+    assert http.get("/healthz").json() == {"status": "ok", "origin": "acme.example/ml"}

@@ -30,7 +30,7 @@ from typing import Any, TextIO
 
 import typer
 
-from provenance.cli.output import tell, write
+from provenance.cli.output import give_up_output, tell, write
 from provenance.errors import ProvenanceError, UndecidedError, VerificationError
 
 __all__ = ["COMMANDS", "EXIT_CODES", "build", "exit_code", "main"]
@@ -84,7 +84,6 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
-        no_args_is_help=True,
     )
     app.callback()(_callback)
     named = [name for name in arguments[:1] if name in COMMANDS]
@@ -116,7 +115,7 @@ def _callback(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     warnings.showwarning = _show_warning
@@ -126,30 +125,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str], *, as_json: bool) -> int:
     try:
-        status = typer.main.get_command(build(given)).main(
-            given, prog_name="provenance", standalone_mode=False
-        )
+        command = typer.main.get_command(build(given))
+        with command.make_context("provenance", given) as context:
+            command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
     except ProvenanceError as error:
-        return _fail(as_json, error, type(error).__name__, str(error), exit_code(error))
+        return _fail(as_json, type(error).__name__, str(error), exit_code(error))
     except _UsageProblem as error:
         return _refuse(as_json, error)
-    except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(as_json)
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        return _fail(as_json, "Interrupted", "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return give_up_output()
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _fail(as_json, error, type(error).__name__, message, 2)
+        return _fail(as_json, type(error).__name__, message, 2)
+    except UnicodeEncodeError as error:
+        # An argument of bytes that are no text, where text is needed: a REF, say.
+        return _fail(as_json, "InputError", f"{error.object!r} is not UTF-8", 2)
     except Exception as error:
         import traceback
 
         traceback.print_exc()
-        return _fail(as_json, error, type(error).__name__, f"a fault: {error}", FAULT)
-    if status == INTERRUPTED:
-        return _interrupted(as_json)
-    return status if isinstance(status, int) else 0
-
-
-def _interrupted(as_json: bool) -> int:
-    return _fail(as_json, None, "Interrupted", "interrupted", INTERRUPTED)
+        return _fail(as_json, type(error).__name__, f"a fault: {error}", FAULT)
+    return 0
 
 
 def _refuse(as_json: bool, error: Any) -> int:
@@ -159,10 +159,10 @@ def _refuse(as_json: bool, error: Any) -> int:
         sys.stderr.write(f"{context.get_usage()}\n")
         sys.stderr.write(f"Try '{context.command_path} --help' for help.\n")
     message = error.format_message()
-    return _fail(as_json, error, "UsageError", message, 2) if message else 2
+    return _fail(as_json, "UsageError", message, 2) if message else 2
 
 
-def _fail(as_json: bool, error: object, kind: str, message: str, code: int) -> int:
+def _fail(as_json: bool, kind: str, message: str, code: int) -> int:
     if not as_json:
         tell(f"error: {message}")
         return code

@@ -20,7 +20,7 @@ __all__ = ["quality", "register", "supersede"]
 
 def register(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files and folders, each an artifact.")
+        list[Path], typer.Argument(metavar="PATH", help="Files and folders, each an artifact.")
     ],
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the artifact; else the file's name.")
@@ -63,15 +63,17 @@ def register(
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
-    """Register files and folders: hash them, sign who they are, and log that."""
+    """Hash files and folders, sign what they are, and log that."""
     if name is not None and len(paths) > 1 and not together:
         raise InputError("one --name for several artifacts: register each by itself, or --together")
+    if name is None:
+        for path in paths:
+            _check_text(path)
     metadata = values("--meta", meta)
     artifacts = []
     with open_ledger(signing=True, signers=signer) as ledger:
         for data in [paths] if together else paths:
-            label = str(paths[0]) + (" …" if together else "") if together else str(data)
-            with progress(label) as bar:
+            with progress(f"{paths[0]} …" if together else str(data)) as bar:
                 artifact = ledger.register(
                     data,
                     name=name,
@@ -97,6 +99,13 @@ def register(
     )
 
 
+def _check_text(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path} is not UTF-8: give the artifact a --name") from None
+
+
 def quality(
     ref: RefArgument,
     metric: Annotated[list[str], typer.Option(metavar="NAME=NUMBER", help="A figure; repeatable.")],
@@ -107,7 +116,7 @@ def quality(
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
-    """Sign figures of an artifact's quality against criteria."""
+    """Sign figures of an artifact's quality, and whether they do."""
     metrics, criteria = values("--metric", metric), _criteria(criterion or [])
     with open_ledger(signing=True, signers=signer) as ledger:
         index = ledger.quality(ref, metrics=metrics, criteria=criteria)
@@ -140,12 +149,15 @@ def supersede(
     old: Annotated[str, typer.Argument(metavar="OLD", help="REF of what is not to be used.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")],
     new: Annotated[
-        str | None, typer.Argument(metavar="[NEW]", help="REF of what is to be used instead.")
+        str | None, typer.Argument(metavar="NEW", help="REF of what is to be used instead.")
     ] = None,
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
-    """Say that an artifact is not to be used any more, and which one is. Nothing is deleted."""
+    """Say that an artifact is not to be used, and which one is.
+
+    Nothing is deleted: whoever verifies OLD from now on is warned.
+    """
     with open_ledger(signing=True, signers=signer) as ledger:
         index = ledger.supersede(old, new, reason=reason)
     by = f" by {new}" if new else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -21,8 +21,7 @@ __all__ = ["keys"]
 
 keys = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Keys: whose signatures the log takes, and the private ones in this folder.",
+    help="Whose signatures the log takes, and the private keys here.",
 )
 
 KeyArgument = Annotated[
@@ -112,16 +111,18 @@ def add_key(
         str | None, typer.Option(metavar="NAME", help="In the log; by default the file's.")
     ] = None,
     kind: Annotated[
-        list[Kind] | None, typer.Option(help="What it may sign; repeatable; all, if none.")
+        list[str] | None,
+        typer.Option(metavar="KIND", help="What it may sign: dataset, say; repeatable; else all."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Let a key sign from here on. Asks for the admin key."""
+    kinds = [_kind(text) for text in kind or ()]
     file = Path(key)
     name = name or (file.stem if file.is_file() else key)
     with open_ledger(signing=True, signers=None if file.is_file() else [key]) as ledger:
         public = _read_public(file) if file.is_file() else ledger.keyring.signers[0].public
-        index = ledger.add_key(public, name=name, kinds=kind or ())
+        index = ledger.add_key(public, name=name, kinds=kinds)
     emit(
         as_json,
         {"name": name, "keyid": public.keyid, "index": index},
@@ -170,6 +171,13 @@ def _read_public(file: Path) -> PublicKey:
         return PublicKey.from_pem(file.read_bytes())
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _kind(text: str) -> Kind:
+    known: tuple[Kind, ...] = get_args(Kind)
+    if text not in known:
+        raise InputError(f"no statement is of kind {text!r}; there are {', '.join(known)}")
+    return text
 
 
 def _time(text: str) -> datetime:

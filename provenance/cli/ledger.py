@@ -44,7 +44,7 @@ def init(
         ),
     ],
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Gets a .provenance folder.")
+        Path, typer.Argument(metavar="DIR", help="Gets a .provenance folder.")
     ] = Path(),
     as_json: Json = False,
 ) -> None:
@@ -71,11 +71,14 @@ def init(
 def anchor(
     chains: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CHAIN]...", help="All that the policy pins, if none is named."),
+        typer.Argument(metavar="CHAIN", help="All that the policy pins, if none is named."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a checkpoint and record it on chain: what is logged now is not younger."""
+    """Sign a checkpoint, and record it on chain.
+
+    What is logged by then was there no later than the block.
+    """
     with open_ledger(signing=True) as ledger:
         anchors = ledger.anchor(*(chains or ()))
     emit(
@@ -94,7 +97,7 @@ def _anchor_line(anchor: AnchorRecord) -> str:
 
 
 def status(as_json: Json = False) -> None:
-    """Show how much is registered, logged, checkpointed and anchored."""
+    """Show how much is logged, checkpointed and anchored."""
     with open_ledger() as ledger:
         found = ledger.status()
     emit(
@@ -148,7 +151,7 @@ def log(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Entries at most.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List entries of the log, each with how far it got: logged, checkpointed or anchored."""
+    """List entries of the log, and how far each got."""
     with open_ledger() as ledger:
         first = max(ledger.status().size - limit, 0) if start is None else start
         lines = ledger.entries(start=first, limit=limit)
@@ -175,7 +178,7 @@ def log(
 
 
 def show(ref: RefArgument, as_json: Json = False) -> None:
-    """Show an artifact: what it is, and every claim that was signed about it."""
+    """Show what an artifact is, and what was signed about it."""
     with open_ledger() as ledger:
         artifact = ledger.resolve(ref)
         state = ledger.entries(start=artifact.index, limit=1)[0].state
@@ -210,7 +213,7 @@ def history(
     ] = "text",
     as_json: Json = False,
 ) -> None:
-    """Show every statement about an artifact and about what it came from, to the sources."""
+    """Show every statement from an artifact back to its sources."""
     with open_ledger() as ledger:
         found = ledger.history(ref)
     if as_json or form == "json":

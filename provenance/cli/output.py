@@ -30,6 +30,7 @@ __all__ = [
     "artifact_json",
     "artifact_line",
     "emit",
+    "give_up_output",
     "moment",
     "progress",
     "shown",
@@ -68,9 +69,13 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more at exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(BROKEN_PIPE) from None
+        raise typer.Exit(give_up_output()) from None
+
+
+def give_up_output() -> int:
+    """Let nothing more be written where nobody reads; return the exit status that says so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 def tell(text: str) -> None:

@@ -54,7 +54,11 @@ def prove(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a bundle: every proof from a record, or a whole artifact, to the chain."""
+    """Make a bundle: every proof from a record to the chain.
+
+    Of the whole artifact, unless a record is named. It goes to standard output, unless a file is
+    named.
+    """
     if sidecar:
         if output is not None or (record, index, path) != (None, None, None):
             raise InputError("--sidecar is for the whole of REF, and says where the bundle goes")

@@ -25,7 +25,8 @@ class CommandFailedError(Exception):
 def step(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What is done: 'deduplicate'.")],
     command: Annotated[
-        list[str], typer.Argument(metavar="-- CMD...", help="The command, after two dashes.")
+        list[str],
+        typer.Argument(metavar="CMD", help="The command, after -- and with its arguments."),
     ],
     input_: Annotated[
         list[str] | None,
@@ -42,10 +43,12 @@ def step(
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
-    """Run a command and record it as a step from inputs to outputs, also when it fails.
+    """Run a command, and record it as a step.
 
-    Ends with the exit status of the command. With --json, what the command prints goes to
-    standard error.
+    Also when it fails. Ends with the exit status of the command, 128 and the signal if one ended
+    it. With --json, what the command prints goes to standard error.
+
+    provenance step train --input clean --output model/ -- python train.py
     """
     params = values("--param", param)
     code = _code(command)

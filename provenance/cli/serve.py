@@ -22,7 +22,7 @@ def serve(
     ] = 8000,
     as_json: Json = False,
 ) -> None:
-    """Answer over HTTP, until a signal ends it: what is registered, proofs, and the log."""
+    """Answer over HTTP, until a signal ends it."""
     # By name, since nothing of this package depends on the service that stands on top of it.
     try:
         serving = import_module("api.serving")

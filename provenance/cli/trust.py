@@ -20,13 +20,11 @@ __all__ = ["policy", "trust"]
 
 policy = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Show or export the policy of the ledger here: what others need to verify its bundles.",
+    help="What others need to verify the bundles of the ledger here.",
 )
 trust = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Say whose ledgers you trust: policies of others, one for each origin.",
+    help="Whose ledgers you trust: policies of others, by origin.",
 )
 
 

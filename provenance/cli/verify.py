@@ -38,9 +38,11 @@ def verify(
     rpc: Rpc = None,
     as_json: Json = False,
 ) -> None:
-    """Verify TARGET, and say which link of the chain broke.
+    """Verify a file, folder or record, and say which link broke.
 
-    Exit status: 0 verified, 1 not verified, 2 wrong usage or malformed input, 3 undecided.
+    A data file or folder is compared with the bundle beside it, NAME.provenance.json, or with
+    --bundle. Exit status: 0 verified, 1 not verified, 2 wrong usage or malformed input, 3
+    undecided.
     """
     from provenance.cli.app import exit_code
     from provenance.ledger.checking import verify

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from provenance import forms
@@ -71,8 +72,8 @@ def to_mermaid(history: History) -> str:
     """Return a Mermaid flowchart: artifacts as boxes, steps as rounded ones."""
     lines = ["flowchart LR"]
     for identity, label, is_step in _nodes(history):
-        text = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-        text = text.replace(">", "&gt;").replace("#", "&#35;")
+        # Mermaid's own entities: any sign may mean something to it, even within quotes.
+        text = re.sub(r"[^\w .,:/-]", lambda sign: f"#{ord(sign[0])};", label)
         lines.append(f'  {identity}("{text}")' if is_step else f'  {identity}["{text}"]')
     for begin, end, style in _edges(history):
         lines.append(f"  {begin} {'-.->' if style else '-->'} {end}")

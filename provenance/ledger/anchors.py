@@ -49,39 +49,42 @@ class AnchorRecord:
         return cls(row.chain, row.size, row.root, row.block, time, row.tx_hash, pin.embedded)
 
 
-def anchor_to(database: Database, origin: str, chain: Chain, pin: ChainPin, note: str) -> None:
+def anchor_to(
+    database: Database, origin: str, chain: Chain, pin: ChainPin, note: str
+) -> AnchorRecord:
     """Bring the tree head of the checkpoint `note` to one chain, and write down where it stands.
 
     A crash after the transaction was mined leaves a head that the contract knows and the
-    catalogue does not: the next call finds it there instead of sending it again.
+    catalogue does not: the next call finds it there instead of sending it again. The caller sees
+    to it that nobody else anchors meanwhile, so the head is never above the checkpoint.
 
     Raises:
         ChainError: the chain does not take it, or has another history than this log.
     """
-    checkpoint = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+    checkpoint = Checkpoint.of_note(note)
     head = latest_head(chain, pin.contract, pin.ledger_id)
     with database.reading() as session:
         log = Log(session, origin)
         if head and (head.size > log.size or log.root(head.size) != head.root):
             raise ChainError(
-                f"{chain.name} has a head of {head.size} entries that this log does not have: "
-                "was the ledger restored from an old copy?"
+                f"{chain.name} has a head of {head.size} entries that this log of {log.size} does "
+                "not have, as after restoring the ledger from an old copy. The contract takes no "
+                "other history: bring the newest copy back, or make a new ledger"
             )
-        if head and head.size > checkpoint.size:
-            return  # another process was here meanwhile, with more
         proof = log.prove_consistency(head.size, checkpoint.size).path if head else ()
     receipt = chain.anchor(pin.contract, pin.ledger_id, checkpoint.size, checkpoint.root, proof)
+    row = AnchorRow(
+        chain=pin.name,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        block=receipt.block,
+        block_time=receipt.block_time,
+        tx_hash=receipt.tx_hash,
+    )
+    record = AnchorRecord.of(row, pin)
     with database.writing() as session:
-        session.merge(
-            AnchorRow(
-                chain=pin.name,
-                size=checkpoint.size,
-                root=checkpoint.root,
-                block=receipt.block,
-                block_time=receipt.block_time,
-                tx_hash=receipt.tx_hash,
-            )
-        )
+        session.merge(row)
+    return record
 
 
 def recorded(database: Database, pins: Mapping[str, ChainPin]) -> list[AnchorRecord]:

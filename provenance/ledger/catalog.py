@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from provenance.records import ARTIFACT_DIGEST, Artifact
 from provenance.statements import ArtifactRef, Statement, Subject
@@ -143,19 +143,22 @@ class Catalog:
 
     def digests_like(self, prefix: str) -> set[str]:
         """Return artifact digests whose digest, root or sha256 starts with `prefix` (hex)."""
+        last = f"{prefix}g"  # above every hex digit; a range can use the index, LIKE cannot
         query = select(MentionRow.digest).where(
             MentionRow.subject,
             col(MentionRow.kind).in_(_ARTIFACT_KINDS),
-            col(MentionRow.digest).startswith(prefix)
-            | col(MentionRow.root).startswith(prefix)
-            | col(MentionRow.sha256).startswith(prefix),
+            col(MentionRow.digest).between(prefix, last)
+            | col(MentionRow.root).between(prefix, last)
+            | col(MentionRow.sha256).between(prefix, last),
         )
         return set(self._session.exec(query.distinct()))
 
-    def about(self, digest: str) -> set[int]:
-        """Return every entry whose statement has this artifact among its subjects."""
+    def about(self, digest: str, *, kind: str | None = None) -> list[int]:
+        """Return every entry whose statement has this artifact among its subjects, in order."""
         query = select(MentionRow.entry).where(MentionRow.digest == digest, MentionRow.subject)
-        return set(self._session.exec(query.distinct()))
+        if kind is not None:
+            query = query.where(MentionRow.kind == kind)
+        return list(self._session.exec(query.distinct().order_by(col(MentionRow.entry))))
 
     def of_kinds(self, *kinds: str) -> Iterator[int]:
         """Yield the entries of these kinds, in order."""
@@ -164,14 +167,24 @@ class Catalog:
 
     def count(self) -> int:
         """Return how many artifacts are registered."""
-        query = select(MentionRow.digest).where(
+        query = select(func.count(col(MentionRow.digest).distinct())).where(
             MentionRow.subject, col(MentionRow.kind).in_(_ARTIFACT_KINDS)
         )
-        return len(set(self._session.exec(query.distinct())))
+        return self._session.exec(query).one()
 
-    def anchors(self, *, chain: str | None = None, above: int = 0) -> list[AnchorRow]:
-        """Return anchors of trees with more than `above` entries, the smallest tree first."""
-        query = select(AnchorRow).where(AnchorRow.size > above)
+    def anchors(self) -> list[AnchorRow]:
+        """Return every anchor, the smallest tree first."""
+        return list(self._session.exec(select(AnchorRow).order_by(col(AnchorRow.size))))
+
+    def newest_anchor(self, chain: str | None = None) -> AnchorRow | None:
+        """Return the anchor of the largest tree, on `chain` or on any."""
+        query = select(AnchorRow).order_by(col(AnchorRow.size).desc()).limit(1)
         if chain is not None:
             query = query.where(AnchorRow.chain == chain)
-        return list(self._session.exec(query.order_by(col(AnchorRow.size))))
+        return self._session.exec(query).first()
+
+    def earliest_anchor(self, chain: str, *, above: int, most: int) -> AnchorRow | None:
+        """Return the anchor of the smallest tree with `above` < size ≤ `most`."""
+        query = select(AnchorRow).where(AnchorRow.chain == chain)
+        query = query.where(AnchorRow.size > above, AnchorRow.size <= most)
+        return self._session.exec(query.order_by(col(AnchorRow.size)).limit(1)).first()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from provenance.anchoring import ChainReader, RpcReader
-from provenance.errors import InputError, LedgerError
+from provenance.errors import InputError, MalformedError
 from provenance.ledger import trust
 from provenance.ledger.chains import Chains
 from provenance.ledger.folder import Config, Folder
@@ -58,19 +60,20 @@ def verify(
     }
     configured: Mapping[str, ChainReader] = {}
     every_entry: EveryEntry | None = None
-    if policy is None:
-        policy, configured, every_entry = _found(content)
-    elif not isinstance(policy, Policy):
-        policy = read_policy(policy)
-    verifier = Verifier(
-        policy, chains=ChainMap(readers, cast(Any, configured)), every_entry=every_entry
-    )
-    return verifier.verify(
-        content,
-        record=record,
-        content=None if data is None else Content(data),
-        exact=exact,
-    )
+    with ExitStack() as stack:
+        if policy is None:
+            policy, configured, every_entry = _found(content, stack)
+        elif not isinstance(policy, Policy):
+            policy = read_policy(policy)
+        verifier = Verifier(
+            policy, chains=ChainMap(readers, cast(Any, configured)), every_entry=every_entry
+        )
+        return verifier.verify(
+            content,
+            record=record,
+            content=None if data is None else Content(data),
+            exact=exact,
+        )
 
 
 def read_bundle(bundle: bytes | Bundle | Proof | str | PathLike[str]) -> bytes:
@@ -93,7 +96,10 @@ def read_policy(path: str | PathLike[str]) -> Policy:
         InputError: the file cannot be read.
         MalformedError: it is not a policy.
     """
-    return Policy.parse(_read(Path(path), "the policy"))
+    try:
+        return Policy.parse(_read(Path(path), "the policy"))
+    except MalformedError as error:
+        raise MalformedError(f"{path}: {error}") from error
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -104,27 +110,31 @@ def _read(path: Path, what: str) -> bytes:
 
 
 def _found(
-    bundle: bytes,
+    bundle: bytes, stack: ExitStack
 ) -> tuple[Policy | None, Mapping[str, ChainReader], EveryEntry | None]:
-    """Return a policy of this user for the log that the bundle claims to be of."""
-    origin = Bundle.parse(bundle).checkpoint.partition("\n")[0]
+    """Return a policy of this user for the log that the bundle claims to be of.
+
+    Chains that it opens are closed with `stack`.
+    """
     try:
-        folder = Folder.find(Path())
-        config = Config.read(folder.config)
-    except LedgerError:
-        config = None
-    if config is not None and config.origin == origin:
+        origin = Bundle.parse(bundle).checkpoint.partition("\n")[0]
+    except MalformedError:
+        return None, {}, None  # the verifier's first step says so
+    folder = Folder.around(Path())
+    if folder is not None and (config := Config.read(folder.config)).origin == origin:
         policy = read_policy(folder.policy)
-        every_entry = _scan if policy.standing == "scanned" else None
-        return policy, Chains(folder, config.chains), every_entry
+        every_entry = partial(_scan, folder) if policy.standing == "scanned" else None
+        chains = Chains(folder, config.chains)
+        stack.callback(chains.close)
+        return policy, chains, every_entry
     trusted = trust.find(origin)
     if trusted is None:
         return None, {}, None
     return trusted.policy, {name: RpcReader(url) for name, url in trusted.chains.items()}, None
 
 
-def _scan(size: int) -> Iterator[tuple[bytes, bytes | None]]:
-    from provenance.ledger.ledger import Ledger
+def _scan(folder: Folder, size: int) -> Iterator[tuple[bytes, bytes | None]]:
+    from provenance.ledger.view import LedgerView
 
-    with Ledger.open() as ledger:
+    with LedgerView(folder) as ledger:
         yield from ledger.every_entry(size)

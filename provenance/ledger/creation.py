@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC
 from hashlib import sha256
 
 from provenance.anchoring import ChainPin
-from provenance.ledger.folder import ChainConfig, Config, Folder, check_origin
+from provenance.ledger.folder import ChainConfig, Config, Folder, check_origin, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.keys import add_key
@@ -32,26 +33,26 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
     pin, publisher = _chain(folder, origin, keyring.account, clock)
     log_key = VerifierKey(origin, keyring.log.public)
     admin, signer = keyring.admin.public, keyring.signers[0].public
-    database = Database.create(folder.database)
-    journal = Journal(database, origin, keyring, clock)
     account = Account(
         chain_id=pin.chain_id,
         contract=pin.contract,
         ledger_id=pin.ledger_id,
         publisher=publisher,
     )
-    genesis = Key(
-        **journal.stamp(),
-        action="genesis",
-        origin=origin,
-        log_key=str(log_key),
-        admin_keys=(admin.to_pem(),),
-        accounts=(account,),
-    )
-    subject = key_subject(origin, keyring.log.public.keyid)
-    journal.submit(Statement(subjects=(subject,), predicate=genesis), [keyring.log, keyring.admin])
-    add_key(journal, keyring.admin, signer, name=SIGNER, kinds=())
-    database.close()
+    with closing(Database.create(folder.database)) as database:
+        journal = Journal(database, origin, keyring, clock)
+        genesis = Key(
+            **journal.stamp(),
+            action="genesis",
+            origin=origin,
+            log_key=str(log_key),
+            admin_keys=(admin.to_pem(),),
+            accounts=(account,),
+        )
+        subject = key_subject(origin, keyring.log.public.keyid)
+        statement = Statement(subjects=(subject,), predicate=genesis)
+        journal.submit(statement, [keyring.log, keyring.admin])
+        add_key(journal, keyring.admin, signer, name=SIGNER, kinds=())
     policy = Policy(
         origin=origin,
         log_keys=(str(log_key),),
@@ -59,9 +60,9 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
         signers=(Signer(name=SIGNER, public_key=signer.to_pem()),),
         chains=(pin,),
     )
-    folder.write(folder.policy, policy.to_bytes().decode() + "\n")
+    write_file(folder.policy, policy.to_bytes().decode() + "\n")
     config = Config(origin=origin, chains={CHAIN: ChainConfig(path="chain.db")})
-    folder.write(folder.config, config.to_toml())
+    write_file(folder.config, config.to_toml())
 
 
 def _chain(folder: Folder, origin: str, account: bytes, clock: Clock) -> tuple[ChainPin, str]:

@@ -7,12 +7,13 @@
       policy.json     whom the ledger itself trusts; `Ledger.policy` exports it
       ledger.db       log, envelopes, catalogue (SQLite)
       trees/          one file per artifact tree, named by artifact digest
+      drafts/         trees that are being built
       spool/          outputs that are recorded, but not yet registered
       keys/           private keys, 0600
       chain.db        the embedded chain
 
 It keeps leaf hashes, never the records. A new folder is made under another name and renamed
-when it is whole, so half of one is never found.
+when it is whole, so half of one is never found; what a crash leaves is cleared by the next one.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 
-__all__ = ["FOLDER", "ChainConfig", "Config", "Folder"]
+__all__ = ["FOLDER", "ChainConfig", "Config", "Folder", "sync_folder", "write_file"]
 
 FOLDER = ".provenance"
 
@@ -87,6 +89,7 @@ class Folder:
         self.policy = path / "policy.json"
         self.database = path / "ledger.db"
         self.trees = path / "trees"
+        self.drafts = path / "drafts"
         self.spool = path / "spool"
         self.keys = path / "keys"
 
@@ -97,41 +100,55 @@ class Folder:
         Raises:
             LedgerError: there is none, or it cannot be entered.
         """
+        folder = cls.around(start)
+        if folder is None:
+            start = start.absolute()
+            raise LedgerError(f"no ledger in {start} or above it: make one with `provenance init`")
+        return folder
+
+    @classmethod
+    def around(cls, start: Path) -> Folder | None:
+        """As `find`, but None where there is no ledger."""
         start = start.absolute()
         for parent in (start, *start.parents):
             path = parent / FOLDER
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112 - False, not an error, where it cannot be seen
                 if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
                     raise LedgerError(f"no right to use {path}: check its owner and mode")
                 return cls(path)
-        raise LedgerError(f"no ledger in {start} or above it: make one with `provenance init`")
+        return None
 
     @classmethod
     @contextmanager
     def making(cls, parent: Path) -> Iterator[Folder]:
         """Make a new ledger: the caller fills the folder, then it gets its name.
 
-        A crash within leaves a folder ``.provenance.new-…`` that nobody reads.
+        A crash within leaves a folder ``.provenance.new-…`` that nobody reads, and that the next
+        call removes: it holds keys.
 
         Raises:
             LedgerError: there is a ledger already, or the folder cannot be made.
         """
         target = parent / FOLDER
-        if target.exists():
-            raise LedgerError(f"there is a ledger in {parent} already: {target}")
-        draft = cls(parent / f"{FOLDER}.new-{os.getpid()}")
+        draft = cls(parent / f"{FOLDER}.new-{secrets.token_hex(4)}")
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            draft.path.mkdir()
+            lock = _lock(parent, os.O_RDONLY)
             try:
-                for folder in (draft.trees, draft.spool):
+                if target.exists():
+                    raise LedgerError(f"there is a ledger in {parent} already: {target}")
+                for left in parent.glob(f"{FOLDER}.new-*"):  # nobody's: this is the only `making`
+                    shutil.rmtree(left)
+                draft.path.mkdir()
+                for folder in (draft.trees, draft.drafts, draft.spool):
                     folder.mkdir()
                 draft.keys.mkdir(mode=0o700)
                 yield draft
                 draft.path.rename(target)
-                _sync(parent)
+                sync_folder(parent)
             finally:
                 shutil.rmtree(draft.path, ignore_errors=True)
+                os.close(lock)
         except OSError as error:
             raise LedgerError(f"cannot make a ledger in {parent}: {error.strerror}") from error
 
@@ -141,27 +158,77 @@ class Folder:
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Wait until no other process does what `name` says, and keep it so."""
-        with (self.path / f"{name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed, or at a crash
-            yield
+        """Wait until no other thread or process does what `name` says, and keep it so.
 
-    def write(self, path: Path, text: str) -> None:
-        """Write a small file whole or not at all, and durably."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        Raises:
+            LedgerError: the lock file cannot be used.
+        """
+        path = self.path / f"{name}.lock"
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            _sync(path.parent)
+            lock = _lock(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
+            raise LedgerError(f"cannot lock {path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def building(self) -> Iterator[Path]:
+        """Lend the folder for trees that are being built, having cleared what a crash left there.
+
+        Raises:
+            LedgerError: it cannot be used.
+        """
+        try:
+            self.drafts.mkdir(exist_ok=True)
+            lock = os.open(self.drafts, os.O_RDONLY)
+        except OSError as error:
+            raise LedgerError(f"cannot use {self.drafts}: {error.strerror}") from error
+        try:
+            with suppress(BlockingIOError):  # somebody is building: another time
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for left in self.drafts.iterdir():
+                    left.unlink(missing_ok=True)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield self.drafts
+        finally:
+            os.close(lock)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a small file whole or not at all, and durably.
+
+    Raises:
+        LedgerError: it cannot be written; what was there still is.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
             draft.unlink(missing_ok=True)
-            raise LedgerError(f"cannot write {path}: {error.strerror}") from error
+        raise LedgerError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _sync(folder: Path) -> None:
+def _lock(path: Path, flags: int) -> int:
+    """Open and lock a file or folder; the lock ends when this is closed, or at a crash."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

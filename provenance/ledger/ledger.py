@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -17,21 +18,21 @@ from provenance.ledger import keys, outputs
 from provenance.ledger.anchors import AnchorRecord, anchor_to
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.creation import create
-from provenance.ledger.folder import Folder
+from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.outputs import OutputBatches
-from provenance.ledger.proving import Proof, prove_artifact, prove_record
-from provenance.ledger.refs import Ref, read_statement, resolve
+from provenance.ledger.proving import Proof, damaged, prove_artifact, prove_record
+from provenance.ledger.refs import Ref
 from provenance.ledger.registering import describe, same_claims
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.view import LedgerView
 from provenance.log.log import Log, Submission
 from provenance.log.store import CheckpointRow
-from provenance.merkle import Tree, TreeWriter
+from provenance.merkle import EMPTY_ROOT, Tree, TreeWriter
 from provenance.records import Artifact, Encoding
 from provenance.records.sources import Progress, open_source
-from provenance.signing import PublicKey, import_foreign
+from provenance.signing import Envelope, PublicKey, SignatureError, import_foreign
 from provenance.statements import (
     Code,
     Kind,
@@ -137,7 +138,8 @@ class Ledger(LedgerView):
     ) -> RegisteredArtifact:
         """Hash `data`, sign who it is and where it is from, and log that.
 
-        The same content under the same name with the same claims is registered once.
+        The same content under the same name with the same claims, by the same signers, is
+        registered once.
 
         Args:
             data: what `provenance.records.sources.open_source` takes: a path, a table, rows, bytes.
@@ -172,44 +174,57 @@ class Ledger(LedgerView):
         name = name or opened.name
         if not name:
             raise InputError("what is in memory has no name of its own: give one with name=")
-        model_reference = None if model is None else reference(self.resolve(model))
-        artifact = self.keep_tree(opened.leaf_hash_blocks(progress), opened.encoding)
-        statement = describe(
+        described = partial(
+            describe,
             kind or opened.default_kind,
-            artifact,
             name,
-            opened.digests,
             self.journal.stamp(),
             claims={
                 "source": source,
                 "provider": provider,
                 "collected": collected,
                 "license": license,
-                "schema": opened.schema,
-                "model": model_reference,
+                "model": None if model is None else reference(self.resolve(model)),
             },
             sensitivity=sensitivity,
             metadata=dict(metadata or {}),
         )
+        # Said of nothing first, and the keys opened: a mistake costs no hours of hashing.
+        nothing = Artifact(root=EMPTY_ROOT, size=0, encoding=opened.encoding)
+        described(nothing, {}, None).to_bytes()
+        signers = {key.public.keyid for key in self.keyring.signers}
+        artifact = self.keep_tree(opened.leaf_hash_blocks(progress), opened.encoding)
+        statement = described(artifact, opened.digests, opened.schema)
         if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
             warnings.warn(
                 f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "
                 "of few possible values can be guessed",
                 stacklevel=2,
             )
+        with self.folder.alone("register"):  # two at once shall not both find nothing
+            known = self._registered(name, statement, signers)
+            return known or RegisteredArtifact.of(self.journal.submit(statement), statement)
+
+    def _registered(
+        self, name: str, statement: Statement, signers: set[str]
+    ) -> RegisteredArtifact | None:
+        """Return what says the same already, signed by all of `signers`."""
+        (digest,) = statement.artifact_digests()[:1]
         with self._database.reading() as session:
-            for index in Catalog(session).registrations(name=name, digest=artifact.digest_hex):
-                known = read_statement(Log(session, self.origin), index)
-                if same_claims(known, statement):
+            log = Log(session, self.origin)
+            for index in Catalog(session).registrations(name=name, digest=digest.hex()):
+                envelope = Envelope.parse(log.envelope(index))
+                known = Statement.parse(envelope.payload)
+                if signers <= set(envelope.keyids) and same_claims(known, statement):
                     return RegisteredArtifact.of(index, known)
-        return RegisteredArtifact.of(self.journal.submit(statement), statement)
+        return None
 
     def keep_tree(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
         """Build and keep the tree over leaf hashes, 32·n bytes at a time; return the artifact.
 
         A crash later leaves a tree file that nothing names, and that serves again.
         """
-        with TreeWriter(self.folder.trees) as writer:
+        with self.folder.building() as drafts, TreeWriter(drafts) as writer:
             for block in leaf_hash_blocks:
                 writer.extend(block)
             tree = writer.finish()
@@ -267,6 +282,7 @@ class Ledger(LedgerView):
             flush_count: records after which a batch is registered.
             flush_seconds: time after which it is, if it is smaller.
         """
+        self.keyring.signers  # noqa: B018 - a wrong passphrase is found now, not at the first batch
         outputs.recover(self)
         return OutputBatches(
             self,
@@ -312,7 +328,10 @@ class Ledger(LedgerView):
             InputError: by a key that the log does not know, or that may not sign this.
         """
         known = [PublicKey.from_pem(key.public_key) for key in self.keys()]
-        imported = import_foreign(envelope, known)
+        try:
+            imported = import_foreign(envelope, known)
+        except SignatureError as error:
+            raise InputError(f"{error}: add the signer's key first, if you trust it") from error
         statement = Statement.parse(imported.payload)
         return self.journal.append(Submission(imported, statement))
 
@@ -333,11 +352,12 @@ class Ledger(LedgerView):
         index = keys.add_key(self.journal, admin, public_key, name=name, kinds=kinds)
         # A crash here leaves a key that the log accepts and the policy does not count yet: add
         # it again.
-        policy = self.policy()
-        others = tuple(s for s in policy.signers if s.key.keyid != public_key.keyid)
-        signer = Signer(name=name, public_key=public_key.to_pem(), kinds=kinds)
-        policy = replace(policy, signers=(*others, signer))
-        self.folder.write(self.folder.policy, policy.to_bytes().decode() + "\n")
+        with self.folder.alone("policy"):
+            policy = self.policy()
+            others = tuple(s for s in policy.signers if s.key.keyid != public_key.keyid)
+            signer = Signer(name=name, public_key=public_key.to_pem(), kinds=kinds)
+            policy = replace(policy, signers=(*others, signer))
+            write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
         return index
 
     def revoke_key(
@@ -369,9 +389,10 @@ class Ledger(LedgerView):
             return Log(session, self.origin).checkpoint(key)
 
     def anchor(self, *names: str) -> list[AnchorRecord]:
-        """Register what is in the spool, sign a checkpoint, and bring it to every chain.
+        """Sign a checkpoint and bring it to every chain.
 
-        What is anchored there already is not sent again.
+        What is anchored there already is not sent again. Outputs that processes which are gone
+        left in the spool are registered first; those of a running `outputs` block are its own.
 
         Args:
             names: of the chains; all that the policy pins, if none is given.
@@ -379,19 +400,22 @@ class Ledger(LedgerView):
         Raises:
             ChainError: a chain does not take it. Those before it did.
         """
-        outputs.recover(self)
-        note = self.checkpoint()
         pins = {pin.name: pin for pin in self.policy().chains}
-        for name in names or pins:
+        for name in names:
             if name not in pins:
                 raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
-            with self.folder.alone("anchor"), ExitStack() as stack:
-                chain = self.chains.writer(name, self.keyring.account)
-                if hasattr(chain, "close"):
-                    stack.callback(chain.close)
-                anchor_to(self._database, self.origin, chain, pins[name], note)
-        newest = {anchor.chain: anchor for anchor in self.anchors()}
-        return [newest[name] for name in names or pins]
+        outputs.recover(self)
+        anchored = []
+        with self.folder.alone("anchor"):
+            note = self.checkpoint()
+            for name in names or pins:
+                with ExitStack() as stack:
+                    chain = self.chains.writer(name, self.keyring.account)
+                    if hasattr(chain, "close"):
+                        stack.callback(chain.close)
+                    pin = pins[name]
+                    anchored.append(anchor_to(self._database, self.origin, chain, pin, note))
+        return anchored
 
     # --- proving --------------------------------------------------------------------------------
 
@@ -415,20 +439,23 @@ class Ledger(LedgerView):
 
         Raises:
             InputError: no such artifact or record, or more than one way to name it.
+            LedgerError: the artifact's tree file is missing or damaged.
         """
         given = [way for way in (record, index, path, leaf_hash) if way is not None]
         if len(given) > 1:
             raise InputError("name the record in one way: record, index, path or leaf hash")
+        registered = self.resolve(ref)  # first, so that the checkpoint covers it
         note, policy = self.checkpoint(), self.policy()
         with self._database.reading() as session:
-            registered = resolve(session, self.origin, ref)
             proof = prove_artifact(session, self.origin, policy, note, registered)
         if not given:
             return proof
-        path_of_tree = self.folder.tree(registered.artifact.digest)
-        tree = Tree.open(path_of_tree)
+        try:
+            tree = Tree.open(self.folder.tree(registered.artifact.digest))
+        except LedgerError as error:
+            raise damaged(registered) from error
         if (tree.size, tree.root) != (registered.size, registered.artifact.root):
-            raise LedgerError(f"the tree file {path_of_tree} is damaged: register the data again")
+            raise damaged(registered)
         return prove_record(
             proof,
             registered,

@@ -16,6 +16,7 @@ recovering logs the same payload again, which the log answers with the first ent
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.folder import Folder, sync_folder
 from provenance.merkle import HASH_SIZE
 from provenance.records import ARTIFACT_DIGEST, JSON, hash_record
 from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
@@ -107,12 +109,13 @@ class OutputBatches:
 
         Raises:
             InputError: `row` is not a record of the encoding ``json``.
-            LedgerError: the disk is full.
+            LedgerError: the disk is full: this record is not in the spool, or it is and its batch
+                cannot be registered now. What was recorded before is safe in either case.
         """
         leaf_hash = hash_record(row, JSON)
         with self._lock:
             if self._spool is None:
-                self._spool = _Spool.create(self._ledger.folder.spool, self._header())
+                self._spool = _Spool.create(self._ledger.folder, self._header())
                 self._timer = threading.Timer(self._flush_seconds, self._flush_in_background)
                 self._timer.daemon = True
                 self._timer.start()
@@ -158,7 +161,8 @@ def recover(ledger: Ledger) -> list[RegisteredArtifact]:
     """
     found = []
     for path in sorted(ledger.folder.spool.glob(f"*{SUFFIX}")):
-        spool = _Spool.adopt(path)
+        with ledger.folder.alone("spool"):
+            spool = _Spool.adopt(path)
         if spool is not None:
             with spool:
                 if spool.count:
@@ -172,7 +176,8 @@ def pending(folder: Path) -> int:
     """Return how many outputs are in the spool, of living and of dead processes."""
     count = 0
     for path in folder.glob(f"*{SUFFIX}"):
-        with path.open("rb") as file:
+        # Gone, if it was registered just now.
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             file.readline(MAX_HEADER)
             count += (os.fstat(file.fileno()).st_size - file.tell()) // _FRAME
     return count
@@ -213,21 +218,21 @@ class _Spool:
         self._file.close()
 
     @classmethod
-    def create(cls, folder: Path, header: _Header) -> _Spool:
-        path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
+    def create(cls, folder: Folder, header: _Header) -> _Spool:
+        path = folder.spool / f"{secrets.token_hex(8)}{SUFFIX}"
         line = forms.dump(header) + b"\n"
-        try:
-            file = path.open("x+b", buffering=0)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(line)
-            os.fsync(file.fileno())
-            descriptor = os.open(folder, os.O_RDONLY)
+        # Nobody adopts a file between its making and its locking.
+        with folder.alone("spool"), contextlib.ExitStack() as undo:
             try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise LedgerError(f"cannot write to the spool {folder}: {error.strerror}") from error
+                file = path.open("x+b", buffering=0)
+                undo.callback(path.unlink)
+                undo.callback(file.close)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _write(file, line, 0)
+                sync_folder(folder.spool)
+            except OSError as error:
+                raise LedgerError(f"cannot write {path}: {error.strerror}") from error
+            undo.pop_all()
         return cls(path, file, header, len(line), 0)
 
     @classmethod
@@ -245,19 +250,21 @@ class _Spool:
         if not path.exists():  # registered and removed between opening and locking
             file.close()
             return None
-        data = file.read()
-        line, newline, frames = data.partition(b"\n")
+        line, newline, frames = file.read().partition(b"\n")
         if not newline:  # it died before anything was acknowledged
-            return cls(path, file, _NOTHING, len(data), 0)
+            path.unlink()
+            file.close()
+            return None
         try:
-            value = forms.parse(line, what=f"the spool file {path}", cap=MAX_HEADER)
-            header = forms.decode(_Header, value, f"the spool file {path}")
+            value = forms.parse(line, what="its header", cap=MAX_HEADER)
+            header = forms.decode(_Header, value, "its header")
+            count = _count_whole(frames)
         except MalformedError as error:
             file.close()
-            raise LedgerError(str(error)) from error
-        count = 0
-        while _is_whole(frames[count * _FRAME : (count + 1) * _FRAME]):
-            count += 1
+            raise LedgerError(
+                f"the spool file {path} is damaged: {error}; move it away to go on without its "
+                "outputs"
+            ) from error
         return cls(path, file, header, len(line) + 1, count)
 
     def append(self, leaf_hash: bytes) -> None:
@@ -266,9 +273,7 @@ class _Spool:
         try:
             # Where an earlier write failed half-way, its torn frame is overwritten.
             at = self._start + self.count * _FRAME
-            if os.pwrite(self._file.fileno(), frame, at) != len(frame):
-                raise LedgerError(f"the disk is full: nothing was added to {self._path}")
-            os.fsync(self._file.fileno())
+            _write(self._file, frame, at)
         except OSError as error:
             raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
         self.count += 1
@@ -282,7 +287,25 @@ class _Spool:
         self._path.unlink(missing_ok=True)
 
 
-_NOTHING = _Header(name="-", nonce=b"", issued="", sensitivity="internal")
+def _write(file: BinaryIO, data: bytes, at: int) -> None:
+    """Write all of `data` through to the disk."""
+    if os.pwrite(file.fileno(), data, at) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _count_whole(frames: bytes) -> int:
+    """Return how many frames are whole; at most the last may be torn.
+
+    Raises:
+        MalformedError: another one is damaged. Each was on the disk before the next was begun.
+    """
+    count = 0
+    while _is_whole(frames[count * _FRAME : (count + 1) * _FRAME]):
+        count += 1
+    if len(frames) > (count + 1) * _FRAME:
+        raise MalformedError(f"its record {count} is damaged")
+    return count
 
 
 def _is_whole(frame: bytes) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 from sqlmodel import Session
 
 from provenance.anchoring import Anchor
-from provenance.errors import InputError
+from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.log import Checkpoint
 from provenance.log.log import Log
-from provenance.merkle import Tree
+from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusion
 from provenance.records import hash_record
 from provenance.verification import (
     AnchorProof,
@@ -24,7 +24,7 @@ from provenance.verification import (
     RecordProof,
 )
 
-__all__ = ["Proof", "prove_artifact", "prove_record"]
+__all__ = ["Proof", "damaged", "prove_artifact", "prove_record"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def prove_artifact(
     Each chain's earliest anchor that covers the entry goes in: it dates it.
     """
     log, catalog = Log(session, origin), Catalog(session)
-    checkpoint = Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+    checkpoint = Checkpoint.of_note(note)
 
     def logged(index: int) -> LoggedEnvelope:
         return LoggedEnvelope(
@@ -66,20 +66,20 @@ def prove_artifact(
 
     anchors = []
     for pin in policy.chains:
-        for row in catalog.anchors(chain=pin.name, above=registered.index)[:1]:
-            anchor = Anchor(
-                chain_id=pin.chain_id,
-                contract=pin.contract,
-                ledger_id=pin.ledger_id,
-                size=row.size,
-                root=row.root,
-                block=row.block,
-            )
-            consistency = log.prove_consistency(row.size, checkpoint.size).path
-            anchors.append(AnchorProof(anchor=anchor, consistency=consistency))
-    about = catalog.about(registered.digest)
-    standing = [*catalog.of_kinds("key")]
-    standing += [i for i in catalog.of_kinds("supersede") if i in about]
+        row = catalog.earliest_anchor(pin.name, above=registered.index, most=checkpoint.size)
+        if row is None:
+            continue
+        anchor = Anchor(
+            chain_id=pin.chain_id,
+            contract=pin.contract,
+            ledger_id=pin.ledger_id,
+            size=row.size,
+            root=row.root,
+            block=row.block,
+        )
+        consistency = log.prove_consistency(row.size, checkpoint.size).path
+        anchors.append(AnchorProof(anchor=anchor, consistency=consistency))
+    standing = [*catalog.of_kinds("key"), *catalog.about(registered.digest, kind="supersede")]
     return Proof(
         Bundle(
             statement=logged(registered.index),
@@ -104,30 +104,52 @@ def prove_record(
 
     Raises:
         InputError: there is no such record.
+        LedgerError: the tree file is damaged.
     """
     if index is not None:
         if not 0 <= index < tree.size:
             raise InputError(f"{registered.name!r} has no record {index}: it has {tree.size}")
-        equal = list(tree.find(tree.leaf(index)))
+        wanted = tree.leaf(index)
     elif path is not None:
-        equal = _find_file(registered, tree, path)
+        wanted = _leaf_of_file(registered, tree, path)
     else:
-        wanted = leaf_hash or hash_record(record, registered.artifact.encoding)
-        equal = list(tree.find(wanted))
-        if not equal:
-            raise InputError(
-                f"{registered.name!r} has no such record: no leaf has the hash {wanted.hex()}"
-            )
-    found = equal[0] if index is None else index
-    record_proof = RecordProof(index=found, path=tree.prove(found).path)
-    return Proof(replace(proof.bundle, record=record_proof), found, len(equal))
+        encoding = registered.artifact.encoding
+        wanted = hash_record(record, encoding) if leaf_hash is None else leaf_hash
+        if len(wanted) != HASH_SIZE:
+            raise InputError(f"a leaf hash has {HASH_SIZE} bytes, not {len(wanted)}")
+    equal = tree.find(wanted)
+    first = next(equal, None)
+    if first is None:
+        raise InputError(
+            f"{registered.name!r} has no such record: no leaf has the hash {wanted.hex()}"
+        )
+    found = first if index is None else index
+    proven = RecordProof(index=found, path=tree.prove(found).path)
+    try:
+        check_inclusion(
+            leaf_hash=wanted,
+            index=found,
+            size=registered.size,
+            path=proven.path,
+            root=registered.artifact.root,
+        )
+    except ProofError as error:
+        raise damaged(registered) from error
+    return Proof(replace(proof.bundle, record=proven), found, 1 + sum(1 for _ in equal))
 
 
-def _find_file(registered: RegisteredArtifact, tree: Tree, path: Path) -> list[int]:
+def damaged(registered: RegisteredArtifact) -> LedgerError:
+    """Return the error of a tree file that is not the tree of the artifact any more."""
+    return LedgerError(
+        f"the tree file of {registered.name!r}, trees/{registered.digest}, is missing or damaged: "
+        "register the same data again, which writes it anew"
+    )
+
+
+def _leaf_of_file(registered: RegisteredArtifact, tree: Tree, path: Path) -> bytes:
     if registered.artifact.encoding.name != "file":
         raise InputError(f"{registered.name!r} is not a folder: it has rows or chunks, not files")
     for _, leaf_hash in Content(path).file_leaves(registered.artifact.encoding):
-        equal = list(tree.find(leaf_hash))
-        if equal:
-            return equal
+        if next(tree.find(leaf_hash), None) is not None:
+            return leaf_hash
     raise InputError(f"{registered.name!r} has no file with the name and content of {path}")

@@ -6,6 +6,7 @@ path of a file or folder whose content is registered. They are tried in this ord
 
 from __future__ import annotations
 
+import os
 import re
 from hashlib import file_digest
 from os import PathLike, fspath
@@ -16,6 +17,7 @@ from sqlmodel import Session
 from provenance.errors import InputError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.log.log import Log
+from provenance.records.files import readable
 from provenance.records.sources import open_source
 from provenance.signing import Envelope
 from provenance.statements import Statement
@@ -35,15 +37,18 @@ def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
     Raises:
         InputError: nothing, or several artifacts, are meant; the message lists them.
     """
+    catalog, log = Catalog(session), Log(session, origin)
     if isinstance(ref, RegisteredArtifact):
-        return ref
-    catalog, log, text = Catalog(session), Log(session, origin), fspath(ref)
+        if ref.index in catalog.registrations(name=ref.name, digest=ref.digest):
+            return ref
+        raise InputError(f"{ref.name!r} was registered in another ledger: register it here first")
+    text = fspath(ref)
     for index in catalog.registrations(name=text, limit=1):
         return RegisteredArtifact.of(index, read_statement(log, index))
     digests: set[str] = set()
     if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", text):
         digests = catalog.digests_like(text.lower())
-    if not digests and Path(text).exists():
+    if not digests and os.path.exists(text):  # noqa: PTH110 - False, not an error, for any text
         digests = _of_path(catalog, Path(text))
     if len(digests) > 1:
         listed = ", ".join(sorted(digests)[:MAX_CANDIDATES])
@@ -70,7 +75,7 @@ def read_statement(log: Log, index: int) -> Statement:
 def _of_path(catalog: Catalog, path: Path) -> set[str]:
     """Return the registered artifacts of this very file, or else of the records at `path`."""
     if path.is_file():
-        with path.open("rb") as file:
+        with readable(str(path)), path.open("rb") as file:
             found = catalog.digests_like(file_digest(file, "sha256").hexdigest())
         if found:
             return found

@@ -20,10 +20,11 @@ _FORMS: dict[str, type[Described]] = {"dataset": Dataset, "model": Model, "outpu
 
 def describe(
     kind: str,
-    artifact: Artifact,
     name: str,
-    digests: Mapping[str, str],
     stamp: Stamp,
+    artifact: Artifact,
+    digests: Mapping[str, str],
+    schema: Mapping[str, str] | None,
     *,
     claims: Mapping[str, Any],
     sensitivity: Sensitivity,
@@ -39,10 +40,11 @@ def describe(
         raise InputError(f"nothing is registered as {kind!r}: there are {', '.join(_FORMS)}")
     known = {field.name for field in fields(form)}
     given = {claim: value for claim, value in claims.items() if value is not None}
-    given = {c: value for c, value in given.items() if c in known or c != "schema"}
     for claim in given:
         if claim not in known:
             raise InputError(f"{name!r} is of kind {kind!r}, which has no {claim}")
+    if schema is not None and "schema" in known:
+        given["schema"] = dict(schema)
     predicate = form(
         **stamp, artifact=artifact, sensitivity=sensitivity, metadata=metadata, **given
     )

@@ -10,14 +10,17 @@ from typing import Literal
 from sqlmodel import Session
 
 from provenance.anchoring import ChainPin
-from provenance.errors import InputError
+from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.refs import read_statement
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.log.tiles import TilePath
+from provenance.statements import KIND_NUMBERS
 
 __all__ = ["ChainStatus", "LogLine", "Status", "entries", "status", "tile"]
+
+_KINDS = {number: kind for kind, number in KIND_NUMBERS.items()}
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,9 @@ class LogLine:
 
     Attributes:
         index: its place.
-        kind: of its statement; "" where the envelope was erased.
-        subjects: their names.
-        issued: by the signer's clock.
+        kind: of its statement.
+        subjects: their names; none where the envelope was erased.
+        issued: by the signer's clock; "" where the envelope was erased.
         state: how far it got.
     """
 
@@ -84,7 +87,7 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
     log, catalog = Log(session, origin), Catalog(session)
     chains = []
     for pin in pins:
-        newest = max(catalog.anchors(chain=pin.name), key=lambda row: row.size, default=None)
+        newest = catalog.newest_anchor(pin.name)
         chains.append(
             ChainStatus(
                 pin.name,
@@ -108,15 +111,19 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
 def entries(session: Session, origin: str, start: int, limit: int) -> list[LogLine]:
     """Return the entries from `start` on."""
     log, catalog = Log(session, origin), Catalog(session)
-    checkpoint = _checkpoint(log)
+    checkpoint, newest = _checkpoint(log), catalog.newest_anchor()
     checkpointed = checkpoint.size if checkpoint else 0
-    anchored = max((row.size for row in catalog.anchors()), default=0)
+    anchored = newest.size if newest else 0
     lines = []
     for index in range(max(start, 0), min(max(start, 0) + limit, log.size)):
-        statement = read_statement(log, index)
         state: Literal["logged", "checkpointed", "anchored"] = "logged"
         if index < checkpointed:
             state = "anchored" if index < anchored else "checkpointed"
+        try:
+            statement = read_statement(log, index)
+        except LedgerError:  # erased: the entry still says of which kind it was
+            lines.append(LogLine(index, _KINDS[log.entry(index).kind], (), "", state))
+            continue
         names = tuple(subject.name for subject in statement.subjects)
         lines.append(LogLine(index, statement.kind, names, statement.predicate.issued, state))
     return lines
@@ -137,4 +144,4 @@ def tile(session: Session, origin: str, path: TilePath) -> bytes:
 
 def _checkpoint(log: Log) -> Checkpoint | None:
     note = log.latest_checkpoint()
-    return Checkpoint.parse(note.partition("\n\n")[0] + "\n") if note else None
+    return Checkpoint.of_note(note) if note else None

@@ -49,6 +49,11 @@ class StepRun:
         self._started = ""
         self.outputs: list[RegisteredArtifact] = []
         self.index: int | None = None
+        # What cannot be signed is found now, and not when the work is done.
+        now = ledger.journal.now()
+        probe = self._predicate(started=now, finished=now)
+        Statement(subjects=(probe.run,), predicate=probe).to_bytes()
+        ledger.keyring.signers  # noqa: B018 - a wrong passphrase, too
 
     def __enter__(self) -> Self:
         self._started = self._ledger.journal.now()
@@ -63,8 +68,7 @@ class StepRun:
         if error is None:
             self.finish()
         else:
-            reason = str(error).partition("\n")[0][:MAX_ERROR]
-            self.finish(error=f"{type(error).__name__}: {reason}" if reason else repr(error))
+            self.finish(error=_in_one_line(error))
 
     def output(
         self, data: Any, *, name: str | None = None, kind: str | None = None, **claims: Any
@@ -82,17 +86,8 @@ class StepRun:
 
     def finish(self, *, error: str | None = None) -> int:
         """Sign the step and return its index in the log."""
-        predicate = Step(
-            **self._ledger.journal.stamp(),
-            name=self._name,
-            inputs=tuple(reference(artifact) for artifact in self._inputs),
-            code=self._code,
-            parameters=self._params,
-            environment=self._environment,
-            started=self._started,
-            finished=self._ledger.journal.now(),
-            outcome="succeeded" if error is None else "failed",
-            error=error,
+        predicate = self._predicate(
+            started=self._started, finished=self._ledger.journal.now(), error=error
         )
         subjects = tuple(
             dict.fromkeys((out.name, tuple(sorted(out.digests.items()))) for out in self.outputs)
@@ -104,6 +99,27 @@ class StepRun:
         )
         self.index = self._ledger.journal.submit(statement)
         return self.index
+
+    def _predicate(self, *, started: str, finished: str, error: str | None = None) -> Step:
+        return Step(
+            **self._ledger.journal.stamp(),
+            name=self._name,
+            inputs=tuple(reference(artifact) for artifact in self._inputs),
+            code=self._code,
+            parameters=self._params,
+            environment=self._environment,
+            started=started,
+            finished=finished,
+            outcome="succeeded" if error is None else "failed",
+            error=error,
+        )
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Return what went wrong, without a character that acts on a terminal or cannot be signed."""
+    reason = str(error).partition("\n")[0][:MAX_ERROR]
+    text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def reference(artifact: RegisteredArtifact) -> ArtifactRef:

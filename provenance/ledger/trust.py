@@ -18,6 +18,7 @@ from pathlib import Path
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError
+from provenance.ledger.folder import write_file
 from provenance.verification import Policy
 
 __all__ = ["Trusted", "add", "find", "listed", "remove"]
@@ -38,6 +39,7 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
 
     Raises:
         InputError: the policy has another fingerprint, or pins no chain of a name given.
+        LedgerError: the file cannot be written.
     """
     if policy.fingerprint != fingerprint.lower():
         raise InputError(
@@ -49,13 +51,12 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
         if name not in pinned:
             raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pinned)}")
     path = _path(policy.origin)
-    draft = path.with_suffix(f".{os.getpid()}")
+    text = forms.dump(Trusted(policy=policy, chains=dict(chains or {}))).decode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(forms.dump(Trusted(policy=policy, chains=dict(chains or {}))))
-        draft.replace(path)
     except OSError as error:
-        raise LedgerError(f"cannot write {path}: {error.strerror}") from error
+        raise LedgerError(f"cannot make {path.parent}: {error.strerror}") from error
+    write_file(path, text)
     return path
 
 
@@ -81,10 +82,13 @@ def remove(origin: str) -> None:
     Raises:
         InputError: nothing is.
     """
+    path = _path(origin)
     try:
-        _path(origin).unlink()
+        path.unlink()
     except FileNotFoundError:
         raise InputError(f"nothing is trusted for the origin {origin!r}") from None
+    except OSError as error:
+        raise LedgerError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _folder() -> Path:
@@ -98,4 +102,8 @@ def _path(origin: str) -> Path:
 
 def _read(path: Path) -> Trusted:
     what = f"the trust file {path}"
-    return forms.decode(Trusted, forms.parse(path.read_bytes(), what=what, cap=MAX_FILE), what)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{what} cannot be read: {error.strerror}") from error
+    return forms.decode(Trusted, forms.parse(data, what=what, cap=MAX_FILE), what)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from provenance.errors import LedgerError
 from provenance.ledger import anchors, keys, outputs, status
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
+from provenance.ledger.checking import read_policy
 from provenance.ledger.folder import Config, Folder
 from provenance.ledger.keys import KeyInfo
 from provenance.ledger.refs import Ref, read_statement, resolve
@@ -42,6 +44,11 @@ class LedgerView:
         self.config = Config.read(folder.config)
         self.origin = self.config.origin
         self._database = Database.open(folder.database)
+        with self._database.reading() as session:
+            logged = read_statement(Log(session, self.origin), 0).subjects[0].name
+        if logged != self.origin:
+            self._database.close()
+            raise LedgerError(f"{folder.config} names the log {self.origin!r}; it is {logged!r}")
         self.chains = Chains(folder, self.config.chains)
 
     def close(self) -> None:
@@ -91,7 +98,7 @@ class LedgerView:
             log, catalog = Log(session, self.origin), Catalog(session)
 
             def about(artifact: bytes) -> Iterator[Event]:
-                for index in sorted(catalog.about(artifact.hex())):
+                for index in catalog.about(artifact.hex()):
                     envelope = Envelope.parse(log.envelope(index))
                     yield Event(index, Statement.parse(envelope.payload), envelope.keyids)
 
@@ -142,9 +149,10 @@ class LedgerView:
         """Return the ledger's own policy, for a verifier to pin.
 
         Raises:
-            MalformedError: ``policy.json`` was edited into something else.
+            InputError: ``policy.json`` is missing.
+            MalformedError: it was edited into something else.
         """
-        return Policy.parse(self.folder.policy.read_bytes())
+        return read_policy(self.folder.policy)
 
     def latest_checkpoint(self) -> str | None:
         """Return the largest checkpoint that was signed."""

@@ -49,6 +49,15 @@ class Checkpoint:
             raise MalformedError("a checkpoint's size is at most 2^53-1 and its root 32 bytes")
         return cls(match[1], size, root)
 
+    @classmethod
+    def of_note(cls, note: str) -> Checkpoint:
+        """Read the checkpoint in a note of one's own, without looking at its signatures.
+
+        Raises:
+            MalformedError: not a checkpoint.
+        """
+        return cls.parse(note.partition("\n\n")[0] + "\n")
+
     def to_text(self) -> str:
         """Return the text that is signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"

@@ -51,11 +51,13 @@ import rfc8785
 from provenance.errors import MalformedError
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_INTEGER",
     "Hash",
     "Json",
     "Pattern",
     "canonical",
+    "check_depth",
     "decode",
     "decode_base64",
     "dump",
@@ -112,6 +114,7 @@ def parse(data: bytes, *, what: str, cap: int) -> Json:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError(f"{what} is not UTF-8 at byte {error.start}") from None
+    check_depth(text, what)
     try:
         value = json.loads(
             text,
@@ -122,10 +125,33 @@ def parse(data: bytes, *, what: str, cap: int) -> Json:
         )
     except json.JSONDecodeError as error:
         raise MalformedError(f"{what} is not JSON: {error}") from None
-    except RecursionError:
-        raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} levels") from None
-    _check_text_and_depth(value, what, MAX_DEPTH)
+    _check_text(value, what)
     return value
+
+
+def check_depth(text: str, what: str) -> None:
+    """Refuse a JSON text that nests deeper than 64 levels, before a recursive parser meets it.
+
+    Python's own crashes the process on deep nesting where a library has raised the recursion
+    limit, as those of the EVM do.
+
+    Raises:
+        MalformedError: it does.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _NESTING.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} levels")
+        elif token[0] in "]}":
+            depth -= 1
+
+
+_NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+"""Brackets, and strings whole, also one that does not end: every character is read once."""
 
 
 def canonical(value: Json) -> bytes:
@@ -183,16 +209,14 @@ def _float(what: str, token: str) -> float:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _check_text_and_depth(value: Json, what: str, levels: int) -> None:
+def _check_text(value: Json, what: str) -> None:
     if isinstance(value, str):
-        if not value.isascii() and _SURROGATE.search(value):
+        if any("\ud800" <= char <= "\udfff" for char in value):
             raise MalformedError(f"{what} holds an unpaired surrogate")
     elif isinstance(value, (list, dict)):
-        if levels == 0:
-            raise MalformedError(f"{what} nests deeper than {MAX_DEPTH} levels")
         members = (*value, *value.values()) if isinstance(value, dict) else value
         for member in members:
-            _check_text_and_depth(member, what, levels - 1)
+            _check_text(member, what)
 
 
 # --- JSON values ↔ forms --------------------------------------------------------------------

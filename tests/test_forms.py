@@ -4,6 +4,8 @@ import base64
 import json
 import re
 import string
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -470,3 +472,20 @@ def test_times_are_rfc_3339_in_utc(text, good):
     else:
         with pytest.raises(MalformedError, match=r"it.at must be an RFC 3339 time in UTC"):
             forms.decode(Timed, {"at": text}, "it")
+
+
+def test_deep_nesting_is_an_error_also_where_a_library_raised_the_recursion_limit():
+    """py_ecc sets it to 100,000, at which the standard library's parser crashes the process."""
+    program = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from provenance import forms\n"
+        "from provenance.records import parse_row\n"
+        "for text in ('[' * 200_000, '{\"a\":' * 200_000, '[\"' + '[' * 99 + '\"]'):\n"
+        "    for read in (lambda: forms.parse(text.encode(), what='it', cap=1 << 30),\n"
+        "                 lambda: parse_row(text)):\n"
+        "        try: read()\n"
+        "        except forms.MalformedError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("nests deeper than 64 levels") == 4

@@ -35,10 +35,9 @@ from decimal import Decimal
 from typing import Any
 
 from provenance.errors import InputError, MalformedError
-from provenance.forms import MAX_INTEGER, Json
+from provenance.forms import MAX_DEPTH, MAX_INTEGER, Json, check_depth
 
 __all__ = [
-    "MAX_DEPTH",
     "canonical_row",
     "duration_text",
     "map_value",
@@ -46,9 +45,6 @@ __all__ = [
     "parse_row",
     "string_text",
 ]
-
-MAX_DEPTH = 64
-"""How deep a row may nest, itself included."""
 
 _MAX_DECIMAL_DIGITS = 10_000
 _PANDAS_NULLS = ("NAType", "NaTType")
@@ -72,17 +68,19 @@ def parse_row(text: bytes | str, where: str = "the record") -> Json:
             text = text.decode("utf-8")
         else:
             text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError(f"{where} holds an unpaired surrogate") from None
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{where} is not UTF-8 at byte {error.start}") from None
+    check_depth(text, where)
+    try:
         value = _DECODER.decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise MalformedError(f"{where} holds an unpaired surrogate") from None
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{where} is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise MalformedError(f"{where} is not JSON: {_describe(error)}") from None
-    except RecursionError:
-        raise MalformedError(f"{where} nests deeper than {MAX_DEPTH} levels") from None
     except MalformedError as error:
         raise MalformedError(f"{where} {error}") from None
     return value

@@ -29,9 +29,8 @@ import pyarrow.ipc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from provenance.errors import InputError
-from provenance.forms import MAX_INTEGER
+from provenance.forms import MAX_DEPTH, MAX_INTEGER
 from provenance.records.canonical import (
-    MAX_DEPTH,
     duration_text,
     map_value,
     number_text,

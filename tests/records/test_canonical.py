@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provenance.errors import InputError, MalformedError
+from provenance.forms import MAX_DEPTH
 from provenance.records import canonical_row, map_value, parse_row
-from provenance.records.canonical import MAX_DEPTH, number_text
+from provenance.records.canonical import number_text
 
 TEXT = st.text(max_size=6)
 ZONES = st.sampled_from([None, dt.UTC, ZoneInfo("Europe/Berlin"), dt.timezone(dt.timedelta(0, 1))])

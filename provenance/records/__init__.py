@@ -3,8 +3,8 @@
 - `canonical`: the text of a row (RFC 8785 of its mapped values)
 - `artifacts`: encodings, and the digest that names an ordered list of records
 - `sources`: the one door for files, folders, tables, frames, lists and bytes, read as streams;
-  behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) and `files`
-  (folders, chunks, lines)
+  behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) with `columns`
+  (Arrow values as text), and `files` (folders, chunks, lines)
 
 This page exports the pure half; `sources` is imported by whoever reads data.
 """

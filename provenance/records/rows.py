@@ -166,8 +166,8 @@ class Csv(Part):
                 where = f"{self.label}, row {number}"
                 yield canonical_row(dict(zip(header, row, strict=True)), where)
             return
-        from provenance.records import tables
+        from provenance.records import columns, tables
 
-        columns = dict(zip(header, zip(*(row for _, row in batch), strict=True), strict=True))
-        typed = tables.typed_batch(columns, self._types, self.label, first_row=batch[0][0])
-        yield from tables.batch_leaves(typed, self.label, first_row=batch[0][0])
+        cells = dict(zip(header, zip(*(row for _, row in batch), strict=True), strict=True))
+        typed = tables.typed_batch(cells, self._types, self.label, first_row=batch[0][0])
+        yield from columns.batch_leaves(typed, self.label, first_row=batch[0][0])

@@ -61,7 +61,7 @@ def test_gzipped_jsonl_has_the_digest_of_the_file_as_on_disk(write):
         (b'{"a":Infinity}', ', row 3 holds Infinity, which is not JSON; write "Infinity"'),
         (b'{"a":1', ", row 3 is not JSON: Expecting ',' delimiter at character 8"),
         (b'{"a":1}{"a":2}', ", row 3 is not JSON: Extra data at character 8"),
-        (b'{"a":' + b"[" * 70 + b"]" * 70 + b"}", ", row 3: nests deeper than 64 levels"),
+        (b'{"a":' + b"[" * 70 + b"]" * 70 + b"}", ", row 3 nests deeper than 64 levels"),
     ],
 )
 def test_jsonl_errors_name_file_and_row(write, line, message):

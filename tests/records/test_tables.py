@@ -12,7 +12,7 @@ import pytest
 from reading import leaves, read, texts
 
 from provenance.errors import InputError
-from provenance.records import tables
+from provenance.records import columns
 from provenance.records.sources import open_source
 
 MAP = pa.map_(pa.string(), pa.int64())
@@ -115,7 +115,7 @@ def test_column_names_that_look_like_templates():
 @pytest.mark.parametrize("rows", [1, 3, 1000])
 def test_batches_are_cut_by_bytes_too(monkeypatch, rows):
     table = pa.table({"i": range(1000), "l": [[i, i] for i in range(1000)]})
-    monkeypatch.setattr(tables, "_TEXT_BYTES", rows * table.nbytes // 1000)
+    monkeypatch.setattr(columns, "_TEXT_BYTES", rows * table.nbytes // 1000)
     assert leaves(table) == leaves(table.to_pylist())
 
 

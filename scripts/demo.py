@@ -64,7 +64,7 @@ def demonstrate(folder: Path) -> None:
     Path("row.json").write_text(json.dumps(row))
     run('provenance prove tumours-train --record "$(cat row.json)" -o proof.json')
     run('provenance verify proof.json --record "$(cat row.json)"')
-    run("provenance prove tumours-raw --sidecar")
+    run("provenance prove data/tumours.parquet --sidecar")
     run("provenance verify data/tumours.parquet")
 
     say("3. An auditor asks the same over HTTP, and trusts the proof rather than the answer")

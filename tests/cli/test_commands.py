@@ -1,0 +1,199 @@
+"""Each command does to a real ledger what it says, and prints it for people and for programs."""
+
+import json
+import re
+import subprocess
+from hashlib import sha256
+
+import pytest
+
+HEX = re.compile("[0-9a-f]{64}")
+
+
+def test_register_tells_what_was_registered(provenance):
+    (provenance.folder / "a.jsonl").write_text('{"x":1}\n{"x":2}\n')
+    (provenance.folder / "b.bin").write_bytes(b"abc")
+    found = provenance.json(
+        "register",
+        "a.jsonl",
+        "b.bin",
+        "--license",
+        "MIT",
+        "--meta",
+        "n=[1]",
+        "--meta",
+        "note=two words",
+    )
+    first, second = found["artifacts"]
+    assert (first["name"], first["kind"], first["size"], first["encoding"]) == (
+        "a.jsonl",
+        "dataset",
+        2,
+        {"encoding": "json"},
+    )
+    assert first["digests"]["sha256"] == sha256(b'{"x":1}\n{"x":2}\n').hexdigest()
+    # RFC 9162, by hand: two leaves under one node.
+    leaves = [sha256(b"\0" + row).digest() for row in (b'{"x":1}', b'{"x":2}')]
+    assert first["root"] == sha256(b"\1" + b"".join(leaves)).hexdigest()
+    assert second["encoding"]["encoding"] == "chunk"
+    shown = provenance.json("show", "a.jsonl")
+    assert shown["statement"]["predicate"]["license"] == "MIT"
+    assert shown["statement"]["predicate"]["metadata"] == {"n": [1], "note": "two words"}
+    assert shown["state"] == "logged"
+
+
+def test_unchanged_content_is_registered_once(provenance):
+    before = provenance.json("status")["size"]
+    found = provenance.json("register", "rows.jsonl", "--name", "rows", "--license", "CC-BY-4.0")
+    assert found["artifacts"][0]["index"] < before
+    assert provenance.json("status")["size"] == before
+
+
+def test_tables_are_joined_in_the_order_given(provenance):
+    (provenance.folder / "1.jsonl").write_text('{"x":1}\n')
+    (provenance.folder / "2.jsonl").write_text('{"x":2}\n')
+    joined = ("register", "2.jsonl", "1.jsonl", "--together", "--name", "both")
+    (artifact,) = provenance.json(*joined)["artifacts"]
+    leaves = [sha256(b"\0" + row).digest() for row in (b'{"x":2}', b'{"x":1}')]
+    assert artifact["root"] == sha256(b"\1" + b"".join(leaves)).hexdigest()
+
+
+def test_a_folder_leaves_out_what_it_is_told_to(provenance):
+    (artifact,) = provenance.json("register", "model", "--ignore", "*.json")["artifacts"]
+    assert artifact["size"] == 1
+    assert artifact["encoding"]["ignore"] == ["*.json"]
+
+
+def test_status_and_log_tell_how_far_entries_got(provenance):
+    provenance("register", "policy.json")
+    status = provenance.json("status")
+    assert (status["origin"], status["artifacts"], status["size"]) == ("acme.example/ml", 4, 6)
+    assert [(chain["name"], chain["embedded"], chain["size"]) for chain in status["chains"]] == [
+        ("embedded", True, 5)
+    ]
+    entries = provenance.json("log", "--start", "3", "--limit", "9")["entries"]
+    assert [(entry["index"], entry["subjects"], entry["state"]) for entry in entries] == [
+        (3, ["clf"], "anchored"),
+        (4, ["open.csv"], "anchored"),
+        (5, ["policy.json"], "logged"),
+    ]
+    newest, _ = provenance("log", "--limit", "1")
+    assert newest.split()[0] == "5"
+
+
+def test_anchor_brings_everything_to_the_chain_and_says_what_that_is_worth(provenance):
+    provenance("register", "policy.json")
+    (anchor,) = provenance.json("anchor")["anchors"]
+    assert (anchor["chain"], anchor["embedded"], anchor["size"]) == ("embedded", True, 6)
+    assert HEX.fullmatch(anchor["root"])
+    assert HEX.fullmatch(anchor["tx_hash"])
+    text, _ = provenance("anchor", "embedded")
+    assert "embedded chain: worth as much as this machine" in text
+
+
+def test_quality_and_supersede_stand_in_the_history(provenance):
+    met = provenance.json(
+        "quality", "rows", "--metric", "accuracy=0.93", "--criterion", "accuracy >= 0.9"
+    )
+    missed = provenance.json("quality", "rows", "--metric", "f1=0.5", "--criterion", "f1>0.9")
+    assert (met["passed"], missed["passed"]) == (True, False)
+    provenance("supersede", "rows", "open.csv", "--reason", "mislabelled")
+    statements = provenance.json("history", "rows")["statements"]
+    assert [statement["kind"] for statement in statements] == [
+        "dataset",
+        "quality",
+        "quality",
+        "supersede",
+    ]
+    criteria = [statement["statement"]["predicate"].get("criteria") for statement in statements]
+    assert criteria[1:3] == [{"accuracy": ">= 0.9"}, {"f1": "> 0.9"}]
+
+
+def test_a_superseded_artifact_verifies_with_a_warning(provenance):
+    provenance("supersede", "rows", "open.csv", "--reason", "mislabelled")
+    provenance("anchor")
+    provenance("prove", "rows.jsonl", "--sidecar")
+    text, _ = provenance("verify", "rows.jsonl")
+    assert re.search("^warning: superseded.*mislabelled", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("form", "begin"), [("mermaid", "flowchart LR"), ("dot", "digraph ")])
+def test_history_is_drawn(reading, form, begin):
+    assert reading("history", "rows", "--format", form)[0].startswith(begin)
+
+
+def test_history_as_json_is_the_same_by_either_option(reading):
+    one, _ = reading("history", "rows", "--format", "json")
+    assert json.loads(one) == reading.json("history", "rows")
+
+
+def test_prove_writes_the_bundle_to_standard_output_or_a_file(provenance):
+    printed, _ = provenance("prove", "rows", "--index", "3")
+    (provenance.folder / "three.json").write_text(printed)
+    row = '{"id":3,"text":"row 3"}'
+    assert provenance.json("verify", "three.json", "--record", row)["record_index"] == 3
+    told = provenance.json("prove", "rows", "--index", "3")
+    assert told["bundle"] == json.loads(printed)
+    assert (told["index"], told["equal"]) == (3, 1)
+    told = provenance.json("prove", "rows", "--record", "-", "-o", "out.json", stdin=row + "\n")
+    assert told == {"index": 3, "equal": 1, "file": "out.json"}
+    assert (provenance.folder / "out.json").read_text() == printed
+
+
+def test_prove_says_how_many_records_are_equal_and_what_is_not_anchored(provenance):
+    (provenance.folder / "twice.jsonl").write_text('{"x":1}\n' * 3)
+    provenance("register", "twice.jsonl")
+    _, told = provenance("prove", "twice.jsonl", "--record", '{"x":1}', "-o", "p.json")
+    assert "3 records are equal; this proves number 0" in told
+    assert "no anchor covers it yet" in told
+
+
+@pytest.mark.parametrize("target", ["model", "model/", "./model", "rows.jsonl"])
+def test_a_sidecar_lies_beside_what_it_is_about(provenance, target):
+    name = target.strip("./") if "model" in target else target
+    sidecar = provenance.folder / f"{name}.provenance.json"
+    sidecar.unlink()
+    provenance("prove", target, "--sidecar")
+    assert sidecar.is_file()
+    provenance("verify", target)
+
+
+def test_policy_is_shown_and_exported_with_its_fingerprint(reading):
+    shown = reading.json("policy", "show")
+    exported, told = reading("policy", "export")
+    assert json.loads(exported) == shown["policy"]
+    # RFC 8785 of what was exported: the bytes themselves, without the final newline.
+    fingerprint = sha256(exported.strip().encode()).hexdigest()
+    assert told.split() == ["fingerprint", fingerprint]
+    assert shown["fingerprint"] == fingerprint
+    text, _ = reading("policy", "show")
+    assert fingerprint in text
+    assert "embedded chain: worth as much as this machine" in text
+
+
+def test_init_warns_of_keys_that_nothing_protects(elsewhere):
+    out, told = elsewhere("init", "sub", "--origin", "x.example/y")
+    assert out.startswith("ledger x.example/y in ")
+    assert "not encrypted" in told
+    keys = elsewhere.folder / "sub" / ".provenance" / "keys"
+    assert {path.stat().st_mode & 0o777 for path in keys.iterdir()} == {0o600}
+
+
+def test_a_ledger_is_found_upward(provenance):
+    deep = provenance.folder / "a" / "b"
+    deep.mkdir(parents=True)
+    assert provenance.json("status", folder=deep)["origin"] == "acme.example/ml"
+
+
+def test_serve_answers_until_it_is_ended(provenance):
+    served = provenance.start("serve", "--port", "0", "--json", stdout=subprocess.PIPE)
+    try:
+        url = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")["url"]
+        from urllib.request import urlopen
+
+        with urlopen(f"{url}/healthz", timeout=30) as answer:
+            assert json.load(answer) == {"status": "ok", "origin": "acme.example/ml"}
+    finally:
+        served.terminate()
+        assert served.wait(30) == 0
+        served.stdout.close()

@@ -211,7 +211,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def _check_text(value: Json, what: str) -> None:
     if isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if not value.isascii() and _SURROGATE.search(value):
             raise MalformedError(f"{what} holds an unpaired surrogate")
     elif isinstance(value, (list, dict)):
         members = (*value, *value.values()) if isinstance(value, dict) else value
@@ -254,6 +254,7 @@ def _encode(hint: Any, value: Any) -> Json:
     return encode(value) if dataclasses.is_dataclass(hint) else value
 
 
+@functools.cache
 def _optional_of(hint: Any) -> Any:
     """Return X of ``X | None``, else None."""
     if get_origin(hint) in (Union, types.UnionType):

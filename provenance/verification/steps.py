@@ -21,7 +21,7 @@ from provenance.anchoring import (
     ChainReader,
     check_anchor,
 )
-from provenance.errors import ChainError, MalformedError, ProvenanceError
+from provenance.errors import ChainError, InputError, MalformedError, ProvenanceError
 from provenance.log import Checkpoint, Entry
 from provenance.merkle import CompactRange, ProofError, check_consistency, check_inclusion
 from provenance.records import Artifact, hash_record
@@ -213,6 +213,12 @@ class Case:
 
     def check_record(self) -> Finding:
         """The record, file or content at hand is what was signed."""
+        try:
+            return self._compare()
+        except MalformedError as error:  # of what the caller brought, not of the bundle
+            raise InputError(str(error)) from error
+
+    def _compare(self) -> Finding:
         if self.record is not None:
             return self._check_record(
                 hash_record(self.record, self.artifact.encoding), "the record"

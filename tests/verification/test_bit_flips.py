@@ -1,0 +1,171 @@
+"""Every bit of a bundle, flipped: nothing that was changed verifies.
+
+The bundle holds a part of every sort: a record proof, a signed statement, a cosigned checkpoint,
+an anchor, a key statement and a correction, under a policy that demands all of it. All keys are
+fixed, so the numbers are the same on every machine::
+
+    python tests/verification/test_bit_flips.py        # the tally, as a table
+
+Where less is demanded, some bits carry no verdict; the tests below say which, and why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+from world import ALICE, WITNESSES, World, witness_vkey
+
+from provenance.errors import InputError, UndecidedError, VerificationError
+from provenance.verification import STEPS, Content, Policy, Verified
+
+SLICES = 8
+RECORD = '{"n":2,"text":"zwei"}'
+
+
+@cache
+def case() -> tuple[World, bytes, Policy]:
+    world = World(signers=(ALICE,))
+    rows = world.register([{"n": 1, "text": "eins"}, json.loads(RECORD)])
+    world.anchor()
+    correction = world.supersede(rows, ALICE)
+    bundle = world.bundle(rows, record=1, witnesses=WITNESSES[:1], standing=[1, correction])
+    policy = world.policy(minimum="confidential", witnesses=(witness_vkey(WITNESSES[0]),))
+    return world, bundle.to_bytes(), policy
+
+
+def flipped(data: bytes, places: Iterable[int]) -> Iterator[bytes]:
+    for at in places:
+        for bit in range(8):
+            yield data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+
+
+def verify(bundle: bytes, **given: Any) -> Verified:
+    world, _, policy = case()
+    return world.verify(bundle, **{"policy": policy, "record": RECORD, **given})
+
+
+def caught_by(bundle: bytes) -> str:
+    """Return the step that fails; an escaped exception of any other sort fails the test."""
+    try:
+        verify(bundle)
+    except UndecidedError:
+        return "undecided"
+    except VerificationError as error:
+        return error.step
+    return "VERIFIED"
+
+
+def tally(part: int = 0, parts: int = 1) -> Counter[str]:
+    _, bundle, _ = case()
+    return Counter(map(caught_by, flipped(bundle, range(part, len(bundle), parts))))
+
+
+def test_the_bundle_holds_before_it_is_changed() -> None:
+    verified = verify(case()[1])
+    assert {check.mark.name for check in verified.report.checks} == {"HOLDS"}
+    assert verified.report.warnings == ("superseded at entry 3: 'wrong'",)
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+def test_every_bit_of_a_bundle(part: int) -> None:
+    caught = tally(part, SLICES)
+    assert sum(caught.values()) == 8 * len(range(part, len(case()[1]), SLICES))
+    assert set(caught) <= set(STEPS), caught
+
+
+def test_every_bit_of_the_record() -> None:
+    bundle = case()[1]
+    seen: Counter[str] = Counter()
+    for record in flipped(RECORD.encode(), range(len(RECORD))):
+        try:
+            verify(bundle, record=record)
+        except VerificationError as error:
+            seen[error.step] += 1
+        except InputError:
+            seen["no record"] += 1
+    assert set(seen) == {"record", "no record"}
+    assert sum(seen.values()) == 8 * len(RECORD)
+
+
+def test_every_bit_of_the_content(tmp_path: Any) -> None:
+    world, bundle, _ = case()
+    whole = json.loads(bundle)
+    del whole["record"]
+    bundle = json.dumps(whole).encode()
+    file = tmp_path / "rows.jsonl"
+    data = b'{"n":1,"text":"eins"}\n' + RECORD.encode()
+    file.write_bytes(data)
+    assert verify(bundle, record=None, content=Content(file))
+    for changed in flipped(data, range(len(data))):
+        file.write_bytes(changed)
+        with pytest.raises((VerificationError, InputError)) as caught:
+            verify(bundle, record=None, content=Content(file))
+        assert getattr(caught.value, "step", "record") == "record"
+
+
+# --- bits on which no verdict rests ---------------------------------------------------------------
+
+
+def span(member: str) -> range:
+    """Where a member of the bundle lies."""
+    bundle = case()[1]
+    text = (
+        f'"{member}":'.encode()
+        + json.dumps(
+            json.loads(bundle)[member], separators=(",", ":"), sort_keys=True, ensure_ascii=False
+        ).encode()
+    )
+    start = bundle.index(text)
+    return range(start, start + len(text))
+
+
+def verified_of(bundles: Iterable[bytes], **given: Any) -> list[Verified]:
+    found = []
+    for bundle in bundles:
+        try:
+            found.append(verify(bundle, **given))
+        except VerificationError as error:
+            assert type(error) is VerificationError, error
+    return found
+
+
+def test_a_record_proof_means_nothing_without_its_record() -> None:
+    """No record was given: no record is vouched for, and `record_index` says so."""
+    found = verified_of(flipped(case()[1], span("record")), record=None)
+    assert found
+    assert {verified.record_index for verified in found} == {None}
+
+
+def test_an_anchor_elsewhere_means_nothing_where_none_is_demanded() -> None:
+    """With another chain id, contract or ledger id it is on no chain that the policy names."""
+    world, bundle, policy = case()
+    lenient = replace(policy, minimum="public")
+    found = verified_of(flipped(bundle, span("anchors")), policy=lenient)
+    assert found
+    assert {verified.anchors for verified in found} == {()}
+
+
+def test_a_witness_line_means_nothing_where_none_is_demanded() -> None:
+    """With another name or key id it is by nobody known, and does not count."""
+    world, bundle, policy = case()
+    lenient = replace(policy, minimum="internal")
+    found = verified_of(flipped(bundle, span("checkpoint")), policy=lenient)
+    assert found
+    assert {v.report["witnesses"].finding for v in found} == {"0 of 1 named witnesses cosigned"}
+
+
+if __name__ == "__main__":
+    counted = tally()
+    print("| caught by | flipped bits |")
+    print("|---|---:|")
+    for step in (*STEPS, *sorted(counted.keys() - set(STEPS))):
+        if counted[step]:
+            print(f"| `{step}` | {counted[step]:,} |")
+    print(f"| verified | {counted['VERIFIED']:,} |")
+    print(f"| of {len(case()[1]):,} bytes | {counted.total():,} |")

@@ -231,6 +231,23 @@ def test_exactly_64_levels_are_read():
     assert forms.canonical(parse(b"[" * 64 + b"]" * 64)) == b"[" * 64 + b"]" * 64
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[]] * 1000,
+        [{"a": [1]}] * 1000,
+        ["[" * 1000, "{" * 1000, {"[" * 100: '"[' * 100}, "\\" * 99 + "[" * 99],
+        [["]" * 100, []], ['\\]"'] * 99, [[]] * 99],
+    ],
+    ids=["lists", "objects", "opened in strings", "closed in strings"],
+)
+def test_only_brackets_within_each_other_count_as_levels(value):
+    assert parse(json.dumps(value).encode()) == value
+    deep = "[" * 64 + json.dumps(value) + "]" * 64
+    with pytest.raises(MalformedError, match="nests deeper than 64 levels"):
+        parse(deep.encode())
+
+
 def test_not_a_byte_more_than_the_cap():
     assert parse(b'"1234"', cap=6) == "1234"
     with pytest.raises(MalformedError, match="the thing is 6 bytes long; at most 5 are read"):

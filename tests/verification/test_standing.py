@@ -293,15 +293,14 @@ def test_a_thief_cannot_move_the_time_once_the_key_is_revoked() -> None:
     refused(world, rows, "the key itself, not revoked yet, signed it")
 
 
-def two_chains(world: World) -> Chain:
-    other = Chain("other", world.chain.pin.ledger_id, 7)
-    return other
+def another_chain(world: World) -> Chain:
+    return Chain("other", world.chain.pin.ledger_id, 7)
 
 
 @pytest.mark.parametrize("times", [(NOON - 1, NOON + 1), (NOON + 1, NOON - 1)])
 def test_of_two_anchors_the_earlier_counts(times: tuple[int, int]) -> None:
     world = World()
-    other = two_chains(world)
+    other = another_chain(world)
     rows = world.register()
     world.anchor(times[0])
     world.anchor(times[1], chain=other)
@@ -342,7 +341,7 @@ class TestADoubtfulSigner:
     @pytest.fixture
     def case(self) -> tuple[World, Registered, dict[str, Any]]:
         world = World()
-        other = two_chains(world)
+        other = another_chain(world)
         rows = world.register([{"n": 1}], ALICE, BOB)
         world.anchor(NOON + 1)
         world.anchor(NOON - 1, chain=other)
@@ -352,7 +351,7 @@ class TestADoubtfulSigner:
 
     def verify(self, case: Any, *, reach: bool = False, **policy: Any) -> Verified:
         world, rows, given = case
-        other = two_chains(world)
+        other = another_chain(world)
         chains = dict(given["chains"])
         if reach:
             del chains["other"].code
@@ -441,7 +440,7 @@ def test_a_reason_cannot_act_on_a_terminal() -> None:
     assert warning.isprintable()
 
 
-# --- what was listed, what was scanned --------------------------------------------------------------
+# --- listed and scanned -----------------------------------------------------------------------
 
 
 def test_a_prover_may_hide_what_a_scan_finds() -> None:

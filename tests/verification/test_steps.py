@@ -562,17 +562,12 @@ def test_tables_that_are_one_data_set_together(world: World, tmp_path: Any) -> N
 
 
 class TestOneFileOfAFolder:
-    FILES = {"a.txt": b"a", "sub/a.txt": b"b", "sub/c.txt": b"c"}
-
     @pytest.fixture
-    def leaves(self) -> list[bytes]:
-        return [
+    def bundle(self, world: World) -> Bundle:
+        leaves = [
             hash_record({"path": p, "sha256": sha256(d).hexdigest(), "size": len(d)}, FILE)
-            for p, d in self.FILES.items()
+            for p, d in {"a.txt": b"a", "sub/a.txt": b"b", "sub/c.txt": b"c"}.items()
         ]
-
-    @pytest.fixture
-    def bundle(self, world: World, leaves: list[bytes]) -> Bundle:
         tree = Tree.from_leaf_hashes(b"".join(leaves))
         folder = described(world, Artifact(root=tree.root, size=3, encoding=FILE))
         record = RecordProof(index=1, path=tree.prove(1).path)

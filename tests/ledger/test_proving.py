@@ -1,0 +1,229 @@
+"""`Ledger.prove`: by record, number, path and leaf hash; and what a damaged tree does."""
+
+import hashlib
+import threading
+
+import pytest
+
+from provenance import InputError, Ledger, LedgerError, verify
+from provenance.merkle import leaf_hash
+from provenance.records import JSON, hash_record
+from provenance.signing import VerifierKey, open_note
+from provenance.verification import Bundle
+
+ROWS = [{"id": 1}, {"id": 2}, {"id": 1}, {"id": 3}, {"id": 1}]
+
+
+@pytest.fixture
+def rows(ledger):
+    rows = ledger.register(ROWS, name="rows", sensitivity="public")
+    ledger.anchor()
+    return rows
+
+
+def check(ledger, proof, **what):
+    return verify(proof, policy=ledger.policy(), chains=ledger.chains, **what)
+
+
+@pytest.mark.parametrize(
+    ("way", "index", "equal"),
+    [
+        ({"record": {"id": 1}}, 0, 3),
+        ({"record": '{"id":1.0}'}, 0, 3),
+        ({"record": {"id": 3}}, 3, 1),
+        ({"index": 2}, 2, 3),
+        ({"index": 0}, 0, 3),
+        ({"leaf_hash": hash_record({"id": 2}, JSON)}, 1, 1),
+    ],
+)
+def test_one_record(ledger, rows, way, index, equal):
+    proof = ledger.prove("rows", **way)
+    assert (proof.index, proof.equal) == (index, equal)
+    assert check(ledger, proof, record=ROWS[index]).record_index == index
+    assert Bundle.parse(proof.to_bytes()) == proof.bundle
+
+
+def test_a_whole_artifact(ledger, rows):
+    proof = ledger.prove(rows)
+    assert (proof.index, proof.equal, proof.bundle.record) == (None, 0, None)
+    assert check(ledger, proof).record_index is None
+    assert check(ledger, proof, data=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ({"index": 5}, "has no record 5: it has 5"),
+        ({"index": -1}, "has no record -1"),
+        ({"record": {"id": 4}}, "has no such record: no leaf has the hash"),
+        ({"record": [1]}, "object"),
+        ({"leaf_hash": bytes(32)}, "has no such record"),
+        ({"leaf_hash": b""}, "a leaf hash has 32 bytes, not 0"),
+        ({"leaf_hash": bytes(31)}, "not 31"),
+        ({"path": "rows"}, "is not a folder: it has rows or chunks"),
+        ({"index": 0, "record": {"id": 1}}, "name the record in one way"),
+    ],
+)
+def test_records_that_are_not_there(ledger, rows, way, said):
+    with pytest.raises(InputError, match=said):
+        ledger.prove(rows, **way)
+
+
+def test_a_file_of_a_folder(ledger, tmp_path):
+    folder = tmp_path / "images"
+    (folder / "sub").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "sub/a.png", "sub/b.png")):
+        (folder / name).write_bytes(b"image %d" % number)
+    (folder / "sub/copy.png").write_bytes(b"image 0")
+    images = ledger.register(folder, sensitivity="public")
+    for path in (folder / "sub/a.png", str(folder / "a.png")):
+        proof = ledger.prove(images, path=path)
+        assert check(ledger, proof, data=path).record_index == proof.index
+    typed = '{"path":"sub/b.png","sha256":"%s","size":7}'
+    record = typed % hashlib.sha256(b"image 2").hexdigest()
+    assert ledger.prove(images, record=record).index == 2
+    (folder / "a.png").write_bytes(b"changed")
+    with pytest.raises(
+        InputError, match=r"'images' has no file with the name and content of .*a\.png"
+    ):
+        ledger.prove(images, path=folder / "a.png")
+    with pytest.raises(InputError, match=r"missing\.png cannot be read"):
+        ledger.prove(images, path=folder / "missing.png")
+
+
+def test_lines_and_chunks(ledger, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"one\ntwo\r\nthree")
+    lines = ledger.register(path, encoding="line", sensitivity="public")
+    assert check(ledger, ledger.prove(lines, record="two\r"), record="two\r").record_index == 1
+    chunks = ledger.register(path, name="chunks", sensitivity="public")
+    proof = ledger.prove(chunks, leaf_hash=leaf_hash(path.read_bytes()))
+    assert check(ledger, proof, record=path.read_bytes()).record_index == 0
+
+
+def test_a_bundle_dates_by_the_earliest_anchor(ledger, rows):
+    (first,) = ledger.anchors()
+    for name in ("b", "c"):
+        ledger.register([{"n": name}], name=name)
+        ledger.anchor()
+    (proof,) = ledger.prove(rows).bundle.anchors
+    assert (proof.anchor.size, proof.anchor.block) == (first.size, first.block)
+    (proof,) = ledger.prove("c").bundle.anchors
+    assert proof.anchor.size == ledger.status().size
+    assert ledger.prove(ledger.register([{"n": 4}], name="d")).bundle.anchors == ()
+
+
+def test_corrections_go_along_and_warn(ledger, rows):
+    new = ledger.register([{"id": 9}], name="new", sensitivity="public")
+    entry = ledger.supersede(rows, new, reason="mislabelled rows")
+    verified = check(ledger, ledger.prove(rows))
+    (warning,) = verified.report.warnings
+    assert warning.startswith(f"superseded by 'new' at entry {entry}: ")
+    assert "mislabelled rows" in warning
+    assert check(ledger, ledger.prove(new)).report.warnings == ()
+    assert [logged.index for logged in ledger.prove(rows).bundle.standing] == [0, 1, entry]
+
+
+def test_only_an_original_signer_or_the_admin_supersedes(ledger, home, rows):
+    ledger.add_key(ledger.keyring.new("other"), name="other")
+    with Ledger.open(home, signers=("other",)) as other:
+        size = other.status().size
+        with pytest.raises(InputError, match="neither an admin key nor an original signer"):
+            other.supersede(rows, reason="I do not like it")
+        assert other.status().size == size
+        other.register(ROWS, name="rows", sensitivity="public")
+        other.supersede(rows, reason="my own word")
+    with Ledger.open(home, signers=("admin",)) as admin:
+        admin.supersede(rows, reason="by the admin")
+    with pytest.raises(InputError, match="cannot replace itself"):
+        ledger.supersede(rows, rows, reason="none")
+
+
+def test_quality_against_criteria(ledger, rows):
+    assert ledger.quality(rows, metrics={"accuracy": 0.93}, criteria={"accuracy": ">= 0.9"})
+    assert ledger.quality("rows", metrics={"accuracy": 0.8}, criteria={"accuracy": ">= 0.9"})
+    assert ledger.quality(rows, metrics={"rows": 5})
+    passed = [
+        event.statement.predicate.passed
+        for event in ledger.history(rows).events
+        if event.statement.kind == "quality"
+    ]
+    assert passed == [True, False, True]
+    size = ledger.status().size
+    for metrics, criteria in (
+        ({"a": "high"}, {}),
+        ({"a": 1}, {"a": "about 1"}),
+        ({"a": 1}, {"b": ">= 1"}),
+    ):
+        with pytest.raises(InputError):
+            ledger.quality(rows, metrics=metrics, criteria=criteria)
+    assert ledger.status().size == size
+
+
+# --- damage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["leaf", "inner", "length", "empty", "odd", "gone"])
+def test_a_damaged_tree_gives_no_proof_and_is_written_anew(ledger, rows, where):
+    path = ledger.folder.tree(rows.artifact.digest)
+    data = bytearray(path.read_bytes())
+    if where == "gone":
+        path.unlink()
+    else:
+        at = {"leaf": 3 * 32, "inner": 6 * 32}.get(where)
+        if at is not None:
+            data[at] ^= 1
+        path.write_bytes({"length": data[:-64], "empty": b"", "odd": data[:-1]}.get(where, data))
+    with pytest.raises(
+        LedgerError, match=rf"'rows', trees/{rows.digest}, is missing or damaged: reg"
+    ):
+        ledger.prove(rows, index=1 if where == "inner" else 2)
+    assert ledger.prove(rows), "the artifact itself needs no tree"
+    assert ledger.register(ROWS, name="rows", sensitivity="public") == rows
+    assert ledger.prove(rows, index=2).index == 2
+
+
+def test_proofs_while_others_register_and_anchor(ledger, home, rows):
+    """Between looking up the REF, the checkpoint and the anchors the log may grow."""
+    stop = threading.Event()
+
+    def grow():
+        with Ledger.open(home) as other:
+            number = 0
+            while not stop.is_set():
+                other.register([{"n": number}], name="grows", sensitivity="public")
+                other.anchor()
+                number += 1
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        for _ in range(40):
+            check(ledger, ledger.prove("rows", index=1), record={"id": 2})
+        check(ledger, ledger.prove("grows"))
+    finally:
+        stop.set()
+        thread.join()
+
+
+# --- served --------------------------------------------------------------------------------------
+
+
+def test_checkpoint_and_tiles(ledger, rows):
+    key = [VerifierKey.parse(vkey) for vkey in ledger.policy().log_keys]
+    note = open_note(ledger.checkpoint().encode(), key)
+    assert note.text.startswith("acme.example/ml\n3\n")
+    assert ledger.checkpoint() == ledger.checkpoint()
+    entries = [data for data, _ in ledger.every_entry(3)]
+    assert ledger.tile("tile/0/000.p/3") == b"".join(map(leaf_hash, entries))
+    bundle = b"".join(len(e).to_bytes(2, "big") + e for e in entries)
+    assert ledger.tile("tile/entries/000.p/3") == bundle
+    for path in ("tile/0/000", "tile/0/000.p/4", "tile/1/000", "tile/0/001", "../ledger.db", ""):
+        with pytest.raises(InputError):
+            ledger.tile(path)
+
+
+def test_tiles_before_any_checkpoint(ledger):
+    assert ledger.latest_checkpoint() is None
+    with pytest.raises(InputError, match="run `provenance anchor`"):
+        ledger.tile("tile/0/000.p/2")

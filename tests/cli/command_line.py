@@ -23,6 +23,27 @@ def environment(home, **changes):
     }
 
 
+# Loads what commands load once, then runs each in a process of its own.
+MANY = """
+import json, os, sys, tempfile
+import provenance.ledger.ledger, provenance.cli.app
+from provenance.cli import main
+
+def run(arguments):
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as told:
+        child = os.fork()
+        if child == 0:
+            os.dup2(out.fileno(), 1)
+            os.dup2(told.fileno(), 2)
+            main(arguments)
+        _, status = os.waitpid(child, 0)
+        out.seek(0), told.seek(0)
+        return os.waitstatus_to_exitcode(status), out.read(), told.read()
+
+json.dump([run(arguments) for arguments in json.load(sys.stdin)], sys.stdout)
+"""
+
+
 class CommandLine:
     """``provenance`` in one working folder."""
 
@@ -38,13 +59,7 @@ class CommandLine:
 
     def json(self, *arguments, status=0, **more):
         """Run it with --json and return what it printed; standard output holds nothing else."""
-        out, _ = self(
-            "--json" if not arguments else arguments[0],
-            *arguments[1:],
-            "--json",
-            status=status,
-            **more,
-        )
+        out, _ = self(*arguments, "--json", status=status, **more)
         return json.loads(out)
 
     def run(self, *arguments, stdin=None, folder=None, **changes):
@@ -58,6 +73,20 @@ class CommandLine:
             text=True,
             timeout=120,
         )
+
+    def many(self, cases):
+        """Run it with each list of arguments; return [(exit status, output, errors)]."""
+        done = subprocess.run(
+            [sys.executable, "-c", MANY],
+            cwd=self.folder,
+            env=environment(self.home),
+            input=json.dumps(cases),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def start(self, *arguments, **more):
         return subprocess.Popen(

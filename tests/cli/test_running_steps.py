@@ -1,0 +1,96 @@
+"""`provenance step`: the command runs as it would without, and what it did is signed."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def write(path, content):
+    return [sys.executable, "-c", f"open({path!r}, 'w').write({content!r})"]
+
+
+def test_a_step_links_inputs_and_outputs(provenance):
+    found = json.loads(
+        provenance(
+            "step",
+            "clean",
+            "--input",
+            "rows",
+            "--input",
+            "open.csv",
+            "--output",
+            "clean.jsonl",
+            "--param",
+            "threshold=0.9",
+            "--param",
+            "mode=fast",
+            "--json",
+            "--",
+            *write("clean.jsonl", '{"x":1}\n'),
+        )[0]
+    )
+    assert (found["outcome"], found["exit_status"]) == ("succeeded", 0)
+    (output,) = found["outputs"]
+    assert (output["name"], output["size"]) == ("clean.jsonl", 1)
+    history = provenance.json("history", "clean.jsonl")["statements"]
+    step = next(entry["statement"] for entry in history if entry["kind"] == "step")
+    assert [ref["name"] for ref in step["predicate"]["inputs"]] == ["rows", "open.csv"]
+    assert step["subject"][0]["name"] == "clean.jsonl"
+    assert step["predicate"]["parameters"] == {"threshold": 0.9, "mode": "fast"}
+    assert step["predicate"]["code"]["command"] == write("clean.jsonl", '{"x":1}\n')
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 77, 130, 255])
+def test_the_exit_status_is_passed_on_and_the_failure_recorded(provenance, status):
+    command = [sys.executable, "-c", f"print('said'); raise SystemExit({status})"]
+    out, told = provenance("step", "broken", "--input", "rows", "--", *command, status=status)
+    assert out == "said\n"
+    assert f"exit status {status}" in told
+    entry = provenance.json("log", "--limit", "1")["entries"][0]
+    assert (entry["kind"], entry["subjects"]) == ("step", ["broken"])
+
+
+def test_a_signal_is_passed_on_as_a_shell_does(provenance):
+    out, _ = provenance(
+        "step", "killed", "--json", "--", "sh", "-c", "echo hi; kill -9 $$", status=137
+    )
+    found = json.loads(out)
+    assert (found["outcome"], found["exit_status"], found["outputs"]) == ("failed", 137, [])
+
+
+def test_a_missing_output_fails_the_step(provenance):
+    _, told = provenance("step", "lazy", "--output", "nothing.jsonl", "--", "true", status=2)
+    assert "there is no file nothing.jsonl" in told
+    entry = provenance.json("log", "--limit", "1")["entries"][0]
+    assert (entry["kind"], entry["subjects"]) == ("step", ["lazy"])
+
+
+def test_the_command_has_the_standard_input_and_its_own_options(provenance):
+    out, _ = provenance("step", "cat", "--", "cat", "-", stdin="--json --help\n")
+    assert out.startswith("--json --help\n")
+
+
+def test_the_commit_of_the_code_is_recorded(provenance):
+    def git(*arguments):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        return subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=provenance.folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    git("init", "-q")
+    git("add", "open.csv")
+    git("commit", "-qm", "one")
+    for change in (False, True):
+        if change:
+            (provenance.folder / "open.csv").write_text("changed")
+        out = provenance("step", "noop", "--output", "policy.json", "--json", "--", "true")[0]
+        index = json.loads(out)["index"]
+        history = provenance.json("history", "policy.json")["statements"]
+        code = next(e["statement"]["predicate"]["code"] for e in history if e["index"] == index)
+        assert code == {"command": ["true"], "gitCommit": git("rev-parse", "HEAD"), "dirty": change}

@@ -43,7 +43,8 @@ def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
             return ref
         raise InputError(f"{ref.name!r} was registered in another ledger: register it here first")
     text = fspath(ref)
-    for index in catalog.registrations(name=text, limit=1):
+    is_text = text.encode(errors="replace").decode() == text  # else it can only be a path
+    for index in catalog.registrations(name=text, limit=1) if is_text else ():
         return RegisteredArtifact.of(index, read_statement(log, index))
     digests: set[str] = set()
     if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", text):

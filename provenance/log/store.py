@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Field, Session, SQLModel, create_engine
 
-from provenance.errors import LedgerError
+from provenance.errors import InputError, LedgerError
 
 __all__ = ["CheckpointRow", "Database", "EntryRow", "EnvelopeRow", "TileRow"]
 
@@ -149,6 +149,8 @@ def _engine(path: Path) -> Engine:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InputError(f"{ascii(error.object)[:80]} is not text: it has half a sign") from error
     except DatabaseError as error:
         reason = str(error.orig)
         if "locked" in reason:

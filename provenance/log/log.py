@@ -76,6 +76,7 @@ class Log:
 
         The same payload by the same keys is appended once; its first index is returned again.
         """
+        self._session.info["appended"] = True
         first = size = self.size
         indices = []
         leaf_hashes = []
@@ -123,7 +124,13 @@ class Log:
             level += 1
 
     def checkpoint(self, key: PrivateKey) -> str:
-        """Sign the current tree head, or return the note already signed for this size."""
+        """Sign the current tree head, or return the note already signed for this size.
+
+        Raises:
+            ValueError: this very transaction appends: what it signs for could still be undone.
+        """
+        if "appended" in self._session.info:
+            raise ValueError("a checkpoint is signed in a transaction of its own")
         size = self.size
         signed = self._session.get(CheckpointRow, size)
         if signed:

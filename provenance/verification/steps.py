@@ -390,7 +390,7 @@ class Case:
         self._matches(entry, statement)
         if statement.kind == "supersede" and self.artifact.digest not in entry.artifacts[:1]:
             return
-        signers = frozenset(envelope.verified_by(standing.keys()))
+        signers = standing.signers(envelope)
         try:
             standing.apply(index, statement, signers, original_signers=self.signers)
         except StandingError as error:

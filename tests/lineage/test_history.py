@@ -1,0 +1,285 @@
+"""History: every statement up to the sources, and drawings that no name can break out of."""
+
+import html
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from provenance.lineage import Event, History, trace
+from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
+from provenance.statements import (
+    ArtifactRef,
+    Dataset,
+    Outputs,
+    Quality,
+    Statement,
+    Step,
+    Subject,
+    Supersede,
+)
+
+SIGNER = "ab" * 32
+TIME = "2026-06-01T00:00:00Z"
+STAMP = {"nonce": bytes(16), "issued": TIME}
+
+
+def artifact(name):
+    return Artifact(root=name.encode().ljust(32, b"\0")[:32], size=1, encoding=JSON)
+
+
+def digest(name):
+    return {ARTIFACT_DIGEST: artifact(name).digest_hex}
+
+
+def subject(name):
+    return Subject(name=name, digest=digest(name))
+
+
+def reference(name):
+    return ArtifactRef(name=name, digest=digest(name))
+
+
+def dataset(name):
+    return Statement(subjects=(subject(name),), predicate=Dataset(**STAMP, artifact=artifact(name)))
+
+
+def step(name, inputs, outputs, **more):
+    run = Step(
+        **STAMP,
+        name=name,
+        inputs=tuple(map(reference, inputs)),
+        started=TIME,
+        finished=TIME,
+        outcome="failed" if "error" in more else "succeeded",
+        **more,
+    )
+    return Statement(subjects=tuple(map(subject, outputs)) or (run.run,), predicate=run)
+
+
+def outputs(name, model):
+    predicate = Outputs(**STAMP, artifact=artifact(name), model=reference(model))
+    return Statement(subjects=(subject(name),), predicate=predicate)
+
+
+def supersede(old, new):
+    predicate = Supersede(**STAMP, replacement=reference(new), reason="mislabelled")
+    return Statement(subjects=(subject(old),), predicate=predicate)
+
+
+def quality(name):
+    predicate = Quality(
+        **STAMP, metrics={"accuracy": "0.8"}, criteria={"accuracy": ">= 0.9"}, passed=False
+    )
+    return Statement(subjects=(subject(name),), predicate=predicate)
+
+
+def history(*statements, of):
+    """As a ledger with these statements would give it."""
+
+    def about(wanted):
+        for index, statement in enumerate(statements):
+            if wanted in [s.artifact for s in statement.subjects]:
+                yield Event(index, statement, (SIGNER,))
+
+    return trace(artifact(of).digest, about)
+
+
+PIPELINE = (
+    dataset("raw"),  # 0
+    dataset("unrelated"),
+    dataset("clean"),  # 2
+    dataset("rest"),
+    step("dedupe", ["raw"], ["clean", "rest"], parameters={"threshold": 0.9}),  # 4
+    step("look", ["clean"], [], error="ValueError: no"),
+    dataset("model"),  # 6
+    step("train", ["clean"], ["model"]),
+    outputs("answers", "model"),  # 8
+    quality("clean"),
+    dataset("better"),  # 10
+    supersede("raw", "better"),
+)
+
+
+@pytest.mark.parametrize(
+    ("of", "indices"),
+    [
+        ("raw", [0, 11]),
+        ("clean", [0, 2, 4, 9, 11]),
+        ("rest", [0, 3, 4, 11]),
+        ("model", [0, 2, 4, 6, 7, 9, 11]),
+        ("answers", [0, 2, 4, 6, 7, 8, 9, 11]),
+        ("better", [10]),
+    ],
+)
+def test_every_statement_up_to_the_sources_and_none_else(of, indices):
+    found = history(*PIPELINE, of=of)
+    assert [event.index for event in found.events] == indices
+    assert found.artifact == artifact(of).digest
+
+
+def test_a_circle_ends():
+    found = history(step("a", ["x"], ["y"]), step("b", ["y"], ["x"]), of="x")
+    assert [event.index for event in found.events] == [0, 1]
+    assert found.to_mermaid().count("-->") == 4
+
+
+def test_a_long_chain_needs_no_stack():
+    chain = [step(f"s{n}", [f"a{n}"], [f"a{n + 1}"]) for n in range(3000)]
+
+    def about(wanted):
+        for index in at.get(wanted, ()):
+            yield Event(index, chain[index], (SIGNER,))
+
+    at = {artifact(f"a{n + 1}").digest: [n] for n in range(3000)}
+    assert len(trace(artifact("a3000").digest, about).events) == 3000
+
+
+def test_text():
+    text = history(*PIPELINE, of="answers").to_text()
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "#11  raw superseded by better: mislabelled",
+        "#9  quality of clean: FAILED",
+        f"#8  outputs answers {artifact('answers').digest_hex[:12]}",
+        "#7  step train succeeded",
+        f"#6  dataset model {artifact('model').digest_hex[:12]}",
+        "#4  step dedupe succeeded",
+        f"#2  dataset clean {artifact('clean').digest_hex[:12]}",
+        f"#0  dataset raw {artifact('raw').digest_hex[:12]}",
+    ]
+    for line in (
+        "      threshold = 0.9\n",
+        "      accuracy = 0.8, wanted >= 0.9\n",
+        f"      from raw {artifact('raw').digest_hex[:12]}\n",
+        f"      made rest {artifact('rest').digest_hex[:12]}\n",
+        f"      signed {TIME} by abababab\n",
+    ):
+        assert line in text
+
+
+def test_json():
+    found = history(*PIPELINE, of="clean")
+    value = json.loads(json.dumps(found.to_json()))
+    assert value["artifact"] == artifact("clean").digest_hex
+    assert value["artifacts"] == {
+        artifact(name).digest_hex: name for name in ("raw", "clean", "rest", "better")
+    }
+    assert [s["index"] for s in value["statements"]] == [0, 2, 4, 9, 11]
+    for entry, event in zip(value["statements"], found.events, strict=True):
+        assert entry["signers"] == [SIGNER]
+        assert entry["kind"] == event.statement.kind
+        text = json.dumps(entry["statement"], sort_keys=True, separators=(",", ":"))
+        assert Statement.parse(text.encode()) == event.statement
+
+
+# --- drawings: read back by the rules of each language -------------------------------------------
+
+NODE = re.compile(r'  (\w+)(\["|\(")((?:[\w .,:/-]|#\d+;)*)("\]|"\))')
+EDGE = re.compile(r"  (\w+) (-->|-\.->) (\w+)")
+
+
+def read_mermaid(text):
+    """(label → shape, (from label, to label, dashed)): nothing else may stand there."""
+    first, *lines = text.splitlines()
+    assert first == "flowchart LR"
+    nodes, labels, edges = {}, {}, set()
+    for line in lines:
+        if node := NODE.fullmatch(line):
+            label = html.unescape(node[3].replace("#", "&#"))
+            nodes[label], labels[node[1]] = node[2], label
+        else:
+            edge = EDGE.fullmatch(line)
+            assert edge, line
+            edges.add((labels[edge[1]], labels[edge[3]], edge[2] == "-.->"))
+    return nodes, edges
+
+
+DOT_NODE = re.compile(r'  (\w+) \[shape=(box|ellipse), label="((?:[^"\\\n]|\\["\\])*)"\];')
+DOT_EDGE = re.compile(r"  (\w+) -> (\w+)( \[style=dashed\])?;")
+
+
+def read_dot(text):
+    """As `read_mermaid`, from DOT."""
+    first, second, *lines, last = text.splitlines()
+    assert (first, second, last) == ("digraph history {", "  rankdir=LR;", "}")
+    nodes, labels, edges = {}, {}, set()
+    for line in lines:
+        if node := DOT_NODE.fullmatch(line):
+            label = re.sub(r"\\(.)", r"\1", node[3])
+            nodes[label], labels[node[1]] = {"box": '["', "ellipse": '("'}[node[2]], label
+        else:
+            edge = DOT_EDGE.fullmatch(line)
+            assert edge, line
+            edges.add((labels[edge[1]], labels[edge[2]], bool(edge[3])))
+    return nodes, edges
+
+
+def shown(name):
+    return f"{name} {artifact(name).digest_hex[:8]}"
+
+
+@pytest.mark.parametrize("form", ["mermaid", "dot"])
+def test_drawings(form):
+    found = history(*PIPELINE, of="answers")
+    read = read_mermaid(found.to_mermaid()) if form == "mermaid" else read_dot(found.to_dot())
+    raw, clean, rest, model, answers, better = map(
+        shown, ("raw", "clean", "rest", "model", "answers", "better")
+    )
+    boxes = dict.fromkeys((raw, clean, rest, model, answers, better), '["')
+    assert read[0] == {**boxes, "dedupe": '("', "train": '("'}
+    assert read[1] == {
+        (raw, "dedupe", False),
+        ("dedupe", clean, False),
+        ("dedupe", rest, False),
+        (clean, "train", False),
+        ("train", model, False),
+        (model, answers, False),
+        (raw, better, True),
+    }
+
+
+HOSTILE = [
+    '"]; evil["x',
+    '") --> evil("x',
+    "`**markdown**`",
+    "%%{init: {'theme':'dark'}}%%",
+    "#quot; &quot; &#34; #35;",
+    "<script>alert(1)</script>",
+    "a\\",
+    'a\\" -> evil; "',
+    "end subgraph click call(x)",
+    "a|b{c}d;e\\nf\\Ng",
+    "classDef x fill:#f00",
+    "名前 – ünïcode",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_stays_a_name(name):
+    found = history(step(name, [name], ["out"], parameters={name: name}), of="out")
+    nodes = {shown(name): '["', shown("out"): '["', name: '("'}
+    edges = {(shown(name), name, False), (name, shown("out"), False)}
+    assert read_mermaid(found.to_mermaid()) == (nodes, edges)
+    assert read_dot(found.to_dot()) == (nodes, edges)
+    assert f"step {name} succeeded" in found.to_text()
+    assert name in found.to_json()["artifacts"].values()
+
+
+def test_controls_act_on_no_terminal():
+    """Names refuse them; free text such as an error, a reason or a parameter may hold them."""
+    evil = "\x1b[2J\r\n\x07\u202e\u2028\x9b"
+    found = history(
+        step("s", ["in"], ["out"], error=evil, parameters={evil: evil}),
+        supersede("out", "new"),
+        of="out",
+    )
+    event = found.events[1]
+    said = replace(event.statement.predicate, reason=evil)
+    changed = Event(1, replace(event.statement, predicate=said), (SIGNER,))
+    found = History(found.artifact, (found.events[0], changed))
+    for text in (found.to_text(), found.to_mermaid(), found.to_dot()):
+        assert all(char.isprintable() or char == "\n" for char in text), ascii(text)
+    assert "\\u001b[2J" in found.to_text()
+    assert found.to_text().count("\n") == len(found.to_text().splitlines()) == 8
+    json.dumps(found.to_json()).encode("ascii")

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from command_line import COMMAND, environment
@@ -25,7 +24,10 @@ HEAVY = {
     "numpy",
 }
 BUDGET = 0.2
-"""Seconds of work beyond Python's own start."""
+"""Seconds of work beyond Python's own start…"""
+
+BARE = 0.0125
+"""… on a machine where that is this long."""
 
 LOADED = """
 import sys
@@ -83,8 +85,8 @@ def work_of(command, folder, home):
 def test_verify_starts_within_its_budget(made, tmp_path):
     policy = ["--policy", str(made / "policy.json")]
     command = [*COMMAND, "verify", str(made / "open.csv"), *policy]
-    bare = [sys.executable, "-c", "pass"]
-    best = min(work_of(command, tmp_path, tmp_path) for _ in range(8))
-    spent = best - min(work_of(bare, tmp_path, tmp_path) for _ in range(8))
-    assert spent < BUDGET, f"{spent:.3f} s; look at {sys.executable} -X importtime"
-    assert Path(command[0]).exists()
+    bare = min(work_of([sys.executable, "-c", "pass"], tmp_path, tmp_path) for _ in range(10))
+    # Processor time, too, is longer while others use the same caches: measured by Python's start.
+    budget = BUDGET * max(1, bare / BARE)
+    spent = min(work_of(command, tmp_path, tmp_path) for _ in range(10)) - bare
+    assert spent < budget, f"{spent:.3f} s, not {budget:.3f}: see {sys.executable} -X importtime"

@@ -62,7 +62,7 @@ class VerificationError(ProvenanceError):
     """Something was checked and does not hold.
 
     Attributes:
-        step: the name of the first verification step that failed (``provenance.verification.STEPS``).
+        step: the first step that failed, of ``provenance.verification.STEPS``.
         report: every step with its mark and its evidence.
     """
 

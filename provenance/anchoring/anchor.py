@@ -180,7 +180,7 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
     confirmations = head - anchor.block + 1
     if confirmations < pin.confirmations:
         raise AnchorError(
-            f"block {anchor.block} has {confirmations} confirmations of {pin.confirmations}; "
+            f"block {anchor.block} has {confirmations} of {pin.confirmations} confirmations; "
             "wait for more blocks"
         )
     if not 0 <= (block_time := reader.block_time(anchor.block)) < YEAR_10000:

@@ -323,7 +323,7 @@ class Case:
         worth = " (embedded chain: worth as much as this machine)" if pin.embedded else ""
         return (
             f"block {anchor.block} of chain {pin.name!r}, {anchored.time:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{facts.confirmations} confirmations{worth}"
+            f"{facts.confirmations} confirmation{'' if facts.confirmations == 1 else 's'}{worth}"
         )
 
     # --- standing --------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def _flip(value: bytes, bit: int) -> bytes:
         ({"contract": "0x" + "ab" * 20}, "the policy pins 0xabab"),
         ({"ledger_id": bytes(32)}, "the policy pins 0000"),
         ({"code_sha256": bytes(32)}, "the code of .* the policy pins 0000"),
-        ({"confirmations": 3}, "2 confirmations of 3"),
+        ({"confirmations": 3}, "2 of 3 confirmations"),
     ],
 )
 def test_changed_pin(scene: Scene, changes: dict[str, Any], message: str) -> None:

@@ -379,7 +379,7 @@ def test_an_honest_node(node: Node) -> None:
         ({"eth_call": "0x" + "11" * 32}, AnchorError, "has the root 1111"),
         ({"eth_call": "0x"}, ChainError, "0 bytes"),
         ({"eth_blockNumber": "0x8"}, AnchorError, "is at 8"),
-        ({"eth_blockNumber": "0x9"}, AnchorError, "1 confirmations of 2"),
+        ({"eth_blockNumber": "0x9"}, AnchorError, "1 of 2 confirmations"),
         ({"eth_getLogs": []}, AnchorError, "does not anchor"),
         ({"eth_getLogs": None}, ChainError, "answers None"),
     ],

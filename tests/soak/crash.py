@@ -24,6 +24,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from sqlmodel import select
+
 import provenance
 from provenance.anchoring import root_at
 from provenance.anchoring.embedded import EmbeddedChain
@@ -34,7 +36,6 @@ from provenance.log.store import CheckpointRow, Database
 from provenance.merkle import CompactRange, Tree
 from provenance.records import JSON, hash_record
 from provenance.signing import VerifierKey, open_note
-from sqlmodel import select
 
 LONGEST = 1.5  # seconds of work before the kill; the first anchor takes a tenth of that
 
@@ -57,7 +58,8 @@ def main() -> None:
         work_and_die(given.folder, promises, rng)
         held = check(given.folder, promises)
         rounds.write_text(json.dumps(number + 1))
-        print(f"round {number + 1}: " + ", ".join(f"{held[k]} {k}" for k in sorted(held)), flush=True)
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(held.items()))
+        print(f"round {number + 1}: {told}", flush=True)
 
 
 def work_and_die(folder: Path, promises: Path, rng: random.Random) -> None:

@@ -63,7 +63,7 @@ OTHER_ROOT = node_hash(bytes(32), bytes(32))
         ({"call": lambda *_: bytes(32)}, "has no root at size 4"),
         ({"call": lambda *_: OTHER_ROOT}, "at size 4, not"),
         ({"head": lambda: 0}, "names block 1; main is at 0"),
-        ({"head": lambda: 1}, "1 confirmations of 2; wait"),
+        ({"head": lambda: 1}, "1 of 2 confirmations; wait"),
         ({"anchored": lambda *_: []}, "does not anchor this root"),
         ({"anchored": lambda *_: [Head(4, OTHER_ROOT)]}, "does not anchor this root"),
     ],

@@ -35,6 +35,15 @@ class _Service(FastAPI):
             )
             schemas = document["components"]["schemas"]
             schemas["Problem"] = ProblemAnswer.model_json_schema()
+            # FastAPI's own shape of errors, for what cannot fail here: every path is a string.
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            for path in document["paths"].values():
+                for operation in path.values():
+                    if "application/json" in operation["responses"].get("422", {}).get(
+                        "content", ()
+                    ):
+                        del operation["responses"]["422"]
             self.openapi_schema = document
         return self.openapi_schema
 

@@ -19,6 +19,9 @@ from provenance.errors import MalformedError
 
 __all__ = ["JsonBody", "members"]
 
+LINGER = 1 << 20
+"""Bytes beyond the cap that are taken and thrown away: who is still sending reads no answer."""
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 # Finds where a value ends; what the value is, is read by a strict parser later.
@@ -36,22 +39,24 @@ class JsonBody:
 
         Raises:
             MediaTypeError: it is not JSON, or compressed.
-            BodyTooLargeError: it is too long; whatever is left of it is not read.
+            BodyTooLargeError: it is too long.
         """
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json" or "content-encoding" in request.headers:
             raise MediaTypeError("send application/json, uncompressed")
-        if int(request.headers.get("content-length", 0)) > self.cap:
-            raise self._too_large()
-        body = bytearray()
+        too_large = BodyTooLargeError(f"at most {self.cap:,} bytes are read here")
+        if int(request.headers.get("content-length", 0)) > self.cap + LINGER:
+            raise too_large
+        body, length = bytearray(), 0
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > self.cap:
-                raise self._too_large()
+            length += len(chunk)
+            if length <= self.cap:
+                body += chunk
+            elif length > self.cap + LINGER:
+                break
+        if length > self.cap:
+            raise too_large
         return bytes(body)
-
-    def _too_large(self) -> BodyTooLargeError:
-        return BodyTooLargeError(f"at most {self.cap:,} bytes are read here")
 
 
 def members(data: bytes, *known: str) -> dict[str, str]:

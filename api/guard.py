@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +37,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = False
+        sent = Headers(scope=scope)
+        unread = sent.get("content-length", "0") != "0" or "transfer-encoding" in sent
+
+        async def receive_watched() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = bool(message.get("more_body"))
+            return message
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
@@ -45,10 +53,12 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if unread:  # else the rest of the body would be read to its end, if it has one
+                    headers["Connection"] = "close"
             await send(message)
 
         try:
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive_watched, send_guarded)
         except ClientDisconnect:
             return
         except Exception:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from asking import problem
-from conftest import ROWS
+from served import ROWS, serving
 
 from provenance import Ledger
 from provenance.statements import Statement
@@ -97,24 +97,25 @@ def test_an_artifact_answers_to_each_of_its_digests(http: httpx.Client, ledger: 
 
 
 def test_states_follow_log_checkpoint_and_anchor(tmp_path: Path) -> None:
-    from conftest import serving
+    with (
+        Ledger.init(tmp_path, origin="acme.example/states") as own,
+        serving(own) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        problem(http.get("/checkpoint"), 404, "no-checkpoint")
+        own.register([{"a": 1}], name="one")
 
-    with Ledger.init(tmp_path, origin="acme.example/states") as own, serving(own) as url:
-        with httpx.Client(base_url=url) as http:
-            problem(http.get("/checkpoint"), 404, "no-checkpoint")
-            own.register([{"a": 1}], name="one")
+        def state() -> str:
+            one = http.get("/v1/artifacts/one").json()["state"]
+            (listed,) = http.get("/v1/artifacts").json()["artifacts"]
+            assert listed["state"] == one
+            return str(one)
 
-            def state() -> str:
-                one = http.get("/v1/artifacts/one").json()["state"]
-                (listed,) = http.get("/v1/artifacts").json()["artifacts"]
-                assert listed["state"] == one
-                return str(one)
-
-            assert state() == "logged"
-            own.checkpoint()
-            assert state() == "checkpointed"
-            own.anchor()
-            assert state() == "anchored"
+        assert state() == "logged"
+        own.checkpoint()
+        assert state() == "checkpointed"
+        own.anchor()
+        assert state() == "anchored"
 
 
 def test_no_path_of_the_server_is_a_ref(http: httpx.Client, home: Path) -> None:

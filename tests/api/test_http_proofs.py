@@ -11,7 +11,7 @@ import httpx
 import pytest
 import rfc8785
 from asking import post, problem
-from conftest import ROWS
+from served import ROWS
 
 import provenance
 from provenance import Bundle, Ledger

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Field, Session, SQLModel, create_engine
 
@@ -102,6 +102,7 @@ class Database:
         with database.reading() as session:
             version = session.connection().exec_driver_sql("PRAGMA user_version").scalar()
         if version != SCHEMA_VERSION:
+            database.close()
             raise LedgerError(f"{path} has schema version {version}, not {SCHEMA_VERSION}")
         return database
 
@@ -129,7 +130,8 @@ class Database:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    url = URL.create("sqlite", database=str(path))  # a path may hold what a URL reads otherwise
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: Any) -> None:

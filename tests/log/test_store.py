@@ -1,0 +1,311 @@
+"""The database under the log: what two writers, `kill -9`, a full disk or a lock leave of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import appending
+import pytest
+from appending import KEY, ORIGIN, submission
+from sqlmodel import select
+
+from provenance.errors import LedgerError
+from provenance.log import Checkpoint
+from provenance.log import store as store_module
+from provenance.log.log import Log
+from provenance.log.store import SCHEMA_VERSION, CheckpointRow, Database, EntryRow
+from provenance.merkle import Tree, leaf_hash
+from provenance.signing import Envelope, VerifierKey, open_note
+from provenance.statements import Review, Statement
+
+SCRIPT = [sys.executable, appending.__file__]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    Database.create(tmp_path / "ledger.db").close()
+    return tmp_path / "ledger.db"
+
+
+def start(path: Path, name: str, count: int, batch: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*SCRIPT, str(path), name, str(count), str(batch)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_whole(path: Path) -> list[str]:
+    """Check the log against itself; return whose entries it has, in order.
+
+    Indices without gaps, every envelope, every proof's tiles, every checkpoint ever signed.
+    """
+    database = Database.open(path)
+    with database.reading() as session:
+        log = Log(session, ORIGIN)
+        rows = session.exec(select(EntryRow).order_by(EntryRow.index)).all()  # type: ignore[arg-type]
+        assert [row.index for row in rows] == list(range(log.size))
+        tree = Tree.from_leaf_hashes(b"".join(leaf_hash(row.leaf) for row in rows))
+        assert log.root(log.size) == tree.root
+        for index in range(0, log.size, 7):
+            assert log.prove_inclusion(index, log.size) == tree.prove(index)
+        for row in session.exec(select(CheckpointRow)):
+            note = open_note(row.note.encode(), [VerifierKey(ORIGIN, KEY.public)])
+            whole = Tree.from_leaf_hashes(
+                b"".join(leaf_hash(each.leaf) for each in rows[: row.size])
+            )
+            assert row.size <= log.size
+            assert Checkpoint.parse(note.text) == Checkpoint(ORIGIN, row.size, whole.root)
+        names = []
+        for index in range(log.size):
+            predicate = Statement.parse(Envelope.parse(log.envelope(index)).payload).predicate
+            assert isinstance(predicate, Review)
+            names.append(str(predicate.reason))
+    database.close()
+    return names
+
+
+def promised(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return ranges of indices and sizes of checkpoints from whole lines of a writer."""
+    words = [line.split() for line in lines if line.endswith("\n")]
+    ranges = [(int(a), int(b)) for a, b in words if a != "checkpoint"]
+    return ranges, [int(b) for a, b in words if a == "checkpoint"]
+
+
+# --- several writers, and their end -----------------------------------------------------------
+
+
+def test_two_processes_lose_nothing_and_leave_no_gap(path: Path) -> None:
+    writers = {name: start(path, name, 60, batch) for name, batch in (("a", 7), ("b", 3))}
+    outputs = {name: writer.communicate(timeout=120)[0] for name, writer in writers.items()}
+    assert [writer.returncode for writer in writers.values()] == [0, 0]
+    names = check_whole(path)
+    assert sorted(names) == sorted(f"{name} {n}" for name in "ab" for n in range(60))
+    for name, output in outputs.items():
+        own = [at for at, entry in enumerate(names) if entry.startswith(name)]
+        ranges, _ = promised(output.splitlines(keepends=True))
+        assert own == [index for first, last in ranges for index in range(first, last + 1)]
+
+
+def test_kill_9_loses_nothing_that_was_promised(path: Path) -> None:
+    chosen = random.Random(9)
+    indices: dict[int, str] = {}
+    sizes: list[int] = []
+    for number in range(4):
+        writer = start(path, f"round {number}", 100_000, chosen.choice([1, 5, 40]))
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline()]  # it has started to append
+        time.sleep(chosen.uniform(0, 0.3))
+        writer.kill()
+        lines += writer.stdout.readlines()
+        writer.stdout.close()
+        assert writer.wait() == -signal.SIGKILL
+        ranges, checkpoints = promised(lines)
+        done = 0
+        for first, last in ranges:
+            for index in range(first, last + 1):
+                assert index not in indices
+                indices[index] = f"round {number} {done}"
+                done += 1
+        sizes += checkpoints
+        names = check_whole(path)
+        assert {index: names[index] for index in indices} == indices
+    database = Database.open(path)
+    with database.reading() as session:
+        assert set(sizes) <= set(session.exec(select(CheckpointRow.size)))
+    database.close()
+    assert len(indices) >= 4
+
+
+# --- a full disk ------------------------------------------------------------------------------
+
+
+def append(database: Database, first: int, count: int) -> None:
+    with database.writing() as session:
+        names = [f"full {number}" for number in range(first, first + count)]
+        Log(session, ORIGIN).append([submission(name) for name in names])
+
+
+def test_a_full_database_is_left_as_it_was(path: Path) -> None:
+    database = Database.open(path)
+    append(database, 0, 20)
+    with database.reading() as session:
+        pages = session.connection().exec_driver_sql("PRAGMA page_count").scalar()
+        session.connection().exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(LedgerError, match=f"the disk is full: {path} was left as it was"):
+        append(database, 20, 50)
+    assert check_whole(path) == [f"full {number}" for number in range(20)]
+    with database.reading() as session:
+        session.connection().exec_driver_sql("PRAGMA max_page_count = 100000")
+    append(database, 20, 50)
+    database.close()
+    assert check_whole(path) == [f"full {number}" for number in range(70)]
+
+
+FILL = """
+import sys, resource
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from appending import append_and_tell
+from provenance.errors import LedgerError
+from provenance.log.store import Database
+
+database = Database.open(Path(sys.argv[2]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+try:
+    append_and_tell(database, "fill", 100_000, 11)
+except LedgerError as error:
+    print(error, file=sys.stderr)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    append_and_tell(database, "after", 11, 11)
+"""
+
+
+def test_a_file_that_may_grow_no_further(path: Path) -> None:
+    """The operating system refuses a write in the midst of a transaction; later it allows it."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(Path(__file__).parent), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == f"the disk is full: {path} was left as it was"
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+    ranges, sizes = promised(done.stdout.splitlines(keepends=True))
+    names = check_whole(path)
+    assert len(ranges) > 3
+    count = ranges[-1][1] + 1
+    fills = [f"fill {number}" for number in range(count - 11)]
+    assert names == fills + [f"after {number}" for number in range(11)]
+    assert sizes[-1] == count
+
+
+# --- locks, rights, versions ----------------------------------------------------------------------
+
+
+def test_a_writer_that_waits_too_long_is_told_why(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.1)
+    first, second = Database.open(path), Database.open(path)
+    with first.writing() as session:
+        Log(session, ORIGIN).append([submission("one")])
+        began = time.monotonic()
+        with pytest.raises(LedgerError, match=r"another process for more than 0\.1 s"):
+            append(second, 0, 1)
+        assert time.monotonic() - began < 5
+        with second.reading() as reading:
+            assert Log(reading, ORIGIN).size == 0
+    append(second, 0, 1)
+    first.close()
+    second.close()
+    assert check_whole(path) == ["one", "full 0"]
+
+
+def test_a_reader_sees_one_state(path: Path) -> None:
+    """Between its first and its last question nobody can change the answer."""
+    reader, writer = Database.open(path), Database.open(path)
+    with reader.reading() as session:
+        log = Log(session, ORIGIN)
+        assert log.size == 0
+        append(writer, 0, 3)
+        assert log.size == 0
+    with reader.reading() as session:
+        assert Log(session, ORIGIN).size == 3
+    reader.close()
+    writer.close()
+
+
+def test_it_is_durable_and_open_to_readers(path: Path) -> None:
+    database = Database.open(path)
+    with database.reading() as session:
+        pragma = session.connection().exec_driver_sql
+        assert pragma("PRAGMA journal_mode").scalar() == "wal"
+        assert pragma("PRAGMA synchronous").scalar() == 2
+        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 1
+    database.close()
+
+
+def test_a_database_of_another_version(path: Path) -> None:
+    for version in (0, 2):
+        connection = sqlite3.connect(path)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.close()
+        with pytest.raises(LedgerError, match=f"schema version {version}, not 1"):
+            Database.open(path)
+
+
+def test_no_database(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="is missing"):
+        Database.open(tmp_path / "ledger.db")
+    with pytest.raises(LedgerError, match="is missing"):
+        Database.open(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"something else" * 100)
+    with pytest.raises(LedgerError, match="cannot be used: file is not a database"):
+        Database.open(tmp_path / "ledger.db")
+
+
+def test_a_damaged_database(path: Path) -> None:
+    database = Database.open(path)
+    append(database, 0, 30)
+    database.close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = bytes(len(data) - 4096)
+    path.write_bytes(data)
+    database = Database.open(path)
+    with pytest.raises(LedgerError, match="cannot be used: database disk image is malformed"):
+        append(database, 30, 1)
+    database.close()
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be used: unable to open database file"):
+        Database.create(tmp_path / "missing" / "ledger.db")
+
+
+WITHOUT_RIGHTS = """
+import os
+from pathlib import Path
+from provenance.errors import LedgerError
+from provenance.log.store import Database
+if os.geteuid() == 0:  # root may write to any file; nobody may not
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    Database.open(Path("ledger.db"))
+except LedgerError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_may_not_be_written(path: Path) -> None:
+    path.chmod(0o444)
+    path.parent.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_RIGHTS], capture_output=True, text=True, cwd=path.parent
+    )
+    expected = "no right to read and write ledger.db: check its owner and mode\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+@pytest.mark.parametrize("name", ["a?mode=ro", "a#b", "a%20b", "a b", "ü\u0301", "file:x"])
+def test_a_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    database = Database.create(folder / name)
+    append(database, 0, 1)
+    database.close()
+    assert name in {each.name for each in folder.iterdir()}
+    assert check_whole(folder / name) == ["full 0"]

@@ -1,4 +1,4 @@
-"""The account's key on disk. Oracles: eth-account for the secret, the openssl command for the file."""
+"""The key file of the account that anchors. Oracles: eth-account, and the openssl command."""
 
 from __future__ import annotations
 

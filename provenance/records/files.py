@@ -278,7 +278,7 @@ class Folder(Part):
     def leaves(self) -> Iterator[bytes]:
         """Yield the record of each file, then check that the folder is as it was listed."""
         digest = str(self._encoding.digest)
-        new_hash = _hash_named(digest)
+        new_hash = hash_named(digest)
         for entry in self._entries:
             label = str(Path(self.label) / entry.path)
             with SteadyFile(self._folder / entry.path, label, new_hash) as file:
@@ -294,7 +294,12 @@ class Folder(Part):
             raise InputError(f"{self.label} changed while it was read, at {changed!r}")
 
 
-def _hash_named(name: str) -> Callable[[], Any]:
+def hash_named(name: str) -> Callable[[], Any]:
+    """Return what makes a new hash object, ``sha256`` or ``blake3``.
+
+    Raises:
+        InputError: the package for it is missing.
+    """
     if name == "sha256":
         return hashlib.sha256
     try:

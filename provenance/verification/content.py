@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from provenance.errors import InputError
 from provenance.merkle import CompactRange
 from provenance.records import Artifact, Encoding, hash_record
+from provenance.records.files import SteadyFile, hash_named
 from provenance.records.sources import open_source
 
 __all__ = ["Content", "Measured"]
@@ -57,17 +56,13 @@ class Content:
         at which the file lies here. Yields nothing where `encoding` is not that of a folder.
 
         Raises:
-            InputError: there is no such file.
+            InputError: there is no such file, or it changes while it is read.
         """
         if encoding.name != "file" or not isinstance(self._data, (str, Path)):
             return
-        path = Path(self._data).absolute()
-        try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                digest = file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        path, digest = Path(self._data).absolute(), str(encoding.digest)
+        with SteadyFile(path, str(path), hash_named(digest)) as file:
+            value = file.finish()
         for first in range(len(path.parts) - 1, 0, -1):
             name = "/".join(path.parts[first:])
-            yield name, hash_record({"path": name, "sha256": digest, "size": size}, encoding)
+            yield name, hash_record({"path": name, digest: value, "size": file.count}, encoding)

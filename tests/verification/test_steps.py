@@ -7,6 +7,7 @@ that does not keep the rules; so each test fails if its one check is taken out.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -593,6 +594,18 @@ class TestOneFileOfAFolder:
 
     def test_missing(self, world: World, bundle: Bundle, tmp_path: Any) -> None:
         with pytest.raises(InputError, match=r"a\.txt cannot be read: No such file"):
+            world.verify(bundle, content=Content(tmp_path / "a.txt"))
+
+    def test_hashed_as_the_folder_was(
+        self, world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By BLAKE3, say, and not by SHA-256 under its name."""
+        (tmp_path / "a.txt").write_bytes(b"a")
+        encoding = replace(FILE, digest="blake3")
+        folder = described(world, Artifact(root=bytes(32), size=1, encoding=encoding))
+        bundle = replace(world.bundle(folder), record=RecordProof(index=0, path=()))
+        monkeypatch.setitem(sys.modules, "blake3", None)
+        with pytest.raises(InputError, match="pip install blake3"):
             world.verify(bundle, content=Content(tmp_path / "a.txt"))
 
     def test_by_hand(self, world: World, bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers, values
 from provenance.cli.output import artifact_json, artifact_line, emit, progress
 from provenance.errors import InputError
-from provenance.statements import Sensitivity
+from provenance.statements import Sensitivity, judge, measured
 
 __all__ = ["quality", "register", "supersede"]
 
@@ -120,9 +120,7 @@ def quality(
     metrics, criteria = values("--metric", metric), _criteria(criterion or [])
     with open_ledger(signing=True, signers=signer) as ledger:
         index = ledger.quality(ref, metrics=metrics, criteria=criteria)
-        passed = ledger.history(ref).events
-    predicate = next(event.statement.predicate for event in passed if event.index == index)
-    met = bool(getattr(predicate, "passed", False))
+    met = judge(measured(metrics), criteria)  # as it was signed
     emit(
         as_json,
         {"index": index, "passed": met},

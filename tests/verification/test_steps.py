@@ -103,6 +103,9 @@ def test_what_is_not_demanded_is_marked_so(world: World, rows: Registered) -> No
         "anchor",
     }
     assert set(marks.values()) == {Mark.HOLDS, Mark.NOT_DEMANDED}
+    assert report["witnesses"].finding == "the policy names none"
+    assert report["record"].finding == "nothing was given to compare"
+    assert report["anchor"].finding == "none"
 
 
 def test_a_report_knows_the_steps_that_ran() -> None:

@@ -1,5 +1,6 @@
 """`Ledger.anchor`: one history per contract, whatever runs at once or broke off before."""
 
+import fcntl
 import shutil
 
 import pytest
@@ -73,31 +74,41 @@ def test_an_unknown_chain_is_named_before_anything_is_sent(ledger):
     assert ledger.latest_checkpoint() is None
 
 
-ANCHORS = """
-import sys, provenance
-import provenance.anchoring.embedded
-with provenance.Ledger.open() as ledger:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for number in range(2):
-        ledger.register([{"own": sys.argv[1], "n": number}], name="own")
-        (anchor,) = ledger.anchor()
-        assert anchor.size >= number + 3
-        print(anchor.size)
+TWO_ANCHOR = """
+import os, provenance, provenance.ledger.ledger, provenance.anchoring.embedded
+for own in "ab":
+    if os.fork() == 0:
+        with provenance.Ledger.open() as ledger:
+            for number in range(4):
+                ledger.register([{"own": own, "n": number}], name="own")
+                (anchor,) = ledger.anchor()
+                assert anchor.size >= number + 3
+                os.write(1, f"{anchor.size}\\n".encode())
+        os._exit(0)
+for _ in range(2):
+    assert os.wait()[1] == 0
 """
 
 
-def test_two_processes_anchor_at_once(ledger, start):
-    processes = [start(ANCHORS, name) for name in ("a", "b")]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    said = [process.communicate("go\n") for process in processes]
-    assert not any(errors for _, errors in said), said
-    sizes = {int(size) for output, _ in said for size in output.split()}
+def test_two_processes_anchor_at_once(ledger, run):
+    sizes = {int(size) for size in run(TWO_ANCHOR).split()}
     assert sizes == {anchor.size for anchor in ledger.anchors()}
     assert head(ledger).size == max(sizes) == ledger.status().size
     for artifact in ledger.artifacts():
         assert verify(ledger.prove(artifact), policy=ledger.policy(), chains=ledger.chains)
+
+
+def test_the_checkpoint_is_taken_in_turn(ledger, monkeypatch):
+    """Else another process may anchor more meanwhile, and this one would send an older head."""
+    sign = ledger.checkpoint
+
+    def checkpoint():
+        with (ledger.folder.path / "anchor.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return sign()
+
+    monkeypatch.setattr(ledger, "checkpoint", checkpoint)
+    assert ledger.anchor()
 
 
 def test_a_crash_between_mined_and_written_down(ledger, monkeypatch):

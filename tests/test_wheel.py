@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -42,5 +43,5 @@ def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile
 def test_a_bare_install_is_asked_for_little(wheel: zipfile.ZipFile) -> None:
     metadata = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
     required = message_from_bytes(wheel.read(metadata)).get_all("Requires-Dist") or []
-    bare = {line.partition(">")[0] for line in required if "extra ==" not in line}
+    bare = {re.split("[<>=]", line)[0] for line in required if "extra ==" not in line}
     assert bare == {"cryptography", "rfc8785", "typer", "rich"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -56,15 +55,8 @@ def find(
     Raises:
         NotRegisteredError: none is meant, or several.
     """
-    for named in ledger.artifacts(name=ref, limit=1):
-        return named
-    if not re.fullmatch("[0-9a-fA-F]{8,64}", ref):
-        raise NotRegisteredError(
-            f"nothing is registered as {ref[:100]!r}: give a name, or 8 or more hex digits of a "
-            "digest"
-        )
     try:
-        return ledger.resolve(ref)
+        return ledger.resolve(ref, paths=False)
     except InputError as error:
         raise NotRegisteredError(str(error)) from error
 

@@ -6,12 +6,14 @@ registering nor verifying without an anchor needs them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from provenance.anchoring import ChainReader, RpcReader
+from provenance.anchoring import ChainPin, ChainReader, RpcReader
 from provenance.errors import ChainError, InputError
-from provenance.ledger.folder import ChainConfig, Folder
+from provenance.ledger.folder import ChainConfig, Config, Folder, write_file
 
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain
@@ -26,15 +28,17 @@ class Chains(Mapping[str, ChainReader]):
         self._folder = folder
         self._configured = configured
         self._open: dict[str, ChainReader] = {}
+        self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> ChainReader:
-        if name not in self._open:
-            chain = self._configured[name]
-            if chain.url is not None:
-                self._open[name] = RpcReader(chain.url)
-            else:
-                self._open[name] = _embedded(self._folder, chain, None)
-        return self._open[name]
+        with self._lock:
+            if name not in self._open:
+                chain = self._configured[name]
+                if chain.url is not None:
+                    self._open[name] = RpcReader(chain.url)
+                else:
+                    self._open[name] = _embedded(self._folder, chain, None)
+            return self._open[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._configured)
@@ -58,6 +62,37 @@ class Chains(Mapping[str, ChainReader]):
         from provenance.anchoring.rpc import RpcChain
 
         return RpcChain(chain.url, account)
+
+    def add(
+        self,
+        name: str,
+        url: str,
+        origin: str,
+        account: bytes,
+        *,
+        contract: str | None,
+        confirmations: int,
+    ) -> ChainPin:
+        """Reach the node at `url` from now on, with the contract there; return what to pin.
+
+        The contract is created unless one is named, and the ledger registered in it. Then the
+        chain is written into ``config.toml``. A crash before leaves a contract that nobody uses.
+
+        Raises:
+            ChainError: the node refuses, or another contract than this version's is there.
+        """
+        from provenance.anchoring.contract import check_code
+        from provenance.anchoring.rpc import RpcChain
+
+        chain = RpcChain(url, account)
+        if contract is None:
+            contract = chain.deploy()
+        check_code(chain, contract)
+        ledger_id = chain.register(contract, sha256(origin.encode()).digest())
+        configured = {**self._configured, name: ChainConfig(url=url)}
+        write_file(self._folder.config, Config(origin=origin, chains=configured).to_toml())
+        self._configured = configured
+        return chain.pin(contract, ledger_id, name=name, confirmations=confirmations)
 
     def close(self) -> None:
         """Close what was opened."""

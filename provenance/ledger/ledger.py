@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from provenance import forms
+from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
 from provenance.ledger import keys, outputs
 from provenance.ledger.anchors import AnchorRecord, anchor_to
@@ -387,6 +388,39 @@ class Ledger(LedgerView):
         key = self.keyring.log
         with self._database.writing() as session:
             return Log(session, self.origin).checkpoint(key)
+
+    def add_chain(
+        self, name: str, url: str, *, contract: str | None = None, confirmations: int = 12
+    ) -> ChainPin:
+        """Anchor also to the chain behind the node at `url`, and pin it in the own policy.
+
+        Args:
+            name: what the chain is called from now on.
+            url: of the node's JSON-RPC.
+            contract: the address of one that is there; a new one is created, if None.
+            confirmations: blocks, the anchor's included, that the own policy asks for.
+
+        Raises:
+            InputError: the policy pins a chain of this name.
+            ChainError: the node does not answer, or the ledger's account cannot pay.
+        """
+        with self.folder.alone("policy"):
+            policy = self.policy()
+            if name in {pin.name for pin in policy.chains}:
+                raise InputError(f"the policy pins a chain {name!r} already")
+            account = self.keyring.account
+            pin = self.chains.add(
+                name,
+                url,
+                self.origin,
+                account,
+                contract=contract,
+                confirmations=confirmations,
+            )
+            # A crash here leaves a chain that is configured and not pinned: add it again.
+            policy = replace(policy, chains=(*policy.chains, pin))
+            write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
+        return pin
 
     def anchor(self, *names: str) -> list[AnchorRecord]:
         """Sign a checkpoint and bring it to every chain.

@@ -31,8 +31,10 @@ SHORTEST_PREFIX = 8
 MAX_CANDIDATES = 5
 
 
-def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
+def resolve(session: Session, origin: str, ref: Ref, *, paths: bool = True) -> RegisteredArtifact:
     """Return the newest registration of the artifact that `ref` names.
+
+    Without `paths`, `ref` never names a file: for those who ask from elsewhere.
 
     Raises:
         InputError: nothing, or several artifacts, are meant; the message lists them.
@@ -49,7 +51,7 @@ def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
     digests: set[str] = set()
     if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_PREFIX},64}}", text):
         digests = catalog.digests_like(text.lower())
-    if not digests and os.path.exists(text):  # noqa: PTH110 - False, not an error, for any text
+    if paths and not digests and os.path.exists(text):  # noqa: PTH110 - False, not an error, for any text
         digests = _of_path(catalog, Path(text))
     if len(digests) > 1:
         listed = ", ".join(sorted(digests)[:MAX_CANDIDATES])
@@ -57,9 +59,10 @@ def resolve(session: Session, origin: str, ref: Ref) -> RegisteredArtifact:
     for digest in digests:
         index = catalog.registrations(digest=digest, limit=1)[0]
         return RegisteredArtifact.of(index, read_statement(log, index))
+    or_path = ", or the path of something registered" if paths else ""
     raise InputError(
-        f"nothing is registered as {text!r}: give a name, {SHORTEST_PREFIX} or more digits of a "
-        "digest, or the path of something registered"
+        f"nothing is registered as {text[:100]!r}: give a name, or {SHORTEST_PREFIX} or more hex "
+        f"digits of a digest{or_path}"
     )
 
 

@@ -17,6 +17,7 @@ from provenance.ledger.keys import KeyInfo
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.status import LogLine, Status
 from provenance.lineage import Event, History, trace
+from provenance.log import Entry
 from provenance.log.log import Log
 from provenance.log.store import Database
 from provenance.log.tiles import TilePath
@@ -67,14 +68,14 @@ class LedgerView:
     ) -> None:
         self.close()
 
-    def resolve(self, ref: Ref) -> RegisteredArtifact:
-        """Return the newest registration of what `ref` names.
+    def resolve(self, ref: Ref, *, paths: bool = True) -> RegisteredArtifact:
+        """Return the newest registration of what `ref` names; without `paths`, never a file.
 
         Raises:
             InputError: nothing, or several artifacts, are meant.
         """
         with self._database.reading() as session:
-            return resolve(session, self.origin, ref)
+            return resolve(session, self.origin, ref, paths=paths)
 
     def artifacts(
         self,
@@ -111,10 +112,9 @@ class LedgerView:
         """
         with self._database.reading() as session:
             log = Log(session, self.origin)
-            for index in range(size):
-                entry = log.entry(index)
-                stands = entry.kind in (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
-                yield entry.to_bytes(), log.envelope(index) if stands else None
+            for index, leaf in enumerate(log.leaves(size)):
+                stands = Entry.parse(leaf).kind in (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
+                yield leaf, log.envelope(index) if stands else None
 
     def tile(self, path: str) -> bytes:
         """Return the bytes of a tile of the latest checkpoint's tree (C2SP tlog-tiles).

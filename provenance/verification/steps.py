@@ -46,6 +46,10 @@ Finding = tuple[Mark, str]
 _KIND_NAMES = {number: kind for kind, number in KIND_NUMBERS.items()}
 
 
+SCAN_BLOCK = 1 << 20
+"""Bytes of leaf hashes that are folded into a tree at once."""
+
+
 class StepError(ProvenanceError):
     """A step found something that does not hold."""
 
@@ -372,14 +376,18 @@ class Case:
 
     def _scan(self, every_entry: EveryEntry) -> Iterable[tuple[int, Entry, bytes]]:
         """Yield every key and supersede entry, having hashed the whole log."""
-        tree, found = CompactRange(), []
-        for data, envelope in every_entry(self.checkpoint.size):
+        tree, block, found = CompactRange(), bytearray(), []
+        for index, (data, envelope) in enumerate(every_entry(self.checkpoint.size)):
             entry = Entry.parse(data)
             if _KIND_NAMES[entry.kind] in ("key", "supersede"):
                 if envelope is None or sha256(envelope).digest() != entry.envelope_hash:
-                    raise StepError(f"the envelope of entry {tree.end} is missing")
-                found.append((tree.end, entry, envelope))
-            tree.append(entry.leaf_hash)
+                    raise StepError(f"the envelope of entry {index} is missing")
+                found.append((index, entry, envelope))
+            block += entry.leaf_hash
+            if len(block) >= SCAN_BLOCK:
+                tree.extend(bytes(block))
+                block.clear()
+        tree.extend(bytes(block))
         if (tree.end, tree.root()) != (self.checkpoint.size, self.checkpoint.root):
             raise StepError("the entries at hand are not those of the checkpoint")
         return found

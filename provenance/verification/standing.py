@@ -154,6 +154,10 @@ class Standing:
             key = PublicKey.from_pem(predicate.public_key or "")
         except InputError as error:
             raise StandingError(f"entry {index} adds what cannot be used: {error}") from error
+        if key.keyid != predicate.subject_keyid:
+            # A P-256 point can be written compressed, too: the same key under another keyid would
+            # pass for one that the log does not know.
+            raise StandingError(f"entry {index} adds a key that is not in its one form")
         history = self._keys.setdefault(key.keyid, _KeyHistory(key))
         history.changes.append((index, kinds))
 

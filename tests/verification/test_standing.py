@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+import textwrap
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from itertools import permutations, product
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from world import (
     ADMIN,
     ALICE,
@@ -25,7 +30,8 @@ from world import (
 )
 
 from provenance.errors import UndecidedError, VerificationError
-from provenance.signing import Envelope, PrivateKey, Signature
+from provenance.signing import Envelope, PrivateKey, PublicKey, Signature
+from provenance.statements import Key, Statement, key_subject
 from provenance.verification import Demand, Mark, Verified
 
 SINCE = "2027-01-01T00:00:00Z"
@@ -218,6 +224,36 @@ def test_no_rotation_brings_back_a_key() -> None:
     rows = world.register()
     world.rotate(ALICE, BOB)
     refused(world, rows, "rotates to a key that the log knows already")
+
+
+def compressed(private: PrivateKey) -> tuple[str, str]:
+    """The PEM of a P-256 key whose point is written compressed, and the SHA-256 of its DER."""
+    *_, x, y = struct.unpack("27s32s32s", private.public.spki)
+    head = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+    der = head + bytes([2 + y[-1] % 2]) + x
+    body = "\n".join(textwrap.wrap(b64encode(der).decode(), 64))
+    pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    return pem, sha256(der).hexdigest()
+
+
+@pytest.mark.parametrize("act", ["add", "rotate"])
+def test_no_key_comes_back_in_another_form(act: str) -> None:
+    """Else a rotation undoes the revocation of a P-256 key, which has two forms in DER."""
+    old = PrivateKey(derive_private_key(7, SECP256R1()))
+    pem, keyid = compressed(old)
+    assert PublicKey.from_pem(pem) == old.public
+    assert keyid != old.public.keyid
+    world = World()
+    world.add(old)
+    world.revoke(old)
+    fields = {"replaces": BOB.public.keyid} if act == "rotate" else {}
+    predicate = Key(**world.stamp(), action=act, public_key=pem, **fields)  # type: ignore[arg-type]
+    said = Statement(subjects=(key_subject("old", keyid),), predicate=predicate)
+    world.submit(said, BOB if act == "rotate" else ADMIN)
+    rows = world.register([{"n": 1}], old)
+    for scan in (False, True):
+        with fails("standing", "not in its one form"):
+            world.verify(world.bundle(rows), policy=world.policy(signers=[signer(old)]), scan=scan)
 
 
 def test_a_thief_who_rotates_gains_nothing() -> None:

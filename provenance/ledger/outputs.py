@@ -21,7 +21,7 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -32,9 +32,10 @@ from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.folder import Folder, sync_folder
-from provenance.merkle import HASH_SIZE
-from provenance.records import ARTIFACT_DIGEST, JSON, hash_record
+from provenance.merkle import EMPTY_ROOT, HASH_SIZE
+from provenance.records import ARTIFACT_DIGEST, JSON, Artifact, hash_record
 from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
+from provenance.statements.statement import MAX_STATEMENT
 
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
@@ -42,9 +43,13 @@ if TYPE_CHECKING:
 __all__ = ["OutputBatches", "pending", "recover"]
 
 SUFFIX = ".spool"
-MAX_HEADER = 1 << 20
+MAX_HEADER = MAX_STATEMENT  # which says all that a header does, and more
 _CHECK = 8
 _FRAME = HASH_SIZE + _CHECK
+_BLOCK = 1 << 15
+"""Frames that are read at a time. The system reads 2 GiB at most, and says nothing of the rest."""
+
+_NOTHING = Artifact(root=EMPTY_ROOT, size=0, encoding=JSON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,19 @@ class _Header:
     sensitivity: Sensitivity
     metadata: dict[str, forms.Json] = field(default_factory=dict)
     model: ArtifactRef | None = None
+
+    def statement(self, artifact: Artifact) -> Statement:
+        """Return what is signed of the batch."""
+        subject = Subject(name=self.name, digest={ARTIFACT_DIGEST: artifact.digest_hex})
+        predicate = Outputs(
+            nonce=self.nonce,
+            issued=self.issued,
+            artifact=artifact,
+            sensitivity=self.sensitivity,
+            metadata=self.metadata,
+            model=self.model,
+        )
+        return Statement(subjects=(subject,), predicate=predicate)
 
 
 class OutputBatches:
@@ -92,6 +110,7 @@ class OutputBatches:
         self._spool: _Spool | None = None
         self._timer: threading.Timer | None = None
         self.artifacts: list[RegisteredArtifact] = []
+        self._header()  # what cannot be signed is refused now, and not once it was acknowledged
 
     def __enter__(self) -> Self:
         return self
@@ -144,13 +163,15 @@ class OutputBatches:
             self.flush()
 
     def _header(self) -> _Header:
-        return _Header(
+        header = _Header(
             **self._ledger.journal.stamp(),
             name=self._name,
             model=self._model,
             sensitivity=self._sensitivity,
             metadata=self._metadata,
         )
+        header.statement(_NOTHING).to_bytes()
+        return header
 
 
 def recover(ledger: Ledger) -> list[RegisteredArtifact]:
@@ -184,18 +205,7 @@ def pending(folder: Path) -> int:
 
 
 def _register(ledger: Ledger, spool: _Spool) -> RegisteredArtifact:
-    header = spool.header
-    artifact = ledger.keep_tree(iter([spool.leaf_hashes()]), JSON)
-    subject = Subject(name=header.name, digest={ARTIFACT_DIGEST: artifact.digest_hex})
-    predicate = Outputs(
-        nonce=header.nonce,
-        issued=header.issued,
-        artifact=artifact,
-        sensitivity=header.sensitivity,
-        metadata=header.metadata,
-        model=header.model,
-    )
-    statement = Statement(subjects=(subject,), predicate=predicate)
+    statement = spool.header.statement(ledger.keep_tree(spool.leaf_hash_blocks(), JSON))
     index = ledger.journal.submit(statement)
     spool.remove()  # a crash before this line leaves the file, and `recover` finds the same entry
     return RegisteredArtifact.of(index, statement)
@@ -278,10 +288,21 @@ class _Spool:
             raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
         self.count += 1
 
-    def leaf_hashes(self) -> bytes:
-        """Return the leaf hashes of all acknowledged records, 32·n bytes."""
-        frames = os.pread(self._file.fileno(), self.count * _FRAME, self._start)
-        return b"".join(frames[at : at + HASH_SIZE] for at in range(0, len(frames), _FRAME))
+    def leaf_hash_blocks(self) -> Iterator[bytes]:
+        """Yield the leaf hashes of all acknowledged records, 32·n bytes at a time.
+
+        Raises:
+            LedgerError: the file was cut, or cannot be read.
+        """
+        for first in range(0, self.count, _BLOCK):
+            length = min(_BLOCK, self.count - first) * _FRAME
+            try:
+                frames = os.pread(self._file.fileno(), length, self._start + first * _FRAME)
+            except OSError as error:
+                raise LedgerError(f"cannot read {self._path}: {error.strerror}") from error
+            if len(frames) != length:
+                raise LedgerError(f"the spool file {self._path} was cut while it was in use")
+            yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, _FRAME))
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)

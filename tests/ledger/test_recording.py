@@ -1,5 +1,6 @@
 """`Ledger.outputs`: what `record` acknowledged is registered, whatever happens then."""
 
+import os
 import threading
 import time
 
@@ -97,10 +98,47 @@ def test_what_is_no_record_is_refused_and_the_rest_goes_on(ledger, row):
     assert leaves(ledger, out.artifacts) == hashes(ROWS[:2])
 
 
-@pytest.mark.parametrize("given", [{"flush_count": 0}, {"flush_seconds": 0}, {"model": "nobody"}])
-def test_impossible_batches(ledger, given):
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"flush_count": 0},
+        {"flush_seconds": 0},
+        {"model": "nobody"},
+        {"name": "two\nlines"},
+        {"sensitivity": "secret"},
+        {"metadata": {"note": "x" * 5_000_000}},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_what_cannot_be_signed_is_refused_before_anything_is_recorded(ledger, given):
     with pytest.raises(InputError):
-        ledger.outputs(name="answers", **given)
+        ledger.outputs(**{"name": "answers", **given})
+    ledger.anchor()
+
+
+def test_a_batch_larger_than_the_system_reads_at_once(ledger, monkeypatch):
+    """Linux reads 2 GiB at most; here it is 100 bytes."""
+    read = outputs.os.pread
+    monkeypatch.setattr(outputs.os, "pread", lambda file, n, at: read(file, min(n, 100), at))
+    monkeypatch.setattr(outputs, "_BLOCK", 2, raising=False)
+    with ledger.outputs(name="answers") as out:
+        for row in ROWS:
+            out.record(row)
+    assert leaves(ledger, out.artifacts) == hashes(ROWS)
+
+
+def test_a_spool_file_that_was_cut_is_registered_neither_in_part_nor_removed(ledger):
+    out = ledger.outputs(name="answers")
+    for row in ROWS:
+        out.record(row)
+    (path,) = spool(ledger)
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) - 100)
+    with pytest.raises(LedgerError, match="was cut"):
+        out.flush()
+    assert out.artifacts == []
+    path.write_bytes(whole)
+    assert leaves(ledger, outputs.recover(ledger)) == hashes(ROWS)
 
 
 # --- what a crash leaves ----------------------------------------------------------------------
@@ -169,6 +207,15 @@ def test_killed_before_the_first_record(ledger, crashed):
 
 def flip(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_a_long_description_outlives_its_process(ledger, start):
+    described = DIES.replace('{"run": 1}', '{"run": "x" * 2_000_000}')
+    process = start(described)
+    assert process.stdout.readline() == "recorded\n"
+    process.kill()
+    process.wait()
+    assert leaves(ledger, outputs.recover(ledger)) == hashes(ROWS)
 
 
 @pytest.mark.parametrize("part", ["header", "record"])

@@ -123,9 +123,11 @@ def _verdict(verified: Verified) -> list[str]:
     elif verified.report["record"].mark.name == "NOT_DEMANDED":
         what = f"the statement about {what}; no data was compared with it"
     lines = [f"verified: {what}"]
-    if verified.anchors:
-        lines.append(f"  signed and logged not later than {moment(verified.anchors[0].time)}")
-        if all(anchored.pin.embedded for anchored in verified.anchors):
+    shared = [anchored for anchored in verified.anchors if not anchored.pin.embedded]
+    if verified.anchors:  # an embedded chain dates only where no other does: it is no witness
+        dating = (shared or verified.anchors)[0]
+        lines.append(f"  signed and logged not later than {moment(dating.time)}")
+        if not shared:
             lines.append(f"  {EMBEDDED}")
     return lines
 

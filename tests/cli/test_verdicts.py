@@ -4,9 +4,13 @@
 """
 
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROWS
+
+from provenance.cli.verify import _verdict
 
 STEPS = [
     "bundle",
@@ -50,6 +54,26 @@ def test_the_verdict_as_json(reading):
     (anchor,) = found["anchors"]
     assert (anchor["embedded"], anchor["size"], anchor["confirmations"]) == (True, 5, 1)
     assert found["policy"] == reading.json("policy", "show")["fingerprint"]
+
+
+def test_an_embedded_chain_dates_only_where_no_other_does():
+    def anchored(day, *, embedded):
+        pin = SimpleNamespace(embedded=embedded)
+        return SimpleNamespace(pin=pin, time=datetime(2026, 1, day, tzinfo=UTC))
+
+    def verdict(*anchors):
+        subject = SimpleNamespace(name="rows")
+        statement = SimpleNamespace(kind="dataset", subjects=[subject])
+        verified = SimpleNamespace(statement=statement, record_index=0, anchors=anchors)
+        return _verdict(verified)[1:]
+
+    alone, shared = anchored(1, embedded=True), anchored(2, embedded=False)
+    assert verdict(alone, shared) == ["  signed and logged not later than 2026-01-02T00:00:00Z"]
+    assert verdict(alone) == [
+        "  signed and logged not later than 2026-01-01T00:00:00Z",
+        "  embedded chain: worth as much as this machine",
+    ]
+    assert verdict() == []
 
 
 def test_a_bundle_alone_says_that_nothing_was_compared(reading):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Request
 
 from api.errors import NotRegisteredError
-from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.anchoring import RpcReader
+from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.ledger import Ledger
 from provenance.verification import Policy
 
-__all__ = ["Found", "OwnPolicy", "Served", "hidden", "own_policy"]
+__all__ = ["Found", "OwnPolicy", "Served", "hidden", "own_policy", "servers_fault"]
 
 
 def served_ledger(request: Request) -> Ledger:
@@ -24,16 +28,27 @@ def served_ledger(request: Request) -> Ledger:
 Served = Annotated[Ledger, Depends(served_ledger)]
 
 
+@contextmanager
+def servers_fault() -> Iterator[None]:
+    """Turn what is wrong with the ledger's own files into an error that is not the caller's.
+
+    Raises:
+        LedgerError: what the server was given cannot be used; the caller is told no path.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        raise LedgerError(f"what the ledger itself holds cannot be used: {error}") from error
+
+
 def own_policy(ledger: Served) -> Policy:
     """Return the policy of the ledger itself, as it stands now.
 
     Raises:
         LedgerError: it was edited into something else, which is not the caller's mistake.
     """
-    try:
+    with servers_fault():
         return ledger.policy()
-    except (MalformedError, OSError) as error:
-        raise LedgerError(f"the policy cannot be used: {error}") from error
 
 
 OwnPolicy = Annotated[Policy, Depends(own_policy)]
@@ -65,7 +80,11 @@ Found = Annotated[RegisteredArtifact, Depends(find)]
 
 
 def hidden(text: str, ledger: Ledger) -> str:
-    """Return `text` without the place of the ledger on this machine."""
+    """Return `text` without the place of the ledger on this machine, and the hosts of its nodes."""
+    for name, chain in ledger.config.chains.items():
+        with suppress(InputError):  # no URL: nobody was asked there
+            text = text.replace(RpcReader(chain.url or "").name, f"the node of chain {name!r}")
+            text = text.replace(repr(urlsplit(chain.url or "").hostname), "its host")
     path = ledger.folder.path
     for place in sorted({str(path), str(path.absolute()), str(path.resolve())}, key=len)[::-1]:
         text = text.replace(place, path.name)

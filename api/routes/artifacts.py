@@ -17,7 +17,7 @@ from api.answers import (
     State,
     artifact_fields,
 )
-from api.deps import Found, Served
+from api.deps import Found, Served, servers_fault
 from api.errors import NotRegisteredError, responses
 from provenance.errors import MalformedError
 from provenance.forms import MAX_INTEGER
@@ -73,7 +73,8 @@ class States:
     def __init__(self, ledger: Ledger) -> None:
         note = ledger.latest_checkpoint()
         self._checkpointed = Checkpoint.parse(note.partition("\n\n")[0] + "\n").size if note else 0
-        self._anchored = max((anchor.size for anchor in ledger.anchors()), default=0)
+        with servers_fault():
+            self._anchored = max((anchor.size for anchor in ledger.anchors()), default=0)
 
     def of(self, index: int) -> State:
         """Return the state of one entry."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from api.answers import Anchors, Health, anchor_answer
-from api.deps import OwnPolicy, Served
+from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
 from provenance.errors import InputError
 
@@ -79,7 +79,9 @@ def show_tile(
 def list_anchors(ledger: Served, policy: OwnPolicy) -> Anchors:
     """List every anchor of this log, the smallest tree first."""
     pins = {pin.name: pin for pin in policy.chains}
-    return Anchors(anchors=[anchor_answer(a, pins[a.chain]) for a in ledger.anchors()])
+    with servers_fault():
+        anchors = [anchor for anchor in ledger.anchors() if anchor.chain in pins]
+    return Anchors(anchors=[anchor_answer(anchor, pins[anchor.chain]) for anchor in anchors])
 
 
 @router.get("/healthz", responses=responses())

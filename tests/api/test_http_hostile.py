@@ -246,13 +246,48 @@ def test_a_failure_of_the_ledger_is_told_without_its_place(
             assert str(tree) in caplog.text, "the server's own log says what is wrong"
             assert str(tmp_path) not in answer.text
 
-            own.folder.policy.write_text("{}")
-            for answer in (
-                http.get("/v1/anchors"),
-                post(http, "/v1/artifacts/one/proofs", '{"index":0}'),
-                post(http, "/v1/verify", '{"bundle":{}}'),
-            ):
-                problem(answer, 503, "ledger-unavailable")
+            for break_it in (lambda: own.folder.policy.write_text("{}"), own.folder.policy.unlink):
+                break_it()
+                for answer in (
+                    http.get("/v1/anchors"),
+                    http.get("/v1/artifacts"),
+                    http.get("/v1/artifacts/one"),
+                    post(http, "/v1/artifacts/one/proofs", '{"index":0}'),
+                    post(http, "/v1/verify", '{"bundle":{}}'),
+                ):
+                    problem(answer, 503, "ledger-unavailable")
+                    assert str(tmp_path) not in answer.text
+
+
+def test_a_key_that_the_server_cannot_open_is_told_without_its_place(tmp_path: Path) -> None:
+    with Ledger.init(tmp_path, origin="acme.example/locked", passphrase="horse") as own:
+        own.register([{"a": 1}], name="one")
+    with (
+        Ledger.open(tmp_path) as own,
+        serving(own) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        answer = post(http, "/v1/artifacts/one/proofs", '{"index":0}')
+        problem(answer, 503, "ledger-unavailable")
+        assert str(tmp_path) not in answer.text
+
+
+def test_the_host_of_a_node_is_not_told(tmp_path: Path) -> None:
+    with Ledger.init(tmp_path, origin="acme.example/node") as own:
+        own.register([{"a": 1}], name="one")
+        own.anchor()
+        bundle = own.prove("one").to_bytes().decode()
+    config = tmp_path / ".provenance/config.toml"
+    config.write_text(config.read_text().replace('path = "chain.db"', 'url = "http://127.0.0.3:9"'))
+    with (
+        Ledger.open(tmp_path) as own,
+        serving(own) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        answer = post(http, "/v1/verify", f'{{"bundle":{bundle}}}')
+        assert answer.json()["verified"] is None
+        assert "the node of chain 'embedded' does not answer" in answer.text
+        assert "127.0.0.3" not in answer.text
 
 
 def test_an_exception_that_nobody_foresaw_is_a_problem_too(

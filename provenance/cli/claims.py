@@ -66,6 +66,8 @@ def register(
     """Hash files and folders, sign what they are, and log that."""
     if name is not None and len(paths) > 1 and not together:
         raise InputError("one --name for several artifacts: register each by itself, or --together")
+    if name is None and together:
+        raise InputError("--together makes one artifact of several tables: give it a --name")
     if name is None:
         for path in paths:
             _check_text(path)
@@ -92,11 +94,10 @@ def register(
                     progress=bar,
                 )
             artifacts.append(artifact)
-    emit(
-        as_json,
-        {"artifacts": [artifact_json(artifact) for artifact in artifacts]},
-        map(artifact_line, artifacts),
-    )
+            if not as_json:  # told at once: the next path may be an error, and this one is logged
+                emit(False, None, [artifact_line(artifact)])
+    if as_json:
+        emit(True, {"artifacts": [artifact_json(artifact) for artifact in artifacts]}, [])
 
 
 def _check_text(path: Path) -> None:

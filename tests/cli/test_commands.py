@@ -58,6 +58,18 @@ def test_tables_are_joined_in_the_order_given(provenance):
     assert artifact["root"] == sha256(b"\1" + b"".join(leaves)).hexdigest()
 
 
+def test_tables_that_are_joined_need_a_name(provenance):
+    error = provenance.json("register", "rows.jsonl", "--together", status=2)["error"]
+    assert "--name" in error["message"]
+
+
+def test_what_is_registered_before_an_error_is_told(provenance):
+    text, told = provenance("register", "row7.json", "missing", status=2)
+    assert "row7.json, 1 record (chunk), entry 5" in text
+    assert "no file missing" in told
+    assert provenance.json("status")["size"] == 6
+
+
 def test_a_folder_leaves_out_what_it_is_told_to(provenance):
     (artifact,) = provenance.json("register", "model", "--ignore", "*.json")["artifacts"]
     assert artifact["size"] == 1

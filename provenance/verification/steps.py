@@ -317,7 +317,9 @@ class Case:
             reader = self.chains.get(pin.name)
             if reader is None:
                 self.unreachable.append(pin.name)
-                return f"no way to reach chain {pin.name!r} is configured"
+                if pin.embedded:
+                    return f"no way to reach chain {pin.name!r}: it is a file beside its ledger"
+                return f"no way to reach chain {pin.name!r} is configured: name a node of it"
             facts = check_anchor(anchor, pin, reader)
         except ChainError as error:
             self.unreachable.append(pin.name)

@@ -113,6 +113,17 @@ def test_a_chain_that_is_not_configured(world: World, rows: Registered) -> None:
         world.verify(world.bundle(rows), policy=policy, chains={})
 
 
+def test_why_a_chain_is_not_reached_depends_on_what_it_is(world: World, rows: Registered) -> None:
+    def finding(**changes: Any) -> str:
+        policy = world.policy(chains=(replace(world.chain.pin, **changes),))
+        report = world.verify(world.bundle(rows), policy=policy, chains={}).report
+        return report["anchor"].finding
+
+    assert finding() == "no way to reach chain 'main' is configured: name a node of it"
+    at_home = "no way to reach chain 'main': it is a file beside its ledger"
+    assert finding(embedded=True) == at_home
+
+
 def test_a_wrong_answer_of_one_chain_fails_though_another_holds(
     world: World, rows: Registered
 ) -> None:

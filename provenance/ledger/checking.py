@@ -51,7 +51,8 @@ def verify(
     Raises:
         VerificationError: it does not hold; ``.step`` and ``.report`` say where.
         UndecidedError: a chain is out of reach, or no policy was found.
-        InputError: something given cannot be read.
+        InputError: something given cannot be read, or `chains` names one that the policy does not
+            pin.
     """
     content = read_bundle(bundle)
     readers: dict[str, ChainReader] = {
@@ -65,6 +66,8 @@ def verify(
             policy, configured, every_entry = _found(content, stack)
         elif not isinstance(policy, Policy):
             policy = read_policy(policy)
+        if policy is not None:
+            trust.check_pinned(policy, readers)
         verifier = Verifier(
             policy, chains=ChainMap(readers, cast(Any, configured)), every_entry=every_entry
         )

@@ -11,7 +11,7 @@ nobody trusts while its fingerprint comes over one that somebody does.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ from provenance.errors import InputError, LedgerError
 from provenance.ledger.folder import write_file
 from provenance.verification import Policy
 
-__all__ = ["Trusted", "add", "find", "listed", "remove"]
+__all__ = ["Trusted", "add", "check_pinned", "find", "listed", "remove"]
 
 MAX_FILE = 2 << 20
 
@@ -46,10 +46,7 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
             f"the policy has the fingerprint {policy.fingerprint}, not {fingerprint}: "
             "somebody changed it, or it is another one"
         )
-    pinned = {pin.name for pin in policy.chains}
-    for name in chains or {}:
-        if name not in pinned:
-            raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pinned)}")
+    check_pinned(policy, chains or {})
     path = _path(policy.origin)
     text = forms.dump(Trusted(policy=policy, chains=dict(chains or {}))).decode()
     try:
@@ -58,6 +55,19 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
         raise LedgerError(f"cannot make {path.parent}: {error.strerror}") from error
     write_file(path, text)
     return path
+
+
+def check_pinned(policy: Policy, names: Iterable[str]) -> None:
+    """Check that the policy pins a chain of each name.
+
+    Raises:
+        InputError: it does not; the message lists those that it pins.
+    """
+    pinned = [pin.name for pin in policy.chains]
+    for name in names:
+        if name not in pinned:
+            known = ", ".join(pinned) or "none"
+            raise InputError(f"the policy pins no chain {name!r}; it pins {known}")
 
 
 def find(origin: str) -> Trusted | None:

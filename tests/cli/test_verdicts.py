@@ -168,6 +168,12 @@ def test_a_chain_out_of_reach_leaves_it_undecided(made, elsewhere):
     assert "127.0.0.1" in refused["steps"][STEPS.index("anchor")]["finding"]
 
 
+def test_a_node_for_a_chain_that_the_policy_does_not_pin_is_a_mistake(reading):
+    given = ("verify", "row7.json", "--rpc", "embeded=http://127.0.0.1:9/")
+    message = reading.json(*given, status=2)["error"]["message"]
+    assert message == "the policy pins no chain 'embeded'; it pins embedded"
+
+
 def test_a_failing_link_wins_over_an_undecided_one(made, elsewhere):
     given = (
         "verify",

@@ -108,6 +108,11 @@ def test_entries_and_envelopes(log: Log) -> None:
             log.entry(index)
 
 
+def test_the_leaves_of_a_size(log: Log) -> None:
+    for size in (0, 1, 256, SIZE):
+        assert list(log.leaves(size)) == leaves()[:size]
+
+
 def test_inclusion_proofs(log: Log) -> None:
     for size in (1, 2, 255, 256, 257, 512, SIZE):
         for index in {0, 1, size // 2, 255, 256, size - 1} & set(range(size)):

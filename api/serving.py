@@ -39,7 +39,11 @@ def serve(
         InputError: the address cannot be listened at.
     """
     app = create_app(ledger)
-    with _listen(host, port) as listener, _signals_end_only_us():
+    with (
+        _listen(host, port) as listener,
+        contextlib.suppress(KeyboardInterrupt),
+        _terminated_as_interrupted(),
+    ):
         shown = f"[{host}]" if ":" in host else host
         listening(f"http://{shown}:{listener.getsockname()[1]}")
         config = uvicorn.Config(
@@ -49,8 +53,7 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -66,12 +69,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _signals_end_only_us() -> Iterator[None]:
-    """uvicorn raises SIGTERM again after it has shut down; let that not end the process."""
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Take SIGTERM as Ctrl-C: before uvicorn handles it, and as it raises it again at its end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

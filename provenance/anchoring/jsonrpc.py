@@ -170,7 +170,9 @@ class RpcReader:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 reason = getattr(error, "reason", None) or error
                 said = ascii(str(reason))[1:-1][:200]
-                answers.put(ChainUnreachableError(f"{self._name} does not answer: {said}"))
+                unreachable = ChainUnreachableError(f"{self._name} does not answer: {said}")
+                slow = isinstance(reason, TimeoutError)
+                answers.put(self._too_slow() if slow else unreachable)
 
         threading.Thread(target=exchange, daemon=True).start()
         try:

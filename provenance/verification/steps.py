@@ -238,23 +238,28 @@ class Case:
         proof = self.bundle.record
         if proof is None:
             raise StepError("the bundle proves no record: make one with `provenance prove`")
-        check_inclusion(
-            leaf_hash=leaf_hash,
-            index=proof.index,
-            size=self.artifact.size,
-            path=proof.path,
-            root=self.artifact.root,
-        )
+        try:
+            check_inclusion(
+                leaf_hash=leaf_hash,
+                index=proof.index,
+                size=self.artifact.size,
+                path=proof.path,
+                root=self.artifact.root,
+            )
+        except ProofError as error:
+            raise StepError(
+                f"{what} is not number {proof.index} of {self.artifact.size}: {error}"
+            ) from error
         self.record_index = proof.index
         return Mark.HOLDS, f"{what} is number {proof.index} of {self.artifact.size}"
 
     def _check_file_of_folder(self, content: Content) -> Finding:
         """The signed name of a file is some end of the path at which it lies here."""
-        failure: ProofError | None = None
+        failure: StepError | None = None
         for name, leaf_hash in content.file_leaves(self.artifact.encoding):
             try:
                 return self._check_record(leaf_hash, f"the file {name!r}")
-            except ProofError as error:
+            except StepError as error:
                 failure = error
         raise failure or StepError("the bundle proves a record: give it with --record")
 

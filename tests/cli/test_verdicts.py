@@ -119,7 +119,9 @@ def test_a_record_is_verified_as_a_person_types_it(reading):
     text, _ = reading("verify", "row7.json", "--record", row)
     assert "verified: record 7 of dataset 'rows'" in text
     other = json.dumps(ROWS[8])
-    assert reading.json("verify", "row7.json", "--record", other, status=1)["step"] == "record"
+    found = reading.json("verify", "row7.json", "--record", other, status=1)
+    assert found["step"] == "record"
+    assert found["steps"][-1]["finding"].startswith("the record is not number 7 of 20: ")
     # Standard input holds it too, and for a bundle of the whole artifact there is no record proof.
     reading("verify", "row7.json", "--record", "-", stdin=row)
     given = ("verify", "rows.jsonl.provenance.json", "--record", row)

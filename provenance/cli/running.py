@@ -12,7 +12,7 @@ import typer
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers, values
 from provenance.cli.output import artifact_json, artifact_line, emit, progress, tell
-from provenance.errors import InputError
+from provenance.errors import InputError, ProvenanceError
 from provenance.statements import Code
 
 __all__ = ["step"]
@@ -65,6 +65,10 @@ def step(
                         run.output(path, progress=bar)
         except CommandFailedError:
             tell(f"step {name} failed with exit status {status}, recorded as entry {run.index}")
+        except ProvenanceError:
+            if run.index is not None:  # an output that is not there, say; the error says which
+                tell(f"step {name} failed, recorded as entry {run.index}")
+            raise
     outcome = "failed" if status else "succeeded"
     emit(
         as_json,

@@ -63,6 +63,7 @@ def test_a_signal_is_passed_on_as_a_shell_does(provenance):
 def test_a_missing_output_fails_the_step(provenance):
     _, told = provenance("step", "lazy", "--output", "nothing.jsonl", "--", "true", status=2)
     assert "there is no file nothing.jsonl" in told
+    assert "step lazy failed, recorded as entry 5\n" in told
     entry = provenance.json("log", "--limit", "1")["entries"][0]
     assert (entry["kind"], entry["subjects"]) == ("step", ["lazy"])
 

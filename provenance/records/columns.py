@@ -126,7 +126,7 @@ def batch_leaves(batch: pa.RecordBatch, label: str, *, first_row: int) -> Iterat
     for part in sliced(batch):
         try:
             leaves = _leaves(part)
-        except (InputError, pa.ArrowException, UnicodeDecodeError):
+        except (InputError, pa.ArrowException, UnicodeDecodeError, ArithmeticError):
             _blame(part, label, first_row)
             raise
         yield from leaves
@@ -166,6 +166,8 @@ def _blame(batch: pa.RecordBatch, label: str, first_row: int) -> None:
                 _texts(batch.column(i).slice(row, 1))
             except UnicodeDecodeError:
                 reason = "not UTF-8"
+            except ArithmeticError:
+                reason = "a decimal of a scale that none has"
             except (InputError, pa.ArrowException) as error:
                 reason = str(error)
             else:

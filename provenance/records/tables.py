@@ -104,9 +104,43 @@ class ArrowFile(_TableFile):
         self.schema = check_schema(reader.schema, self.label)
         count = 0
         for batch in batches:
+            _check_layout(batch)
             yield from batch_leaves(batch, self.label, first_row=count + 1)
             count += batch.num_rows
             self.done = self.done + size if size else file.tell()
+
+
+def _check_layout(batch: pa.RecordBatch) -> None:
+    """Check that nothing in a batch leads out of it.
+
+    Arrow believes a file: an offset beyond the end would read what memory holds there, or crash.
+    A mere value that means nothing, a time of day of 25:00, is left to be named with its row.
+
+    Raises:
+        pa.ArrowInvalid: something does.
+    """
+    for column in batch.columns:
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid:
+            plain = _plain_type(column.type)
+            if plain is None:
+                raise
+            column.view(plain).validate(full=True)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType | None:
+    """Return a type of the same layout in which every value means something; None if none has."""
+    types = pa.types
+    if types.is_string(kind):
+        return pa.binary()
+    if types.is_large_string(kind):
+        return pa.large_binary()
+    if types.is_date64(kind) or types.is_time64(kind):
+        return pa.int64()
+    if types.is_time32(kind):
+        return pa.int32()
+    return pa.binary(kind.byte_width) if types.is_decimal(kind) else None
 
 
 class Batches(Part):
@@ -189,11 +223,11 @@ def _check_cell(cell: pa.Scalar, kind: pa.DataType, where: str) -> None:
 
 
 def _type_named(text: str, column: str) -> pa.DataType:
-    if match := re.fullmatch(r"decimal128\((\d{1,2}), ?(\d{1,2})\)", text):
-        return pa.decimal128(int(match[1]), int(match[2]))
     if match := re.fullmatch(r"timestamp\[(s|ms|us|ns), tz=([^\]]+)\]", text):
         return pa.timestamp(match[1], tz=match[2])
     try:
+        if match := re.fullmatch(r"decimal128\((\d{1,2}), ?(\d{1,2})\)", text):
+            return pa.decimal128(int(match[1]), int(match[2]))
         kind = pa.type_for_alias(text)
     except ValueError:
         kind = None

@@ -1,6 +1,7 @@
 """Values of Arrow types, and what a table must not hold."""
 
 import datetime as dt
+import struct
 from decimal import Decimal
 
 import numpy as np
@@ -254,6 +255,47 @@ def test_tables_that_were_cut(tmp_path, suffix):
         file.write_bytes(whole[:length])
         with pytest.raises(InputError, match=rf"t{suffix} cannot be read"):
             read(file)
+
+
+def hostile(old: bytes, new: bytes, array: pa.Array) -> bytes:
+    """An Arrow file of one column, in which `new` stands in the place of `old`."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, pa.schema([("a", array.type)])) as writer:
+        writer.write_batch(pa.record_batch([array], ["a"]))
+    whole = sink.getvalue().to_pybytes()
+    assert whole.count(old) == 1
+    return whole.replace(old, new)
+
+
+def int32s(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+@pytest.mark.parametrize(
+    ("array", "old", "new"),
+    [
+        (pa.array([b"abc", b"def"]), int32s(0, 3, 6), int32s(0, 3, 2000)),
+        (pa.array([b"abc", b"def"]), int32s(0, 3, 6), int32s(0, 3, 1)),
+        (pa.array([[1], [2, 3]]), int32s(0, 1, 3), int32s(0, 1, 99)),
+        (pa.array(["x", "y", "y"]).dictionary_encode(), int32s(0, 1, 1), int32s(-1, 1, 1)),
+        (pa.array(["x", "y", "y"]).dictionary_encode(), int32s(0, 1, 1), int32s(77, 1, 1)),
+    ],
+    ids=["beyond the end", "backwards", "a list", "before the dictionary", "beyond the dictionary"],
+)
+def test_an_arrow_file_that_leads_elsewhere_is_refused(tmp_path, array, old, new):
+    """Else its rows hold what lies in memory behind it, or the process dies of it."""
+    file = tmp_path / "t.arrow"
+    file.write_bytes(hostile(old, new, array))
+    with pytest.raises(InputError, match=r"t\.arrow cannot be read"):
+        read(file)
+
+
+def test_a_decimal_of_no_scale(tmp_path):
+    kind = pa.decimal128(5, 1000)
+    number = pa.array([1]).cast(pa.decimal128(20, 0))
+    odd = pa.Array.from_buffers(kind, 1, number.buffers())
+    with pytest.raises(InputError, match="row 1, column 'a': a decimal of a scale that none has"):
+        read(pa.table({"a": odd}))
 
 
 def test_flipped_bits_in_a_parquet_file_never_escape_as_foreign_errors(tmp_path):

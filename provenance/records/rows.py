@@ -21,6 +21,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -143,12 +144,15 @@ class Csv(Part):
             yield line.decode("utf-8")
 
     def _check_header(self, header: list[str]) -> None:
-        for name in header:
-            if header.count(name) > 1:
+        times = Counter(header)
+        for name, count in times.items():
+            if count > 1:
                 raise InputError(f"{self.label} has two columns named {name!r}")
-        for name in self._types:
-            if name not in header:
+        for name, kind in self._types.items():
+            if name not in times:
                 raise InputError(f"{self.label} has no column {name!r}, which the schema names")
+            if not isinstance(kind, str):  # what was signed elsewhere may be any JSON
+                raise InputError(f"the type of the CSV column {name!r} is no text but {kind!r}")
 
     def _complete_rows(self, rows: Iterator[list[str]], header: list[str]) -> Iterator[list[str]]:
         for number, row in enumerate(rows, 1):

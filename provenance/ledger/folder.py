@@ -67,7 +67,7 @@ class Config:
             return forms.decode(cls, tomllib.loads(path.read_text("utf-8")), path.name)
         except OSError as error:
             raise LedgerError(f"cannot read {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, MalformedError) as error:
+        except (ValueError, RecursionError, MalformedError) as error:  # not TOML, by far or hardly
             raise LedgerError(f"{path} is not as it must be: {error}") from None
 
     def to_toml(self) -> str:

@@ -149,7 +149,10 @@ def test_no_ledger_anywhere(tmp_path):
         'origin = "acme.example/ml"\n[chains.embedded]\n',
         'origin = "acme.example/ml"\nchains = 1970-01-01\n',
         'origin = "other.example/x"\n',
+        'origin = "acme.example/ml"\nchains = ' + "9" * 5000,
+        'origin = "acme.example/ml"\nchains = ' + "[" * 5000 + "]" * 5000,
     ],
+    ids=lambda text: ascii(text[:60]),
 )
 def test_a_damaged_config_is_named(home, text):
     path = home / ".provenance/config.toml"

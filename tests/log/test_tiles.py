@@ -94,6 +94,8 @@ def test_paths_by_another_way_of_counting(level, index):
         "tile/0/../0/000",
         "tile/0/٠٠٠",
         "tile/8/0/000",
+        "tile/0/" + "x001/" * 6 + "000",
+        "tile/0/" + "x001/" * 2000 + "000",
     ],
 )
 def test_there_is_one_path_for_a_tile(path):

@@ -7,7 +7,8 @@ once::
     class ChainPin:
         chain_id: int                      # "chainId": JSON names are lowerCamelCase
         contract: Annotated[str, ADDRESS]
-        confirmations: int = 1             # has a default: may be left out
+        confirmations: int = 1             # has a default: may be left out, unless its
+                                           # metadata says "required"
 
     value = forms.parse(data, what="the pin", cap=1 << 20)
     pin = forms.decode(ChainPin, value, "the pin")
@@ -272,8 +273,11 @@ def _fields(form: type) -> dict[str, tuple[str, Any, bool]]:
         field.name: (
             field.metadata.get("json", _camel(field.name)),
             hints[field.name],
-            field.default is not dataclasses.MISSING
-            or field.default_factory is not dataclasses.MISSING,
+            not field.metadata.get("required")
+            and (
+                field.default is not dataclasses.MISSING
+                or field.default_factory is not dataclasses.MISSING
+            ),
         )
         for field in dataclasses.fields(form)
     }

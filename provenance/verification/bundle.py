@@ -21,7 +21,7 @@ Everything here is hostile until `provenance.verification.verifier` has said oth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
 from provenance import forms
@@ -63,7 +63,9 @@ class AnchorProof:
 class Bundle:
     """Every proof of the path, unverified."""
 
-    media_type: Literal["application/vnd.provenance-ledger.bundle.v1+json"] = BUNDLE_TYPE
+    media_type: Literal["application/vnd.provenance-ledger.bundle.v1+json"] = field(
+        default=BUNDLE_TYPE, metadata={"required": True}
+    )
     record: RecordProof | None = None
     statement: LoggedEnvelope
     checkpoint: str

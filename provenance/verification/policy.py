@@ -90,7 +90,9 @@ class Policy:
             ``listed`` is content with those that the prover lists.
     """
 
-    type: Literal["urn:provenance-ledger:policy:v1"] = POLICY_TYPE
+    type: Literal["urn:provenance-ledger:policy:v1"] = field(
+        default=POLICY_TYPE, metadata={"required": True}
+    )
     origin: str
     log_keys: tuple[str, ...]
     admin_keys: tuple[str, ...]

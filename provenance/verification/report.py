@@ -50,7 +50,3 @@ class Report:
 
     def __getitem__(self, step: str) -> Check:
         return {check.step: check for check in self.checks}[step]
-
-    def first(self, mark: Mark) -> Check | None:
-        """Return the first step with this mark."""
-        return next((check for check in self.checks if check.mark is mark), None)

@@ -198,10 +198,8 @@ def test_a_writer_that_waits_too_long_is_told_why(
     first, second = Database.open(path), Database.open(path)
     with first.writing() as session:
         Log(session, ORIGIN).append([submission("one")])
-        began = time.monotonic()
         with pytest.raises(LedgerError, match=r"another process for more than 0\.1 s"):
             append(second, 0, 1)
-        assert time.monotonic() - began < 5
         with second.reading() as reading:
             assert Log(reading, ORIGIN).size == 0
     append(second, 0, 1)

@@ -27,7 +27,7 @@ from provenance.ledger.checking import verify
 from provenance.lineage import History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError, check_inclusion
-from provenance.records import Artifact, hash_record
+from provenance.records import hash_record
 from provenance.signing import Envelope
 from provenance.statements import Statement
 from provenance.statements.predicates import Described
@@ -131,6 +131,8 @@ class RemoteLedger:
         known = (found.digest, found.root, found.digests.get("sha256", ""))
         if found.name != ref and not any(value.startswith(ref.lower()) for value in known):
             raise MalformedError(f"{self._transport.name} answers {ref!r} with another artifact")
+        if found.statement is None:
+            raise MalformedError(f"{self._transport.name} leaves out what was signed of {ref!r}")
         return found
 
     def history(self, ref: str) -> History:
@@ -187,7 +189,7 @@ class RemoteLedger:
             cap=MAX_BUNDLE,
         )
         bundle = Bundle.parse(data)
-        found = _check_answers(bundle, artifact.artifact, index, leaf_hash)
+        found = _check_answers(bundle, artifact, index, leaf_hash)
         equal = headers.get("provenance-equal-records", "")
         if not re.fullmatch("[1-9][0-9]{0,15}", equal):
             raise MalformedError(f"{self._transport.name} does not say how many records are equal")
@@ -219,16 +221,23 @@ def _path(ref: str, rest: str = "") -> str:
 
 
 def _check_answers(
-    bundle: Bundle, artifact: Artifact, index: int | None, leaf_hash: bytes | None
+    bundle: Bundle, named: RemoteArtifact, index: int | None, leaf_hash: bytes | None
 ) -> int:
     """Check that a bundle proves the record that was asked for; return which one it is.
+
+    What `named` is called rests on the server's word. The bundle is held to it, so that a record
+    of another data set cannot pass for one of that which was asked for.
 
     Raises:
         VerificationError: it does not.
     """
     statement = Statement.parse(Envelope.parse(bundle.statement.envelope).payload)
-    predicate, proof = statement.predicate, bundle.record
-    if not isinstance(predicate, Described) or predicate.artifact.digest != artifact.digest:
+    predicate, subject, proof = statement.predicate, statement.subjects[0], bundle.record
+    artifact = named.artifact
+    if not isinstance(predicate, Described) or (
+        (predicate.artifact, subject.name, dict(subject.digest))
+        != (artifact, named.name, named.digests)
+    ):
         raise _failed("statement", "the bundle is about another artifact")
     if proof is None or (index is not None and proof.index != index):
         raise _failed("record", "the bundle proves another record, or none")

@@ -250,6 +250,27 @@ def test_a_bundle_about_something_else_is_no_answer(ledger: Ledger, shown: dict[
                     remote.prove("train", **wanted)
 
 
+def test_a_data_set_cannot_pass_for_another(ledger: Ledger, url: str) -> None:
+    """The proofs are genuine; that the data set is the one asked for is the server's word."""
+    import httpx
+
+    other: dict[str, Any] = httpx.get(f"{url}/v1/artifacts/train-clean").json()
+    bundle = ledger.prove("train-clean", index=3).to_bytes()
+    renamed = json.loads(json.dumps(other | {"name": "train"}))
+    renamed["statement"]["subject"][0]["name"] = "train"
+    with (
+        scripted(answering(renamed, bundle)) as remote,
+        pytest.raises(VerificationError, match="another artifact"),
+    ):
+        remote.prove("train", index=3)
+    del renamed["statement"]
+    with (
+        scripted(answering(renamed, bundle)) as remote,
+        pytest.raises(MalformedError, match="leaves out"),
+    ):
+        remote.prove("train", index=3)
+
+
 def test_a_strangers_ledger_is_not_verified(
     ledger: Ledger, tmp_path: Path, shown: dict[str, Any]
 ) -> None:

@@ -69,11 +69,15 @@ class Journal:
         """Append what somebody signed; as `submit`."""
         with self._database.writing() as session:
             log = Log(session, self._origin)
+            # What was logged stays so: who never got the answer asks again, perhaps with a key that
+            # this very entry revoked.
+            known = log.find(submission)
+            if known is not None:
+                return known
             size = log.size
             self._admit(session, size, submission)
             (index,) = log.append([submission])
-            if index == size:
-                Catalog(session).add(index, submission.statement)
+            Catalog(session).add(index, submission.statement)
         return index
 
     def standing(self, session: Session) -> Standing:

@@ -81,9 +81,7 @@ class Log:
         indices = []
         leaf_hashes = []
         for submission in submissions:
-            known = self._session.exec(
-                select(EntryRow.index).where(EntryRow.submission == submission.identity)
-            ).first()
+            known = self.find(submission)
             if known is not None:
                 indices.append(known)
                 continue
@@ -151,6 +149,11 @@ class Log:
         newest = select(CheckpointRow).order_by(col(CheckpointRow.size).desc()).limit(1)
         row = self._session.exec(newest).first()
         return row.note if row else None
+
+    def find(self, submission: Submission) -> int | None:
+        """Return the entry of the same payload by the same keys; None if there is none."""
+        same = select(EntryRow.index).where(EntryRow.submission == submission.identity)
+        return self._session.exec(same).first()
 
     def entry(self, index: int) -> Entry:
         """Return one entry.

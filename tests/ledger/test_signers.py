@@ -112,6 +112,21 @@ def test_what_a_compromised_key_signed_counts_only_if_anchored_before(ledger, ho
         ledger.revoke_key("nobody", reason="gone")
 
 
+def test_what_was_logged_is_answered_again_though_its_key_is_revoked(ledger):
+    """Else a lost answer, or a crash before the spool was cleared, leaves what cannot be resent."""
+    (key,) = ledger.keyring.signers
+    rows = ledger.register(ROWS, name="rows")
+    revoke = Key(
+        **ledger.journal.stamp(), action="revoke", keyid=key.public.keyid, reason="by itself"
+    )
+    said = Statement(subjects=(key_subject("signer", key.public.keyid),), predicate=revoke)
+    index = ledger.journal.submit(said)
+    assert ledger.journal.submit(said) == index
+    assert ledger.journal.submit(rows.statement) == rows.index
+    assert ledger.submit(sign(rows.statement.to_bytes(), [key]).to_bytes()) == rows.index
+    assert ledger.status().size == index + 1
+
+
 def test_two_signers_for_what_is_restricted(ledger, home):
     ledger.add_key(ledger.keyring.new("second"), name="second")
     final = Demand(anchored=True, final=True, signers=2)

@@ -6,6 +6,7 @@ transaction that appends it, and could be built again from the log alone.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,8 +66,8 @@ class RegisteredArtifact:
     kind: str
     artifact: Artifact
     index: int
-    statement: Statement
-    digests: dict[str, str]
+    statement: Statement = dataclasses.field(repr=False)
+    digests: dict[str, str] = dataclasses.field(repr=False)
 
     @classmethod
     def of(cls, index: int, statement: Statement) -> RegisteredArtifact:

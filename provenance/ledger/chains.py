@@ -82,13 +82,17 @@ class Chains(Mapping[str, ChainReader]):
             ChainError: the node refuses, or another contract than this version's is there.
         """
         from provenance.anchoring.contract import check_code
+        from provenance.anchoring.jsonrpc import NodeRefusedError
         from provenance.anchoring.rpc import RpcChain
 
         chain = RpcChain(url, account)
-        if contract is None:
-            contract = chain.deploy()
-        check_code(chain, contract)
-        ledger_id = chain.register(contract, sha256(origin.encode()).digest())
+        try:
+            if contract is None:
+                contract = chain.deploy()
+            check_code(chain, contract)
+            ledger_id = chain.register(contract, sha256(origin.encode()).digest())
+        except NodeRefusedError as error:
+            raise ChainError(f"{error}; the ledger's account is {chain.address}") from error
         configured = {**self._configured, name: ChainConfig(url=url)}
         write_file(self._folder.config, Config(origin=origin, chains=configured).to_toml())
         self._configured = configured

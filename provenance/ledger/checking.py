@@ -40,7 +40,8 @@ def verify(
         data: the content that it is about: a path, a table, rows; for the proof of one file of
             a folder, that file's path.
         policy: whom to trust, or the path of such a file. If None: that of the ledger around the
-            working folder if the bundle is of its log, else one saved by ``provenance trust add``.
+            working folder if the bundle is of its log, else one saved by ``provenance trust add``;
+            where there are both, they must be the same.
         chains: how to reach the policy's chains, by name: a URL or a reader. Beside these, what
             the ledger or the saved policy has configured.
         exact: a file must be the same bytes, not only the same records.
@@ -51,8 +52,8 @@ def verify(
     Raises:
         VerificationError: it does not hold; ``.step`` and ``.report`` say where.
         UndecidedError: a chain is out of reach, or no policy was found.
-        InputError: something given cannot be read, or `chains` names one that the policy does not
-            pin.
+        InputError: something given cannot be read, `chains` names one that the policy does not
+            pin, or the ledger around has another policy than the one that is trusted.
     """
     content = read_bundle(bundle)
     readers: dict[str, ChainReader] = {
@@ -118,19 +119,29 @@ def _found(
     """Return a policy of this user for the log that the bundle claims to be of.
 
     Chains that it opens are closed with `stack`.
+
+    Raises:
+        InputError: the ledger around has another policy than the one that is trusted.
     """
     try:
         origin = Bundle.parse(bundle).checkpoint.partition("\n")[0]
     except MalformedError:
         return None, {}, None  # the verifier's first step says so
+    trusted = trust.find(origin)
     folder = Folder.around(Path())
     if folder is not None and (config := Config.read(folder.config)).origin == origin:
         policy = read_policy(folder.policy)
+        # A ledger can come with the data, in one archive: it never overrules a fingerprint.
+        if trusted is not None and trusted.policy.fingerprint != policy.fingerprint:
+            raise InputError(
+                f"the ledger in {folder.path} has another policy for {origin!r}, "
+                f"{policy.fingerprint[:16]}, than the one you trust, "
+                f"{trusted.policy.fingerprint[:16]}: name the policy, or trust the new one"
+            )
         every_entry = partial(_scan, folder) if policy.standing == "scanned" else None
         chains = Chains(folder, config.chains)
         stack.callback(chains.close)
         return policy, chains, every_entry
-    trusted = trust.find(origin)
     if trusted is None:
         return None, {}, None
     return trusted.policy, {name: RpcReader(url) for name, url in trusted.chains.items()}, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from typing import Any, Self
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.errors import InputError, LedgerError
+from provenance.errors import ChainError, ChainUnreachableError, InputError, LedgerError
 from provenance.ledger import keys, outputs
 from provenance.ledger.anchors import AnchorRecord, anchor_to
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
@@ -404,6 +405,10 @@ class Ledger(LedgerView):
             InputError: the policy pins a chain of this name.
             ChainError: the node does not answer, or the ledger's account cannot pay.
         """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise InputError(f"{name!r} cannot name a chain: take letters, digits, . _ and -")
+        if confirmations < 1:
+            raise InputError("a policy asks for 1 confirmation or more")
         with self.folder.alone("policy"):
             policy = self.policy()
             if name in {pin.name for pin in policy.chains}:
@@ -432,24 +437,37 @@ class Ledger(LedgerView):
             names: of the chains; all that the policy pins, if none is given.
 
         Raises:
-            ChainError: a chain does not take it. Those before it did.
+            ChainError: a chain does not take it. Every other one was tried, and is told.
         """
         pins = {pin.name: pin for pin in self.policy().chains}
         for name in names:
             if name not in pins:
                 raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
         outputs.recover(self)
-        anchored = []
+        anchored: list[AnchorRecord] = []
+        failed: dict[str, ChainError] = {}
         with self.folder.alone("anchor"):
             note = self.checkpoint()
             for name in names or pins:
-                with ExitStack() as stack:
-                    chain = self.chains.writer(name, self.keyring.account)
-                    if hasattr(chain, "close"):
-                        stack.callback(chain.close)
-                    pin = pins[name]
-                    anchored.append(anchor_to(self._database, self.origin, chain, pin, note))
+                try:
+                    anchored.append(self._anchor_to(pins[name], note))
+                except ChainError as error:
+                    failed[name] = error
+        if failed:
+            told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+            if anchored:
+                told += "; anchored on: " + ", ".join(record.chain for record in anchored)
+            unreachable = all(isinstance(e, ChainUnreachableError) for e in failed.values())
+            kind = ChainUnreachableError if unreachable else ChainError
+            raise kind(told) from next(iter(failed.values()))
         return anchored
+
+    def _anchor_to(self, pin: ChainPin, note: str) -> AnchorRecord:
+        with ExitStack() as stack:
+            chain = self.chains.writer(pin.name, self.keyring.account)
+            if hasattr(chain, "close"):
+                stack.callback(chain.close)
+            return anchor_to(self._database, self.origin, chain, pin, note)
 
     # --- proving --------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from provenance import forms
+from provenance.anchoring import RpcReader
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.folder import write_file
 from provenance.verification import Policy
@@ -38,7 +39,8 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
     """Trust `policy` from now on, for its origin; return the file that says so.
 
     Raises:
-        InputError: the policy has another fingerprint, or pins no chain of a name given.
+        InputError: the policy has another fingerprint, or pins no chain of a name given, or what
+            is given for a chain is no URL of a node.
         LedgerError: the file cannot be written.
     """
     if policy.fingerprint != fingerprint.lower():
@@ -47,6 +49,8 @@ def add(policy: Policy, *, fingerprint: str, chains: Mapping[str, str] | None = 
             "somebody changed it, or it is another one"
         )
     check_pinned(policy, chains or {})
+    for url in (chains or {}).values():
+        RpcReader(url)  # refuses what is no URL of a node
     path = _path(policy.origin)
     text = forms.dump(Trusted(policy=policy, chains=dict(chains or {}))).decode()
     try:

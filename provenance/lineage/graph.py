@@ -56,6 +56,9 @@ class History:
                 names.setdefault(reference.artifact, reference.name)
         return names
 
+    def __str__(self) -> str:
+        return self.to_text()
+
     def to_json(self) -> dict[str, forms.Json]:
         """Return the history as one JSON object."""
         from provenance.lineage import drawing

@@ -129,6 +129,10 @@ class Standing:
             case "add":
                 if not by_admin:
                     raise StandingError(f"entry {index} adds a key, but no admin key signed it")
+                if self.compromised_since(predicate.subject_keyid) is not None:
+                    raise StandingError(
+                        f"entry {index} adds a key that was compromised: make a new one"
+                    )
                 self._add(index, predicate, frozenset(predicate.kinds or ()))
             case "revoke":
                 history = self._entitled(index, predicate.keyid, signers, by_admin=by_admin)

@@ -105,7 +105,7 @@ class Case:
         self.exact = exact
         self.record_index: int | None = None
         self.anchored: list[Anchored] = []
-        self.unreachable: list[str] = []
+        self.unreachable: list[ChainPin] = []
         self.doubtful: frozenset[str] = frozenset()
         self.warnings: list[str] = []
 
@@ -321,14 +321,14 @@ class Case:
         try:
             reader = self.chains.get(pin.name)
             if reader is None:
-                self.unreachable.append(pin.name)
+                self.unreachable.append(pin)
                 if pin.embedded:
                     return f"no way to reach chain {pin.name!r}: it is a file beside its ledger"
                 return f"no way to reach chain {pin.name!r} is configured: name a node of it"
             facts = check_anchor(anchor, pin, reader)
         except ChainError as error:
-            self.unreachable.append(pin.name)
-            return str(error)
+            self.unreachable.append(pin)
+            return f"chain {pin.name!r}: {error}"
         anchored = Anchored(pin, anchor, facts)
         self.anchored.append(anchored)
         worth = " (embedded chain: worth as much as this machine)" if pin.embedded else ""
@@ -336,6 +336,20 @@ class Case:
             f"block {anchor.block} of chain {pin.name!r}, {anchored.time:%Y-%m-%d %H:%M:%S} UTC, "
             f"{facts.confirmations} confirmation{'' if facts.confirmations == 1 else 's'}{worth}"
         )
+
+    @property
+    def dating(self) -> list[Anchored]:
+        """The anchors that count as dates, the earliest first."""
+        return [anchored for anchored in self.anchored if self._dates(anchored.pin)]
+
+    @property
+    def out_of_reach(self) -> list[str]:
+        """The chains that would count as dates, and could not be asked."""
+        return [pin.name for pin in self.unreachable if self._dates(pin)]
+
+    def _dates(self, pin: ChainPin) -> bool:
+        """Whoever holds the machine can backdate on an embedded chain: another outweighs it."""
+        return not pin.embedded or all(other.embedded for other in self.policy.chains)
 
     # --- standing --------------------------------------------------------------------------------
 
@@ -356,10 +370,10 @@ class Case:
             reason = standing.why_not(keyid, kind, index)
             since = standing.compromised_since(keyid)
             if reason is None and since is not None:
-                if self.anchored and self.anchored[0].time < since:
+                if self.dating and self.dating[0].time < since:
                     continue
                 reason = f"key {keyid[:16]} is compromised since {since:%Y-%m-%d %H:%M:%S} UTC"
-                if self.unreachable:
+                if self.out_of_reach:
                     self.doubtful |= {keyid}
             if reason is not None:
                 self.signers -= {keyid}
@@ -428,18 +442,19 @@ class Case:
             raise StepError(f"{level!r} demands {wanted} signers; {count} of them count")
         if self.witness_count < demand.witnesses:
             raise StepError(
-                f"{level!r} demands {demand.witnesses} witness; {self.witness_count} cosigned"
+                f"{level!r} demands {demand.witnesses} of the {len(self.policy.witnesses)} "
+                f"witnesses that the policy names; {self.witness_count} cosigned"
             )
-        final = [anchored for anchored in self.anchored if anchored.facts.final is not False]
-        dated = bool(final if demand.final else self.anchored or not demand.anchored)
-        if not dated and not self.unreachable:
-            if self.anchored:
+        final = [anchored for anchored in self.dating if anchored.facts.final is not False]
+        dated = bool(final if demand.final else self.dating or not demand.anchored)
+        if not dated and not self.out_of_reach:
+            if self.dating:
                 raise StepError(f"{level!r} demands a final anchor: wait until the block is final")
             raise StepError(
                 f"{level!r} demands an anchor: run `provenance anchor`, then prove again"
             )
         if not dated or count < wanted:
             return Mark.UNDECIDED, (
-                f"{level!r} demands what chain {', '.join(self.unreachable)} would have to show"
+                f"{level!r} demands what chain {', '.join(self.out_of_reach)} would have to show"
             )
         return Mark.HOLDS, f"{level!r}, under policy {self.policy.fingerprint[:16]}"

@@ -11,7 +11,7 @@ undecided.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from provenance.anchoring import ChainReader
@@ -57,14 +57,14 @@ class Verified:
         policy: the fingerprint of the policy, hex.
     """
 
-    statement: Statement
+    statement: Statement = field(repr=False)
     artifact: Artifact
     record_index: int | None
     index: int
     signers: tuple[str, ...]
     checkpoint: Checkpoint
     anchors: tuple[Anchored, ...]
-    report: Report
+    report: Report = field(repr=False)
     policy: str
 
 

@@ -164,7 +164,7 @@ def test_record(home, run):
 
 def test_anchor(home, run):
     said = errors(run(ANCHOR), home)
-    chain = "ChainError the embedded chain HERE/chain.db cannot be used: disk I/O error"
+    chain = "ChainError embedded: the embedded chain HERE/chain.db cannot be used: disk I/O error"
     assert said == {LOG, chain}
 
 

@@ -43,6 +43,24 @@ def test_a_ledger_of_another_log_does_not_count(proof, tmp_path, monkeypatch):
             verify(proof)
 
 
+def test_a_ledger_that_came_with_the_data_does_not_overrule_a_fingerprint(
+    ledger, home, proof, tmp_path, monkeypatch
+):
+    """An archive may hold data, bundle and a ledger of the same name, all of them a stranger's."""
+    trust.add(ledger.policy(), fingerprint=ledger.policy().fingerprint)
+    with Ledger.init(tmp_path / "archive", origin=ledger.origin) as stranger:
+        stranger.register(ROWS, name="rows")
+        stranger.anchor()
+        false = stranger.prove("rows", record={"id": 1})
+    monkeypatch.chdir(tmp_path / "archive")
+    for bundle in (false, proof):
+        with pytest.raises(InputError, match="has another policy .* than the one you trust"):
+            verify(bundle, record={"id": 1})
+    assert verify(proof, record={"id": 1}, policy=ledger.policy(), chains=ledger.chains)
+    monkeypatch.chdir(home)
+    assert verify(proof, record={"id": 1}), "one policy, found twice"
+
+
 def test_trusted_by_fingerprint(ledger, proof, tmp_path):
     policy = ledger.policy()
     with pytest.raises(InputError, match=rf"the fingerprint {policy.fingerprint}, not 00"):

@@ -232,7 +232,10 @@ def test_k_of_n_witnesses(world: World, rows: Registered, wanted: int, given: in
     )
     bundle = world.bundle(rows, witnesses=WITNESSES[:given])
     if given < wanted:
-        with fails("policy", f"demands {wanted} witness; {given} cosigned"):
+        with fails(
+            "policy",
+            f"demands {wanted} of the [0-9] witnesses that the policy names; {given} cosigned",
+        ):
             world.verify(bundle, policy=policy)
     else:
         report = world.verify(bundle, policy=policy).report
@@ -246,7 +249,7 @@ def test_a_witness_under_two_names_counts_once(world: World, rows: Registered) -
     lines = [cosign_note(text, f"w.example/{n}", WITNESSES[0], time=9) for n in (1, 2)]
     note = add_signatures(sign_note(text, world.origin, world.log_key), lines).decode()
     policy = world.policy(witnesses=vkeys, demands={"public": Demand(witnesses=2)})
-    with fails("policy", "demands 2 witness; 1 cosigned"):
+    with fails("policy", "demands 2 of the [0-9] witnesses that the policy names; 1 cosigned"):
         world.verify(replace(world.bundle(rows), checkpoint=note), policy=policy)
 
 
@@ -741,7 +744,7 @@ NEEDS = {
 LACKING = {
     "anchor": "demands an anchor",
     "final": "demands a final anchor",
-    "witness": "demands 1 witness; 0 cosigned",
+    "witness": "demands 1 of the [0-9] witnesses that the policy names; 0 cosigned",
     "signer": "demands 2 signers; 1 of them count",
 }
 

@@ -54,7 +54,7 @@ def test_a_ledger_that_came_with_the_data_does_not_overrule_a_fingerprint(
         false = stranger.prove("rows", record={"id": 1})
     monkeypatch.chdir(tmp_path / "archive")
     for bundle in (false, proof):
-        with pytest.raises(InputError, match="has another policy .* than the one you trust"):
+        with pytest.raises(InputError, match=r"has another policy .* than the one you trust"):
             verify(bundle, record={"id": 1})
     assert verify(proof, record={"id": 1}, policy=ledger.policy(), chains=ledger.chains)
     monkeypatch.chdir(home)

@@ -6,6 +6,8 @@ text is made harmless to a terminal first.
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -73,9 +75,38 @@ class Transport:
 
         Raises:
             InputError: the server refuses the question.
-            LedgerError: it does not answer, or fails.
+            LedgerError: it does not answer in time, or fails.
             MalformedError: its answer is too long.
         """
+        # In a thread of its own: only so is there one limit for all of it, dripping headers
+        # included. One that is given up on never holds up the end of the process.
+        answers: queue.SimpleQueue[tuple[bytes, Mapping[str, str]] | BaseException] = (
+            queue.SimpleQueue()
+        )
+
+        def ask() -> None:
+            try:
+                answers.put(self._exchange(method, path, cap, query, content))
+            except BaseException as error:
+                answers.put(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            answer = answers.get(timeout=self._timeout)
+        except queue.Empty:
+            raise self._too_slow() from None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        cap: int,
+        query: Mapping[str, Any] | None,
+        content: bytes | None,
+    ) -> tuple[bytes, Mapping[str, str]]:
         import httpx
 
         headers = None if content is None else {"Content-Type": "application/json"}
@@ -92,13 +123,16 @@ class Transport:
                     if len(body) > limit:
                         raise MalformedError(f"{self.name} answers more than {limit:,} bytes")
                     if time.monotonic() > until:
-                        raise LedgerError(f"{self.name} takes longer than {self._timeout:g} s")
+                        raise self._too_slow()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             said = _plain(str(error)) or type(error).__name__
             raise LedgerError(f"{self.name} does not answer: {said}") from error
         if not good:
             raise self._refusal(response.status_code, bytes(body))
         return bytes(body), response.headers
+
+    def _too_slow(self) -> LedgerError:
+        return LedgerError(f"{self.name} takes longer than {self._timeout:g} s")
 
     def _refusal(self, status: int, body: bytes) -> InputError | LedgerError:
         """Return what a problem becomes here."""

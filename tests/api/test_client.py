@@ -386,7 +386,15 @@ def test_an_answer_is_read_up_to_a_size() -> None:
         remote.checkpoint()
 
 
-def test_an_answer_is_read_up_to_a_moment() -> None:
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"a:b\r\n"),
+    ],
+    ids=["body", "headers"],
+)
+def test_an_answer_is_read_up_to_a_moment(begin: bytes, more: bytes) -> None:
     """A server that sends a byte now and then never lets a read time out."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         over = threading.Event()
@@ -394,9 +402,9 @@ def test_an_answer_is_read_up_to_a_moment() -> None:
         def drip() -> None:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+                connection.sendall(begin)
                 while not over.wait(0.1):
-                    connection.sendall(b"x")
+                    connection.sendall(more)
 
         thread = threading.Thread(target=drip)
         thread.start()

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+ROWS = [{"id": number, "text": f"row {number}"} for number in range(20)]
+"""What stands in rows.jsonl of the ledger that the tests share."""
+
 COMMAND = (sys.executable, "-c", "from provenance.cli import main; main()")
 
 

@@ -4,9 +4,7 @@ import json
 import shutil
 
 import pytest
-from command_line import CommandLine
-
-ROWS = [{"id": number, "text": f"row {number}"} for number in range(20)]
+from command_line import ROWS, CommandLine
 
 
 @pytest.fixture(scope="session")

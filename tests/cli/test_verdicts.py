@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROWS
+from command_line import ROWS
 
 from provenance.cli.verify import _verdict
 

@@ -6,9 +6,10 @@ can compute it::
     openssl pkey -pubin -in key.pub.pem -outform DER | sha256sum
 
 There is one byte form of everything here. A public key is PEM as RFC 7468 writes it, P-256
-points uncompressed. An Ed25519 signature is 64 bytes with s below the group order. An ECDSA
-signature is over SHA-256, in DER, with s in the lower half: for each (r, s) that verifies,
-(r, n - s) does too, and only one of the two may count, else one statement has two envelopes.
+points uncompressed, Ed25519 points reduced and not of small order. An Ed25519 signature is 64
+bytes with s below the group order. An ECDSA signature is over SHA-256, in DER, with s in the lower
+half: for each (r, s) that verifies, (r, n - s) does too, and only one of the two may count, else
+one statement has two envelopes.
 
 `PrivateKey` and `PublicKey` are values and touch no file; `provenance.signing.keyfiles` does.
 
@@ -57,6 +58,12 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """n of FIPS 186-5 (SP 800-186, section 3.2.1.3)."""
 
 
+ED25519_PRIME = 2**255 - 19
+
+_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+"""y of a point of order 8; -y is that of the others. Order 1: y = 1; 2: y = -1; 4: y = 0."""
+
+
 class SignatureError(ProvenanceError):
     """A signature that is not valid, or not in its one form."""
 
@@ -80,6 +87,10 @@ class PublicKey:
             raise InputError(f"{_named(key)} is not supported: Ed25519 and ECDSA P-256 are")
         if _spki(cast("_Public", key)) != self.spki:
             raise MalformedError("not the one DER form of this public key")
+        if isinstance(key, Ed25519PublicKey) and _is_weak(key.public_bytes_raw()):
+            raise MalformedError(
+                "an Ed25519 key under which everybody can sign, or not in its form"
+            )
 
     @classmethod
     def from_pem(cls, pem: str | bytes) -> PublicKey:
@@ -263,6 +274,15 @@ def _algorithm(key: object) -> Algorithm | None:
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return "ecdsa-p256"
     return None
+
+
+def _is_weak(raw: bytes) -> bool:
+    """Whether an Ed25519 point is of small order, or its y not reduced (RFC 8032, 5.1.3).
+
+    Under a point of small order a signature made without any private key verifies.
+    """
+    y = int.from_bytes(raw, "little") & ((1 << 255) - 1)
+    return y >= ED25519_PRIME or y in (0, 1, _ORDER_8, ED25519_PRIME - _ORDER_8, ED25519_PRIME - 1)
 
 
 def _named(key: object) -> str:

@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
@@ -169,6 +170,39 @@ def test_public_keys_of_other_algorithms_are_named(pem, named):
 def test_what_is_not_a_public_key(pem):
     with pytest.raises(MalformedError, match="not a PEM public key"):
         PublicKey.from_pem(pem)
+
+
+SMALL_ORDER = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",  # 1, not reduced
+]
+
+
+@pytest.mark.parametrize("raw", SMALL_ORDER)
+def test_a_key_under_which_everybody_can_sign_is_refused(raw):
+    """R = 1 and s = 0 satisfy sB = R + hA whenever h is a multiple of the order of A."""
+    forged = (1).to_bytes(32, "little") + bytes(32)
+    library = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw))
+
+    def passes(number):
+        try:
+            library.verify(forged, b"statement %d" % number)
+        except InvalidSignature:
+            return False
+        return True
+
+    assert any(map(passes, range(300))), "the library takes a signature that nobody made"
+    with pytest.raises(MalformedError, match="everybody can sign"):
+        PublicKey.from_raw(bytes.fromhex(raw))
+    with pytest.raises(MalformedError, match="everybody can sign"):
+        PublicKey.from_pem(library.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 def test_only_the_one_der_form_of_a_public_key():

@@ -148,6 +148,8 @@ class RpcReader:
         if not isinstance(answer, dict) or answer.get("id") != 1:
             raise self._garbage(method, answer)
         if answer.get("error") is not None:
+            if _limited(answer["error"]):
+                raise ChainUnreachableError(f"{self._name} answers no more for now: too many asked")
             raise NodeRefusedError(f"{self._name} refuses {method}: {_message(answer['error'])}")
         if "result" not in answer:
             raise self._garbage(method, answer)
@@ -249,6 +251,14 @@ def _host(url: str) -> str:
     if not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
         raise InputError(f"the RPC URL of {parts.hostname} holds spaces or characters beyond ASCII")
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _limited(error: Any) -> bool:
+    """Tell "limit exceeded" (EIP-1474), as HTTP 429, from a refusal: it says nothing of the chain.
+
+    Taken for one, it would pass for "this chain has no notion of final".
+    """
+    return isinstance(error, dict) and error.get("code") == -32005
 
 
 def _message(error: Any) -> str:

@@ -281,6 +281,8 @@ class Case:
         if self.exact and not compared and self.artifact.encoding.name in ("json", "line"):
             raise StepError("the same records, but nothing is signed that fixes the file's bytes")
         again = "; file re-encoded" if differ else ""
+        if self.artifact.encoding.ignore:
+            again += f"; left out: {', '.join(map(repr, self.artifact.encoding.ignore))}"
         return Mark.HOLDS, f"all {self.artifact.size} records, recomputed{again}"
 
     # --- anchor ----------------------------------------------------------------------------------

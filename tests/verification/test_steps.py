@@ -567,6 +567,20 @@ def test_tables_that_are_one_data_set_together(world: World, tmp_path: Any) -> N
         world.verify(world.bundle(rows), content=Content(shards[::-1]))
 
 
+def test_what_was_left_out_of_a_folder_is_told(world: World, tmp_path: Any) -> None:
+    """It is no part of the data set: whoever adds such a file changes nothing that was signed."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"w")
+    (folder / "added.pyc").write_bytes(b"anything")
+    encoding = replace(FILE, ignore=("*.pyc", "*~"))
+    record = {"path": "weights", "sha256": sha256(b"w").hexdigest(), "size": 1}
+    artifact = Artifact(root=hash_record(record, encoding), size=1, encoding=encoding)
+    verified = world.verify(world.bundle(described(world, artifact)), content=Content(folder))
+    finding = "all 1 records, recomputed; left out: '*.pyc', '*~'"
+    assert verified.report["record"].finding == finding
+
+
 class TestOneFileOfAFolder:
     @pytest.fixture
     def bundle(self, world: World) -> Bundle:

@@ -48,6 +48,8 @@ def verify(
     from provenance.ledger.checking import verify
 
     proof, data = _bundle_and_data(target, bundle, record)
+    if exact and data is None:
+        raise InputError(f"--bytes compares data with a bundle, and {target} is a bundle")
     try:
         verified = verify(
             proof,
@@ -69,7 +71,7 @@ def verify(
     emit(
         as_json,
         value | _report_json(verified.report),
-        [*_lines(verified.report), "", *_verdict(verified)],
+        [*_lines(verified.report), "", *_verdict(verified), *_source(verified, policy)],
     )
 
 
@@ -83,13 +85,14 @@ def _bundle_and_data(
     """
     if not target.exists():
         raise InputError(f"there is no file {target}")
-    if bundle is None and target.is_file() and _is_bundle(target):
+    beside = sidecar_of(target)
+    # Data is never taken for a bundle: whoever can change it could put any bundle in its place.
+    if bundle is None and not beside.is_file() and _is_bundle(target):
         return target, None
     if record is not None:
         raise InputError(f"--record needs a bundle as TARGET, and {target} is none")
     if bundle is not None:
         return bundle, target
-    beside = sidecar_of(target)
     if not beside.is_file():
         raise InputError(f"{target} has no {beside.name} beside it: name a bundle with --bundle")
     return beside, target
@@ -99,6 +102,8 @@ def _is_bundle(path: Path) -> bool:
     """Say whether a file is meant as a bundle; whether it is one, the first step says."""
     if path.name.endswith(".provenance.json"):
         return True
+    if path.suffix != ".json" or not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             if file.read(1) != b"{":
@@ -130,6 +135,19 @@ def _verdict(verified: Verified) -> list[str]:
         if not shared:
             lines.append(f"  {EMBEDDED}")
     return lines
+
+
+def _source(verified: Verified, given: Path | None) -> list[str]:
+    """Say where the policy came from, unless it was named: a ledger can come with the data."""
+    from provenance.ledger.checking import read_policy
+    from provenance.ledger.folder import Folder
+
+    if given is not None:
+        return []
+    around = Folder.around(Path())
+    if around is not None and read_policy(around.policy).fingerprint == verified.policy:
+        return [f"  by the policy of the ledger here, {around.path}"]
+    return ["  by a policy that you trust"]
 
 
 def _report_json(report: Report) -> dict[str, Any]:

@@ -229,8 +229,28 @@ def test_a_bundle_that_is_none_is_malformed_input(elsewhere, content):
 
 
 def test_a_bundle_is_known_by_what_it_holds_and_other_json_is_data(made, elsewhere):
-    (elsewhere.folder / "b").write_bytes((made / "row7.json").read_bytes())
-    elsewhere("verify", "b", status=3)
+    (elsewhere.folder / "b.json").write_bytes((made / "row7.json").read_bytes())
+    elsewhere("verify", "b.json", status=3)
     (elsewhere.folder / "data.json").write_text('{"a": 1}')
     error = elsewhere.json("verify", "data.json", status=2)["error"]
     assert "data.json.provenance.json" in error["message"]
+
+
+def test_a_bundle_in_the_place_of_data_is_data(provenance):
+    """Whoever can change a file could put a true bundle of something else in its place."""
+    true = (provenance.folder / "rows.jsonl.provenance.json").read_bytes()
+    (provenance.folder / "rows.jsonl").write_bytes(true)
+    text, _ = provenance("verify", "rows.jsonl", status=1)
+    assert "✗ record" in text
+    (provenance.folder / "loose.jsonl").write_bytes(true)
+    _, error = provenance("verify", "loose.jsonl", status=2)
+    assert "no loose.jsonl.provenance.json beside it" in error
+    _, error = provenance("verify", "rows.jsonl.provenance.json", "--bytes", status=2)
+    assert "--bytes compares data with a bundle" in error
+
+
+def test_where_the_policy_came_from_is_said_unless_it_was_named(reading):
+    text, _ = reading("verify", "rows.jsonl")
+    assert f"by the policy of the ledger here, {reading.folder / '.provenance'}" in text
+    text, _ = reading("verify", "open.csv", "--policy", "policy.json")
+    assert "by the policy" not in text

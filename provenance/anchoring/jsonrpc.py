@@ -41,6 +41,10 @@ class NodeRefusedError(ChainError):
     """The node is there, and will not: an error object, or an HTTP status of 4xx."""
 
 
+class LimitedError(NodeRefusedError):
+    """The node will not for now, or not as much at once: "limit exceeded" (EIP-1474)."""
+
+
 class RpcReader:
     """A chain as the node behind one URL tells it."""
 
@@ -86,6 +90,8 @@ class RpcReader:
         """Return the number of the newest final block; None where the node names none."""
         try:
             block = self._ask("eth_getBlockByNumber", "finalized", False)
+        except LimitedError as error:
+            raise ChainUnreachableError(f"{error}: ask again later") from None
         except NodeRefusedError:
             return None
         return None if block is None else self._member(block, "number")
@@ -148,9 +154,8 @@ class RpcReader:
         if not isinstance(answer, dict) or answer.get("id") != 1:
             raise self._garbage(method, answer)
         if answer.get("error") is not None:
-            if _limited(answer["error"]):
-                raise ChainUnreachableError(f"{self._name} answers no more for now: too many asked")
-            raise NodeRefusedError(f"{self._name} refuses {method}: {_message(answer['error'])}")
+            refused = f"{self._name} refuses {method}: {_message(answer['error'])}"
+            raise (LimitedError if _limited(answer["error"]) else NodeRefusedError)(refused)
         if "result" not in answer:
             raise self._garbage(method, answer)
         return answer["result"]
@@ -254,9 +259,9 @@ def _host(url: str) -> str:
 
 
 def _limited(error: Any) -> bool:
-    """Tell "limit exceeded" (EIP-1474), as HTTP 429, from a refusal: it says nothing of the chain.
+    """Tell "limit exceeded" from other refusals: it says nothing of the chain.
 
-    Taken for one, it would pass for "this chain has no notion of final".
+    Taken for another, it would pass for "this chain has no notion of final".
     """
     return isinstance(error, dict) and error.get("code") == -32005
 

@@ -33,6 +33,7 @@ from provenance.errors import UndecidedError, VerificationError
 from provenance.signing import Envelope, PrivateKey, PublicKey, Signature
 from provenance.statements import Key, Statement, key_subject
 from provenance.verification import Demand, Mark, Verified
+from provenance.verification import steps as steps_module
 
 SINCE = "2027-01-01T00:00:00Z"
 NOON = 1_798_761_600  # the same in POSIX seconds
@@ -588,3 +589,23 @@ def test_both_errors_are_told_apart() -> None:
     with pytest.raises(VerificationError) as caught:
         world.verify(world.bundle(rows))
     assert not isinstance(caught.value, UndecidedError)
+
+
+def test_a_compromised_key_does_not_come_back() -> None:
+    world = World(signers=())
+    world.add(CAROL)
+    world.revoke(CAROL, since=SINCE)
+    world.add(CAROL)
+    refused(world, world.register([{"n": 1}], CAROL), "entry 3 adds a key that was compromised")
+
+
+def test_a_long_log_is_scanned_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same verdicts, wherever a block of leaf hashes ends."""
+    world = World(signers=())
+    world.add(CAROL)
+    rows = world.register([{"n": 1}], CAROL)
+    for number in range(9):
+        world.register([{"after": number}], CAROL)
+    for hashes in range(1, 14):
+        monkeypatch.setattr(steps_module, "SCAN_BLOCK", 32 * hashes)
+        assert holds(world, rows, scan=True).signers == (name_of(CAROL),)

@@ -41,9 +41,11 @@ LONGEST = 1.5  # seconds of work before the kill; the first anchor takes a tenth
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("folder", type=Path)
-    options.add_argument("--rounds", type=int, default=10)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("folder", type=Path, help="of the run; it goes on where it stopped")
+    options.add_argument("--rounds", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     promises = given.folder / "promises"
@@ -60,6 +62,8 @@ def main() -> None:
         rounds.write_text(json.dumps(number + 1))
         told = ", ".join(f"{count} {kind}" for kind, count in sorted(held.items()))
         print(f"round {number + 1}: {told}", flush=True)
+    if done < given.rounds:
+        print(f"killed {given.rounds} times: everything promised is there", flush=True)
 
 
 def work_and_die(folder: Path, promises: Path, rng: random.Random) -> None:

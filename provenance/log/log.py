@@ -7,7 +7,7 @@ committed before it is signed, so a crash at any point leaves at most entries wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,7 +16,8 @@ from sqlmodel import Session, col, func, select
 from provenance.errors import InputError, LedgerError
 from provenance.log.checkpoint import Checkpoint
 from provenance.log.entry import Entry
-from provenance.log.store import CheckpointRow, EntryRow, EnvelopeRow, TileRow
+from provenance.log.proof import LogProof
+from provenance.log.store import CheckpointRow, CosignatureRow, EntryRow, EnvelopeRow, TileRow
 from provenance.log.tiles import (
     ENTRIES,
     HEIGHT,
@@ -36,7 +37,7 @@ from provenance.merkle import (
     prove_inclusion,
 )
 from provenance.merkle.proofs import Node, range_root
-from provenance.signing import Envelope, PrivateKey, sign_note
+from provenance.signing import Envelope, PrivateKey, VerifierKey, add_signatures, sign_note
 from provenance.statements import Statement
 
 __all__ = ["Log", "Submission"]
@@ -122,7 +123,7 @@ class Log:
             level += 1
 
     def checkpoint(self, key: PrivateKey) -> str:
-        """Sign the current tree head, or return the note already signed for this size.
+        """Sign the current tree head, unless it is signed; return the note, cosignatures and all.
 
         Raises:
             ValueError: this very transaction appends: what it signs for could still be undone.
@@ -130,13 +131,17 @@ class Log:
         if "appended" in self._session.info:
             raise ValueError("a checkpoint is signed in a transaction of its own")
         size = self.size
-        signed = self._session.get(CheckpointRow, size)
-        if signed:
-            return signed.note
+        signed = self.cosigned(size)
+        if signed is not None:
+            return signed
         head = Checkpoint(self.origin, size, self.root(size))
         note = sign_note(head.to_text(), self.origin, key).decode()
         self._session.add(CheckpointRow(size=size, note=note))
         return note
+
+    def cosign(self, size: int, witness: VerifierKey, line: bytes) -> None:
+        """Keep the signature line of a witness under the checkpoint of `size`; checked before."""
+        self._session.merge(CosignatureRow(size=size, witness=str(witness), line=line.decode()))
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -145,10 +150,36 @@ class Log:
         return range_root(0, size, self._node()) if size else EMPTY_ROOT
 
     def latest_checkpoint(self) -> str | None:
-        """Return the note of the largest signed checkpoint."""
-        newest = select(CheckpointRow).order_by(col(CheckpointRow.size).desc()).limit(1)
-        row = self._session.exec(newest).first()
-        return row.note if row else None
+        """Return the note of the largest signed checkpoint, with its cosignatures."""
+        newest = select(func.max(CheckpointRow.size))
+        size = self._session.exec(newest).one()
+        return None if size is None else self.cosigned(size)
+
+    def cosigned(self, size: int) -> str | None:
+        """Return the note that was signed for this size, with its cosignatures."""
+        row = self._session.get(CheckpointRow, size)
+        if row is None:
+            return None
+        lines = select(CosignatureRow.line).where(CosignatureRow.size == size)
+        ordered = self._session.exec(lines.order_by(CosignatureRow.witness))
+        return add_signatures(row.note.encode(), [line.encode() for line in ordered]).decode()
+
+    def cosigned_by(self, size: int) -> set[str]:
+        """Return the vkeys of those who cosigned the checkpoint of this size."""
+        witnesses = select(CosignatureRow.witness).where(CosignatureRow.size == size)
+        return set(self._session.exec(witnesses))
+
+    def newest_cosigned(
+        self, witnesses: Collection[str], *, need: int, above: int = 0
+    ) -> int | None:
+        """Return the largest size beyond `above` that `need` of these vkeys cosigned."""
+        sizes = (
+            select(CosignatureRow.size)
+            .where(col(CosignatureRow.witness).in_(witnesses), CosignatureRow.size > above)
+            .group_by(col(CosignatureRow.size))
+            .having(func.count() >= need)
+        )
+        return self._session.exec(sizes.order_by(col(CosignatureRow.size).desc()).limit(1)).first()
 
     def find(self, submission: Submission) -> int | None:
         """Return the entry of the same payload by the same keys; None if there is none."""
@@ -186,6 +217,17 @@ class Log:
     def prove_inclusion(self, index: int, size: int) -> InclusionProof:
         """Return the proof that entry `index` is among the first `size`."""
         return prove_inclusion(index, size, self._node())
+
+    def prove_entry(self, index: int, size: int) -> LogProof:
+        """Return the proof that entry `index` is under the checkpoint of `size` (C2SP tlog-proof).
+
+        Raises:
+            InputError: no checkpoint was signed for this size.
+        """
+        note = self.cosigned(size)
+        if note is None:
+            raise InputError(f"no checkpoint of {size} entries was signed")
+        return LogProof(index, self.prove_inclusion(index, size).path, note.encode())
 
     def prove_consistency(self, old_size: int, size: int) -> ConsistencyProof:
         """Return the proof that the first `old_size` entries are a prefix of the first `size`."""

@@ -20,7 +20,14 @@ from sqlmodel import Field, Session, SQLModel, create_engine
 
 from provenance.errors import InputError, LedgerError
 
-__all__ = ["CheckpointRow", "Database", "EntryRow", "EnvelopeRow", "TileRow"]
+__all__ = [
+    "CheckpointRow",
+    "CosignatureRow",
+    "Database",
+    "EntryRow",
+    "EnvelopeRow",
+    "TileRow",
+]
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30
@@ -64,6 +71,16 @@ class CheckpointRow(SQLModel, table=True):
 
     size: int = Field(primary_key=True)
     note: str
+
+
+class CosignatureRow(SQLModel, table=True):
+    """The newest signature line of one witness, named by its vkey, under one checkpoint."""
+
+    __tablename__ = "cosignature"
+
+    size: int = Field(primary_key=True)
+    witness: str = Field(primary_key=True)
+    line: str
 
 
 class Database:

@@ -82,6 +82,14 @@ def test_nobody_can_stop_or_change_the_contract():
     assert 0xFA in opcodes, "STATICCALL, for SHA-256: the walk over the code works"
 
 
+@pytest.mark.parametrize("code", ["bytecode", "deployedBytecode"])
+def test_the_code_runs_on_every_evm_since_constantinople(code):
+    """No CHAINID, SELFBALANCE (Istanbul), BASEFEE (London), PUSH0 (Shanghai), MCOPY (Cancun), …"""
+    opcodes = set(instructions(bytes.fromhex(ARTIFACT[code][2:])))
+    assert not opcodes & {*range(0x46, 0x50), *range(0x5C, 0x60)}
+    assert 0x1C in opcodes, "SHR, of Constantinople itself: the walk over the code works"
+
+
 def instructions(code):
     """Yield the opcodes of `code` up to its trailer, past what PUSH carries."""
     end = len(code) - 2 - int.from_bytes(code[-2:], "big")
@@ -104,6 +112,31 @@ def test_lock_pins_every_package_and_no_registry():
     for name, package in lock["packages"].items():
         assert name == "" or package["integrity"].startswith("sha512-"), name
         assert "resolved" not in package, name
+
+
+def test_page_tells_the_storage_layout():
+    """Storage proofs rest on it: the compiler's layout, and the slots that the page names."""
+    layout = ARTIFACT["storageLayout"]
+    page = (ROOT / "docs" / "contract.md").read_text()
+    shown = re.findall(r"^\| `(\w+)` \| `(keccak256\(.+\))` \|", page, re.MULTILINE)
+    assert shown == [
+        (variable["label"], SLOTS[variable["type"]].format(variable["slot"]))
+        for variable in layout["variables"]
+    ]
+    assert not any(variable["offset"] for variable in layout["variables"])
+    assert layout["structs"] == {
+        "struct ProvenanceAnchor.Head": [
+            {"label": "publisher", "slot": 0, "offset": 0, "type": "address"},
+            {"label": "size", "slot": 0, "offset": 20, "type": "uint64"},
+        ]
+    }
+
+
+SLOTS = {
+    "mapping(bytes32 => struct ProvenanceAnchor.Head)": "keccak256(ledgerId ‖ {})",
+    "mapping(bytes32 => mapping(uint64 => bytes32))": "keccak256(size ‖ keccak256(ledgerId ‖ {}))",
+    "mapping(bytes32 => address)": "keccak256(ledgerId ‖ {})",
+}
 
 
 @pytest.mark.parametrize("kind", ["function", "event", "error"])

@@ -18,6 +18,7 @@ from provenance.anchoring.anchor import (
     ChainReader,
     Head,
     check_anchor,
+    check_contract,
     latest_head,
     root_at,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Head",
     "RpcReader",
     "check_anchor",
+    "check_contract",
     "latest_head",
     "root_at",
 ]

@@ -37,6 +37,7 @@ __all__ = [
     "ChainReader",
     "Head",
     "check_anchor",
+    "check_contract",
     "latest_head",
     "root_at",
 ]
@@ -159,9 +160,7 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
             chain, or answers garbage): undecided as well.
     """
     _check_pinned(anchor, pin)
-    if (chain_id := reader.chain_id()) != pin.chain_id:
-        raise ChainError(f"{reader.name} is on chain {chain_id}; the policy pins {pin.chain_id}")
-    _check_code(pin, reader)
+    check_contract(pin, reader)
     root = root_at(reader, pin.contract, pin.ledger_id, anchor.size)
     if root is None:
         raise AnchorError(f"the contract {pin.contract} has no root at size {anchor.size}")
@@ -229,7 +228,15 @@ def _check_pinned(anchor: Anchor, pin: ChainPin) -> None:
         raise AnchorError("an empty log is never anchored")
 
 
-def _check_code(pin: ChainPin, reader: ChainReader) -> None:
+def check_contract(pin: ChainPin, reader: ChainReader) -> None:
+    """Check that the reader is on the pinned chain, and that the pinned code is at the address.
+
+    Raises:
+        AnchorError: there is no code, or another.
+        ChainError: the reader is on another chain, or the chain does not answer.
+    """
+    if (chain_id := reader.chain_id()) != pin.chain_id:
+        raise ChainError(f"{reader.name} is on chain {chain_id}; the policy pins {pin.chain_id}")
     code = reader.code(pin.contract)
     if not code:
         raise AnchorError(f"there is no contract at {pin.contract} on {reader.name}")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.ledger.anchors import AnchorRecord
+from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import RegisteredArtifact
 
 __all__ = [
@@ -149,8 +149,15 @@ class AnchorAnswer(_Answer):
     ledger_id: str = Field(pattern=_HEX)
     size: int = Field(ge=1, description="Entries of the log that it covers.")
     root: str = Field(pattern=_HEX)
-    block: int = Field(ge=0)
-    block_time: str = Field(description="RFC 3339: nothing that it covers is younger.")
+    state: AnchorState = Field(
+        description="submitted: in no block yet; mined; confirmed: by as many blocks as the policy "
+        "asks for; final: by the chain's own word; reorged: taken back, and to be sent again."
+    )
+    block: int | None = Field(
+        None, ge=0, description="Left out, as the next two, while it is in no block."
+    )
+    block_hash: str | None = Field(None, pattern=_HEX)
+    block_time: str | None = Field(None, description="RFC 3339: nothing that it covers is younger.")
     tx_hash: str = Field(pattern=_HEX)
     embedded: bool = Field(description="Whether the chain is worth only as much as the server.")
 
@@ -169,7 +176,9 @@ class Anchors(_Answer):
                         "ledger_id": _ROOT,
                         "size": 42,
                         "root": _ROOT,
+                        "state": "final",
                         "block": 3,
+                        "block_hash": _DIGEST,
                         "block_time": "2026-11-21T02:29:18Z",
                         "tx_hash": _ROOT,
                         "embedded": True,
@@ -274,8 +283,10 @@ def anchor_answer(anchor: AnchorRecord, pin: ChainPin) -> AnchorAnswer:
         ledger_id=pin.ledger_id.hex(),
         size=anchor.size,
         root=anchor.root.hex(),
+        state=anchor.state,
         block=anchor.block,
-        block_time=utc_text(anchor.block_time),
+        block_hash=None if anchor.block_hash is None else anchor.block_hash.hex(),
+        block_time=None if anchor.block_time is None else utc_text(anchor.block_time),
         tx_hash=anchor.tx_hash.hex(),
         embedded=anchor.embedded,
     )

@@ -75,7 +75,7 @@ def show_tile(
     )
 
 
-@router.get("/v1/anchors", responses=responses())
+@router.get("/v1/anchors", response_model_exclude_none=True, responses=responses())
 def list_anchors(ledger: Served, policy: OwnPolicy) -> Anchors:
     """List every anchor of this log, the smallest tree first."""
     pins = {pin.name: pin for pin in policy.chains}

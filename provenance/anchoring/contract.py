@@ -12,7 +12,8 @@ once::
     receipt = chain.anchor(contract, ledger_id, size, root, proof)
 
 Everything may be called again after a crash or a time-out: what is already mined is found by
-reading the contract, and not sent twice.
+reading the contract, and not sent twice. Who wants to know of a transaction whatever happens
+passes `anchor` a function that is called with each signed one before it leaves the process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import hashlib
 import importlib.resources
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +35,7 @@ from eth_utils.crypto import keccak
 from provenance.anchoring.anchor import ANCHORED_TOPIC, ChainPin, ChainReader, Head, root_at
 from provenance.errors import ChainError, InputError
 
-__all__ = ["Chain", "Receipt", "RefusedError", "artifact", "runtime_code", "view"]
+__all__ = ["Chain", "Receipt", "RefusedError", "Sent", "artifact", "runtime_code", "view"]
 
 ZERO_ADDRESS = "0x" + "00" * 20
 MAX_REASON = 300
@@ -56,17 +57,32 @@ class RefusedError(ChainError):
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A signed transaction that is about to leave this process.
+
+    Attributes:
+        tx_hash: 32 bytes.
+        nonce: of the sending account: of all that carry the same, one is mined.
+    """
+
+    tx_hash: bytes
+    nonce: int
+
+
+@dataclass(frozen=True)
 class Receipt:
     """A transaction that was mined, and did what it should.
 
     Attributes:
         tx_hash: 32 bytes.
         block: the number of its block.
+        block_hash: of that block, 32 bytes: a reorg gives the number to another.
         block_time: the time of its block, in seconds since 1970 (UTC).
     """
 
     tx_hash: bytes
     block: int
+    block_hash: bytes
     block_time: int
 
 
@@ -98,8 +114,12 @@ class Chain(ChainReader, ABC):
         return False
 
     @abstractmethod
-    def _send(self, to: str | None, data: bytes) -> Mined:
+    def _send(
+        self, to: str | None, data: bytes, sending: Callable[[Sent], object] = lambda _: None
+    ) -> Mined:
         """Get one transaction mined; `to` None creates a contract.
+
+        `sending` is called with each signed transaction before it is broadcast.
 
         Raises:
             RefusedError: it reverts. Nothing was sent, or what was sent failed.
@@ -108,6 +128,23 @@ class Chain(ChainReader, ABC):
     @abstractmethod
     def find(self, contract: str, ledger_id: bytes, size: int) -> Receipt | None:
         """Return where the head of `size` was anchored; None if it was not."""
+
+    @abstractmethod
+    def block_hash(self, number: int) -> bytes | None:
+        """Return the hash of a canonical block; None where the chain is not that long."""
+
+    def settle(self) -> bool:
+        """Wait for what this account has in flight, as long as for a transaction of its own.
+
+        Returns:
+            Whether something was. What the contract says may be another thing now; what is still
+            in flight will be outbid by the next transaction.
+        """
+        return False
+
+    @abstractmethod
+    def balance(self) -> int:
+        """Return what the account has to pay gas with, in wei."""
 
     def deploy(self) -> str:
         """Create the contract and return its address.
@@ -131,7 +168,14 @@ class Chain(ChainReader, ABC):
         return cast(bytes, ledger_id)
 
     def anchor(
-        self, contract: str, ledger_id: bytes, size: int, root: bytes, proof: Sequence[bytes]
+        self,
+        contract: str,
+        ledger_id: bytes,
+        size: int,
+        root: bytes,
+        proof: Sequence[bytes],
+        *,
+        sending: Callable[[Sent], object] = lambda _: None,
     ) -> Receipt:
         """Record a tree head and return where it stands.
 
@@ -141,16 +185,23 @@ class Chain(ChainReader, ABC):
             size: leaves of the tree, at least 1.
             root: of the tree, 32 bytes.
             proof: the consistency proof from the contract's latest head; empty for the first.
+            sending: called with each signed transaction before it leaves the process.
         """
         data = _encode("anchor", ledger_id, size, root, proof)
         if root_at(self, contract, ledger_id, size) != root:
-            receipt = self._send(contract, data).receipt
+            receipt = self._send(contract, data, sending).receipt
             if Head(size, root) in self.anchored(contract, ledger_id, receipt.block):
                 return receipt
         found = self.find(contract, ledger_id, size)
         if found is None:
             raise ChainError(f"{self.name} has the root of size {size} and no event for it")
         return found
+
+    def locate(self, contract: str, ledger_id: bytes, size: int, root: bytes) -> Receipt | None:
+        """Return where this very head stands; None where the contract does not have it."""
+        if root_at(self, contract, ledger_id, size) != root:
+            return None
+        return self.find(contract, ledger_id, size)
 
     def transfer_publisher(self, contract: str, ledger_id: bytes, to: str) -> Receipt:
         """Offer the ledger id to the account `to`, which then has to accept."""

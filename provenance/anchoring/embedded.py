@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.anchoring.anchor import ADDRESS, Head
-from provenance.anchoring.contract import Chain, Mined, Receipt, anchored_of, refusal
+from provenance.anchoring.contract import Chain, Mined, Receipt, Sent, anchored_of, refusal
 from provenance.anchoring.evm import EVM_ERRORS, GAS_LIMIT, NodeTable, evm_class, genesis
 from provenance.anchoring.recursion import recursion_limit_kept
 from provenance.errors import ChainError, InputError
@@ -239,6 +239,17 @@ class EmbeddedChain(Chain):
             timestamp: int = evm.get_canonical_block_header_by_number(BlockNumber(number)).timestamp
             return timestamp
 
+    def block_hash(self, number: int) -> bytes | None:
+        """Return the hash of a block; None where the chain is not that long."""
+        with self._reading() as evm:
+            if number > evm.get_canonical_head().block_number:
+                return None
+            return bytes(evm.get_canonical_block_header_by_number(BlockNumber(number)).hash)
+
+    def balance(self) -> int:
+        """Return 0: gas is free here, and nobody has anything."""
+        return 0
+
     def anchored(self, contract: str, ledger_id: bytes, block: int) -> list[Head]:
         """Return the heads that `contract` reports, in this one block, for this ledger id."""
         with self._reading():
@@ -251,7 +262,7 @@ class EmbeddedChain(Chain):
 
     def find(self, contract: str, ledger_id: bytes, size: int) -> Receipt | None:
         """Return where the head of `size` was anchored; None if it was not."""
-        with self._reading():
+        with self._reading() as evm:
             row = self._connection.execute(
                 "SELECT tx_hash, block FROM anchored"
                 " WHERE contract = ? AND ledger_id = ? AND size = ?",
@@ -260,7 +271,8 @@ class EmbeddedChain(Chain):
             if row is None:
                 return None
             tx_hash, block = row
-            return Receipt(tx_hash, block, self.block_time(block))
+            header = evm.get_canonical_block_header_by_number(BlockNumber(block))
+            return Receipt(tx_hash, block, bytes(header.hash), header.timestamp)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -269,15 +281,17 @@ class EmbeddedChain(Chain):
         """The sending account."""
         return str(self._sender().public_key.to_address())
 
-    def _send(self, to: str | None, data: bytes) -> Mined:
+    def _send(
+        self, to: str | None, data: bytes, sending: Callable[[Sent], object] = lambda _: None
+    ) -> Mined:
         key = self._sender()
         with self._writing() as evm:
-            state = evm.get_vm().state
+            nonce = evm.get_vm().state.get_nonce(Address(key.public_key.to_canonical_address()))
             transaction = (
                 evm.get_vm()
                 .get_transaction_builder()
                 .create_unsigned_transaction(
-                    nonce=state.get_nonce(Address(key.public_key.to_canonical_address())),
+                    nonce=nonce,
                     gas_price=0,
                     gas=TRANSACTION_GAS,
                     to=CREATE_CONTRACT_ADDRESS if to is None else _address(to),
@@ -286,6 +300,7 @@ class EmbeddedChain(Chain):
                 )
                 .as_signed_transaction(key, chain_id=self._chain_id)
             )
+            sending(Sent(transaction.hash, nonce))
             parent = evm.get_canonical_head()
             evm.set_header_timestamp(max(int(self._clock()), parent.timestamp + 1))
             imported, (receipt,), (computation,) = evm.mine_all([transaction], blob_gas_used=0)
@@ -296,7 +311,8 @@ class EmbeddedChain(Chain):
         # Here the block is on disk. A crash now loses the receipt, not the block: the caller asks
         # again and finds it in the contract.
         created = f"0x{computation.msg.storage_address.hex()}" if to is None else None
-        return Mined(Receipt(transaction.hash, header.block_number, header.timestamp), created)
+        receipt_of = (transaction.hash, header.block_number, bytes(header.hash), header.timestamp)
+        return Mined(Receipt(*receipt_of), created)
 
     def _index(self, receipt: ReceiptAPI, header: BlockHeaderAPI, tx_hash: bytes) -> None:
         for log in receipt.logs:

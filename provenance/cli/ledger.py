@@ -92,7 +92,7 @@ def _anchor_line(anchor: AnchorRecord) -> str:
     worth = f" ({EMBEDDED})" if anchor.embedded else ""
     return (
         f"{anchor.chain}: {anchor.size} entries in block {anchor.block}, "
-        f"{moment(anchor.block_time)}{worth}"
+        f"{moment(anchor.block_time)}, {anchor.state}{worth}"
     )
 
 
@@ -113,8 +113,10 @@ def status(as_json: Json = False) -> None:
                     "name": chain.name,
                     "embedded": chain.embedded,
                     "size": chain.size,
+                    "state": chain.state,
                     "block": chain.block,
                     "block_time": moment(chain.block_time),
+                    "sent": chain.sent,
                 }
                 for chain in found.chains
             ],
@@ -140,7 +142,7 @@ def _chain_text(chain: ChainStatus) -> str:
         return f"nothing yet on {chain.name}{worth}"
     return (
         f"{chain.size} entries on {chain.name}, block {chain.block}, "
-        f"{moment(chain.block_time)}{worth}"
+        f"{moment(chain.block_time)}, {chain.state}{worth}"
     )
 
 

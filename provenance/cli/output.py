@@ -124,9 +124,12 @@ def anchor_json(anchor: AnchorRecord) -> dict[str, Any]:
         "embedded": anchor.embedded,
         "size": anchor.size,
         "root": anchor.root.hex(),
+        "state": anchor.state,
         "block": anchor.block,
+        "block_hash": None if anchor.block_hash is None else anchor.block_hash.hex(),
         "block_time": moment(anchor.block_time),
         "tx_hash": anchor.tx_hash.hex(),
+        "nonce": anchor.nonce,
     }
 
 

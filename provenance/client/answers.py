@@ -154,7 +154,9 @@ class RemoteAnchor:
         ledger_id: of the log in the contract, 32 bytes.
         size: entries that it covers.
         root: of the log's tree at that size, 32 bytes.
-        block: the block's number.
+        state: ``submitted``, ``mined``, ``confirmed``, ``final`` or ``reorged``.
+        block: the block's number; None, as the next two, while it is in none.
+        block_hash: the block's hash, 32 bytes.
         time: the block's time, RFC 3339.
         tx_hash: of the transaction, 32 bytes.
         embedded: whether the chain is worth only as much as the server.
@@ -166,21 +168,27 @@ class RemoteAnchor:
     ledger_id: forms.Hash = field(metadata={"json": "ledger_id"})
     size: int
     root: forms.Hash
-    block: int
-    time: Annotated[str, forms.timestamp_pattern] = field(metadata={"json": "block_time"})
+    state: Literal["submitted", "mined", "confirmed", "final", "reorged"]
+    block: int | None = None
+    block_hash: forms.Hash | None = field(default=None, metadata={"json": "block_hash"})
+    time: Annotated[str, forms.timestamp_pattern] | None = field(
+        default=None, metadata={"json": "block_time"}
+    )
     tx_hash: forms.Hash = field(metadata={"json": "tx_hash"})
     embedded: bool
 
     def __post_init__(self) -> None:
+        if len({self.block is None, self.block_hash is None, self.time is None}) != 1:
+            raise MalformedError("an anchor has a block with hash and time, or none of them")
         try:
-            datetime.fromisoformat(self.time)
+            datetime.fromisoformat(self.time or "2000-01-01T00:00:00Z")
         except ValueError:
             raise MalformedError(f"{self.time} is no time on the calendar") from None
 
     @property
-    def block_time(self) -> datetime:
+    def block_time(self) -> datetime | None:
         """The block's time: nothing that the anchor covers is younger."""
-        return datetime.fromisoformat(self.time)
+        return None if self.time is None else datetime.fromisoformat(self.time)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
@@ -16,7 +17,7 @@ from provenance.records import ARTIFACT_DIGEST, Artifact
 from provenance.statements import ArtifactRef, Statement, Subject
 from provenance.statements.predicates import Described
 
-__all__ = ["AnchorRow", "Catalog", "MentionRow", "RegisteredArtifact"]
+__all__ = ["AnchorRow", "AnchorState", "Catalog", "MentionRow", "RegisteredArtifact"]
 
 _ARTIFACT_KINDS = ("dataset", "model", "outputs")
 
@@ -36,17 +37,26 @@ class MentionRow(SQLModel, table=True):
     sha256: str | None = Field(default=None, index=True)
 
 
+AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
+"""See `provenance.ledger.anchors.AnchorRecord`."""
+
+_MINED: tuple[AnchorState, ...] = ("mined", "confirmed", "final")
+
+
 class AnchorRow(SQLModel, table=True):
-    """A tree head that was seen on a chain."""
+    """A tree head on its way to a chain, or on it. In no block: the last three are None."""
 
     __tablename__ = "anchor"
 
     chain: str = Field(primary_key=True)
     size: int = Field(primary_key=True)
     root: bytes
-    block: int
-    block_time: int
+    state: str
     tx_hash: bytes
+    nonce: int | None
+    block: int | None
+    block_hash: bytes | None
+    block_time: int | None
 
 
 @dataclass(frozen=True)
@@ -178,14 +188,32 @@ class Catalog:
         return list(self._session.exec(select(AnchorRow).order_by(col(AnchorRow.size))))
 
     def newest_anchor(self, chain: str | None = None) -> AnchorRow | None:
-        """Return the anchor of the largest tree, on `chain` or on any."""
-        query = select(AnchorRow).order_by(col(AnchorRow.size).desc()).limit(1)
+        """Return the anchor of the largest tree that is in a block, on `chain` or on any."""
+        query = select(AnchorRow).where(col(AnchorRow.state).in_(_MINED))
         if chain is not None:
             query = query.where(AnchorRow.chain == chain)
-        return self._session.exec(query).first()
+        return self._session.exec(query.order_by(col(AnchorRow.size).desc()).limit(1)).first()
+
+    def last_anchor(self, chain: str) -> AnchorRow | None:
+        """Return the anchor of the largest tree on `chain`, in a block or not."""
+        query = select(AnchorRow).where(AnchorRow.chain == chain)
+        return self._session.exec(query.order_by(col(AnchorRow.size).desc()).limit(1)).first()
 
     def earliest_anchor(self, chain: str, *, above: int, most: int) -> AnchorRow | None:
-        """Return the anchor of the smallest tree with `above` < size ≤ `most`."""
+        """Return the anchor of the smallest tree with `above` < size ≤ `most` in a block."""
         query = select(AnchorRow).where(AnchorRow.chain == chain)
+        query = query.where(col(AnchorRow.state).in_(_MINED))
         query = query.where(AnchorRow.size > above, AnchorRow.size <= most)
         return self._session.exec(query.order_by(col(AnchorRow.size)).limit(1)).first()
+
+    def unsettled_anchors(self, chain: str, *, above: int) -> list[AnchorRow]:
+        """Return the anchors on `chain` that may yet change, the smallest tree first.
+
+        Of those that are confirmed, only what stands `above` a block.
+        """
+        confirmed = (col(AnchorRow.state) == "confirmed") & (col(AnchorRow.block) > above)
+        query = select(AnchorRow).where(
+            AnchorRow.chain == chain,
+            col(AnchorRow.state).in_(("submitted", "mined", "reorged")) | confirmed,
+        )
+        return list(self._session.exec(query.order_by(col(AnchorRow.size))))

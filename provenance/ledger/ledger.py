@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.errors import ChainError, ChainUnreachableError, InputError, LedgerError
+from provenance.errors import InputError, LedgerError
 from provenance.ledger import keys, outputs
-from provenance.ledger.anchors import AnchorRecord, anchor_to
+from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.creation import create
 from provenance.ledger.folder import Folder, write_file
@@ -27,6 +27,7 @@ from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.proving import Proof, damaged, prove_artifact, prove_record
 from provenance.ledger.refs import Ref
 from provenance.ledger.registering import describe, same_claims
+from provenance.ledger.sending import Sender, Told, bring_to_all
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.view import LedgerView
 from provenance.log.log import Log, Submission
@@ -427,14 +428,19 @@ class Ledger(LedgerView):
             write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
         return pin
 
-    def anchor(self, *names: str) -> list[AnchorRecord]:
-        """Sign a checkpoint and bring it to every chain.
+    def anchor(self, *names: str, told: Told = lambda _: None) -> list[AnchorRecord]:
+        """Sign a checkpoint and bring it to every chain, to all of them at once.
 
-        What is anchored there already is not sent again. Outputs that processes which are gone
-        left in the spool are registered first; those of a running `outputs` block are its own.
+        What is anchored there already is not sent again; what a reorg took away is. Outputs that
+        processes which are gone left in the spool are registered first; those of a running
+        `outputs` block are its own.
 
         Args:
             names: of the chains; all that the policy pins, if none is given.
+            told: called with an anchor whenever its state changes, from several threads.
+
+        Returns:
+            The newest anchor of each chain.
 
         Raises:
             ChainError: a chain does not take it. Every other one was tried, and is told.
@@ -444,30 +450,16 @@ class Ledger(LedgerView):
             if name not in pins:
                 raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
         outputs.recover(self)
-        anchored: list[AnchorRecord] = []
-        failed: dict[str, ChainError] = {}
-        with self.folder.alone("anchor"):
-            note = self.checkpoint()
-            for name in names or pins:
-                try:
-                    anchored.append(self._anchor_to(pins[name], note))
-                except ChainError as error:
-                    failed[name] = error
-        if failed:
-            told = "; ".join(f"{name}: {error}" for name, error in failed.items())
-            if anchored:
-                told += "; anchored on: " + ", ".join(record.chain for record in anchored)
-            unreachable = all(isinstance(e, ChainUnreachableError) for e in failed.values())
-            kind = ChainUnreachableError if unreachable else ChainError
-            raise kind(told) from next(iter(failed.values()))
-        return anchored
+        note = self.checkpoint()
+        wanted = [pins[name] for name in dict.fromkeys(names or pins)]
+        return bring_to_all(wanted, lambda pin: self._anchor_to(pin, note, told))
 
-    def _anchor_to(self, pin: ChainPin, note: str) -> AnchorRecord:
-        with ExitStack() as stack:
+    def _anchor_to(self, pin: ChainPin, note: str, told: Told) -> AnchorRecord:
+        with self.folder.alone(f"anchor-{pin.name}"), ExitStack() as stack:
             chain = self.chains.writer(pin.name, self.keyring.account)
             if hasattr(chain, "close"):
                 stack.callback(chain.close)
-            return anchor_to(self._database, self.origin, chain, pin, note)
+            return Sender(self._database, self.origin, chain, pin, told).bring(note)
 
     # --- proving --------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def prove_artifact(
     anchors = []
     for pin in policy.chains:
         row = catalog.earliest_anchor(pin.name, above=registered.index, most=checkpoint.size)
-        if row is None:
+        if row is None or row.block is None:
             continue
         anchor = Anchor(
             chain_id=pin.chain_id,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from sqlmodel import Session
 
 from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
+from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.refs import read_statement
 from provenance.log import Checkpoint
@@ -23,23 +24,27 @@ __all__ = ["ChainStatus", "LogLine", "Status", "entries", "status", "tile"]
 _KINDS = {number: kind for kind, number in KIND_NUMBERS.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChainStatus:
     """What the ledger knows of one chain; `size` is 0 before the first anchor.
 
     Attributes:
         name: in the policy.
         embedded: whether it is worth only as much as this machine.
-        size: entries that the newest anchor covers.
+        size: entries that the newest anchor in a block covers.
+        state: of that anchor: ``mined``, ``confirmed`` or ``final``.
         block: its block.
         block_time: the time of that block.
+        sent: entries that an anchor covers which is in no block yet, or in none any more.
     """
 
     name: str
     embedded: bool
     size: int
+    state: AnchorState | None
     block: int | None
     block_time: datetime | None
+    sent: int | None
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,18 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
     log, catalog = Log(session, origin), Catalog(session)
     chains = []
     for pin in pins:
-        newest = catalog.newest_anchor(pin.name)
+        row = catalog.newest_anchor(pin.name)
+        newest = AnchorRecord.of(row, pin) if row else None
+        last = catalog.last_anchor(pin.name)
         chains.append(
             ChainStatus(
-                pin.name,
-                pin.embedded,
-                newest.size if newest else 0,
-                newest.block if newest else None,
-                datetime.fromtimestamp(newest.block_time, UTC) if newest else None,
+                name=pin.name,
+                embedded=pin.embedded,
+                size=newest.size if newest else 0,
+                state=newest.state if newest else None,
+                block=newest.block if newest else None,
+                block_time=newest.block_time if newest else None,
+                sent=last.size if last and last.block is None else None,
             )
         )
     checkpoint = _checkpoint(log)

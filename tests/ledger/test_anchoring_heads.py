@@ -1,7 +1,7 @@
 """`Ledger.anchor`: one history per contract, whatever runs at once or broke off before."""
 
-import fcntl
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,6 +9,7 @@ import provenance
 from provenance import ChainError, InputError, Ledger, UndecidedError, verify
 from provenance.anchoring import latest_head
 from provenance.anchoring.embedded import EmbeddedChain
+from provenance.ledger.sending import Sender
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.log.store import EnvelopeRow
@@ -98,49 +99,78 @@ def test_two_processes_anchor_at_once(ledger, run):
         assert verify(ledger.prove(artifact), policy=ledger.policy(), chains=ledger.chains)
 
 
-def test_the_checkpoint_is_taken_in_turn(ledger, monkeypatch):
-    """Else another process may anchor more meanwhile, and this one would send an older head."""
-    sign = ledger.checkpoint
-
-    def checkpoint():
-        with (ledger.folder.path / "anchor.lock").open() as lock, pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return sign()
-
-    monkeypatch.setattr(ledger, "checkpoint", checkpoint)
-    assert ledger.anchor()
+def test_a_checkpoint_that_another_process_overtook_is_not_sent(ledger, monkeypatch):
+    older = ledger.checkpoint()
+    ledger.register(ROWS, name="rows")
+    (newer,) = ledger.anchor()
+    height = blocks(ledger)
+    monkeypatch.setattr(ledger, "checkpoint", lambda: older)
+    assert ledger.anchor() == [newer]
+    assert blocks(ledger) == height
 
 
-def test_a_crash_between_mined_and_written_down(ledger, monkeypatch):
+class PowerCutError(Exception):
+    pass
+
+
+@pytest.fixture
+def power_cut(monkeypatch):
+    """Let the power go where an anchor of this state is about to be written down."""
+
+    @contextmanager
+    def cut(state):
+        write_down = Sender._write_down
+
+        def cutting(self, anchor):
+            if anchor.state == state:
+                raise PowerCutError
+            write_down(self, anchor)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(Sender, "_write_down", cutting)
+            with pytest.raises(PowerCutError):
+                yield
+
+    return cut
+
+
+def test_a_crash_before_anything_is_written_sends_nothing(ledger, power_cut):
+    with power_cut("submitted"):
+        ledger.anchor()
+    assert ledger.anchors() == []
+    assert head(ledger) is None
+
+
+def test_a_crash_between_mined_and_written_down(ledger, power_cut):
     """The next call finds the head in the contract; no second block."""
     ledger.register(ROWS, name="rows")
-
-    class PowerCutError(Exception):
-        pass
-
-    def cut(**_):
-        raise PowerCutError
-
-    with monkeypatch.context() as broken:
-        broken.setattr("provenance.ledger.anchors.AnchorRow", cut)
-        with pytest.raises(PowerCutError):
-            ledger.anchor()
-    assert ledger.anchors() == []
+    with power_cut("final"):
+        ledger.anchor()
+    (sent,) = ledger.anchors()
     height, mined = blocks(ledger), head(ledger)
     assert mined.size == 3, "it was not mined: this test shows nothing"
+    assert (sent.state, sent.size, sent.block, sent.block_time) == ("submitted", 3, None, None)
+    assert [line.state for line in ledger.entries()] == ["checkpointed"] * 3
+    assert not ledger.prove("rows").bundle.anchors
+    (chain,) = ledger.status().chains
+    assert (chain.size, chain.state, chain.sent) == (0, None, 3)
     (found,) = ledger.anchor()
     assert (found.size, found.root, found.block) == (mined.size, mined.root, height)
+    assert (found.tx_hash, found.state) == (sent.tx_hash, "final")
     assert blocks(ledger) == height
+    assert ledger.anchors() == [found]
 
     # And where the log went on before the next call.
     ledger.register(ROWS, name="more")
-    with monkeypatch.context() as broken:
-        broken.setattr("provenance.ledger.anchors.AnchorRow", cut)
-        with pytest.raises(PowerCutError):
-            ledger.anchor()
+    with power_cut("final"):
+        ledger.anchor()
     last = ledger.register(ROWS, name="yet more")
     ledger.anchor()
-    assert [anchor.size for anchor in ledger.anchors()] == [3, 5]
+    assert [(anchor.size, anchor.state) for anchor in ledger.anchors()] == [
+        (3, "final"),
+        (4, "final"),
+        (5, "final"),
+    ]
     assert verify(ledger.prove(last), policy=ledger.policy(), chains=ledger.chains)
 
 

@@ -1,0 +1,285 @@
+"""Bringing a ledger's tree heads to one chain, and following what becomes of them there::
+
+    submitted ──► mined ──► confirmed ──► final
+        ▲           └──────────┴──► reorged ──┐
+        └─────────────── sent again ──────────┘
+
+What a transaction is known by is written down before it is broadcast, and before anything is sent
+the contract is read: so neither a crash nor a lost answer at any point leads to a second anchor.
+The contract itself takes the same head twice for one, and no head beside its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from provenance.anchoring import ChainPin, Head, latest_head
+from provenance.errors import ChainError, ChainUnreachableError
+from provenance.ledger.anchors import AnchorRecord
+from provenance.ledger.catalog import AnchorRow, Catalog
+from provenance.log import Checkpoint
+from provenance.log.log import Log
+from provenance.log.store import Database
+
+if TYPE_CHECKING:
+    from provenance.anchoring.contract import Chain, Receipt, Sent
+
+__all__ = ["Sender", "Told", "bring_to_all"]
+
+WATCHED_BLOCKS = 256
+"""How deep a chain that calls no block final is watched for reorgs of what it confirmed."""
+
+Told = Callable[[AnchorRecord], object]
+"""Is called with an anchor whenever something about it changed."""
+
+
+class Sender:
+    """One ledger's way to one chain. One at a time for each, across processes: the caller's part.
+
+    Every method raises `ChainError` where the chain does not do what it should, and what was
+    written down until then stays true.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        origin: str,
+        chain: Chain,
+        pin: ChainPin,
+        told: Told = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._origin = origin
+        self._chain = chain
+        self._pin = pin
+        self._told = told
+
+    def bring(self, note: str) -> AnchorRecord:
+        """See to it that the chain has the tree head of the checkpoint `note`, or a later one.
+
+        Returns:
+            The newest anchor there. Nothing was sent where it covers the checkpoint already.
+
+        Raises:
+            ChainError: the node is not the one that is pinned, the chain does not take the head,
+                or it has another history than this log.
+        """
+        checkpoint = Checkpoint.of_note(note)
+        self.follow()
+        head = self._head()
+        if (head is None or head.size < checkpoint.size) and self._chain.settle():
+            head = self._head()  # what was in flight may be mined by now
+        if head is not None and head.size >= checkpoint.size:
+            return self._found(head)
+        with self._database.reading() as session:
+            log = Log(session, self._origin)
+            proof = log.prove_consistency(head.size, checkpoint.size).path if head else ()
+        anchor = AnchorRecord(
+            chain=self._pin.name,
+            size=checkpoint.size,
+            root=checkpoint.root,
+            state="submitted",
+            tx_hash=b"",
+            embedded=self._pin.embedded,
+        )
+        receipt = self._send(anchor, proof)
+        # A crash here leaves an anchor that is written down as submitted: `follow` finds it.
+        anchor = self._judged(_placed(anchor, receipt), self._chain.head(), self._chain.finalized())
+        self._write_down(anchor)
+        for overtaken in self._unsettled(above=anchor.block or 0):
+            self._look(overtaken, self._chain.head(), None)
+        return anchor
+
+    def follow(self) -> None:
+        """Look what became of every anchor that is not final yet.
+
+        Raises:
+            ChainError: the node is not the one that is pinned.
+        """
+        self._check_node()
+        height, final = self._chain.head(), self._chain.finalized()
+        for anchor in self._unsettled(above=-1 if final is not None else height - WATCHED_BLOCKS):
+            self._look(anchor, height, final)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def _unsettled(self, *, above: int) -> list[AnchorRecord]:
+        with self._database.reading() as session:
+            rows = Catalog(session).unsettled_anchors(self._pin.name, above=above)
+            return [AnchorRecord.of(row, self._pin) for row in rows]
+
+    def _look(self, anchor: AnchorRecord, height: int, final: int | None) -> None:
+        """Find the state of one anchor: by its block, or else by the contract."""
+        now = anchor
+        if anchor.block is None or self._chain.block_hash(anchor.block) != anchor.block_hash:
+            pin = self._pin
+            receipt = self._chain.locate(pin.contract, pin.ledger_id, anchor.size, anchor.root)
+            if receipt is None:
+                self._miss(anchor)
+                return
+            now = _placed(anchor, receipt)
+        now = self._judged(now, height, final)
+        if now != anchor:
+            self._write_down(now)
+
+    def _judged(self, anchor: AnchorRecord, height: int, final: int | None) -> AnchorRecord:
+        """Return an anchor that is in a block with the state that this gives it."""
+        block = anchor.block or 0
+        if final is not None and block <= final:
+            return replace(anchor, state="final")
+        confirmed = height - block + 1 >= self._pin.confirmations
+        return replace(anchor, state="confirmed" if confirmed else "mined")
+
+    def _miss(self, anchor: AnchorRecord) -> None:
+        """Say what it means that the contract does not have an anchor."""
+        if anchor.state == "submitted":
+            head = latest_head(self._chain, self._pin.contract, self._pin.ledger_id)
+            if head is not None and head.size > anchor.size:
+                self._drop(anchor)  # a larger head overtook it: it can never be mined
+        elif anchor.state != "reorged":
+            self._write_down(
+                replace(anchor, state="reorged", block=None, block_hash=None, block_time=None)
+            )
+
+    def _found(self, head: Head) -> AnchorRecord:
+        """Return the anchor of the contract's head; written down, if it was not."""
+        with self._database.reading() as session:
+            row = session.get(AnchorRow, (self._pin.name, head.size))
+            known = AnchorRecord.of(row, self._pin) if row is not None else None
+        if known is not None and known.block is not None:
+            return known
+        pin = self._pin
+        receipt = self._chain.locate(pin.contract, pin.ledger_id, head.size, head.root)
+        if receipt is None:
+            raise ChainError(f"{self._chain.name} has the root of size {head.size} and no event")
+        anchor = AnchorRecord(
+            chain=pin.name,
+            size=head.size,
+            root=head.root,
+            state="mined",
+            tx_hash=receipt.tx_hash,
+            embedded=pin.embedded,
+        )
+        placed = _placed(anchor, receipt)
+        anchor = self._judged(placed, self._chain.head(), self._chain.finalized())
+        self._write_down(anchor)
+        return anchor
+
+    def _head(self) -> Head | None:
+        """Return the newest head that the contract has; one that this log has, too."""
+        head = latest_head(self._chain, self._pin.contract, self._pin.ledger_id)
+        with self._database.reading() as session:
+            log = Log(session, self._origin)
+            if head and (head.size > log.size or log.root(head.size) != head.root):
+                raise ChainError(
+                    f"{self._chain.name} has a head of {head.size} entries that this log of "
+                    f"{log.size} does not have, as after restoring the ledger from an old copy. "
+                    "The contract takes no other history: bring the newest copy back, or make a "
+                    "new ledger"
+                )
+        return head
+
+    def _check_node(self) -> None:
+        """Check, before anything is sent, that this is the chain with the contract that is meant.
+
+        Raises:
+            ChainError: it is another chain, or has lost the contract.
+        """
+        pin, name = self._pin, self._chain.name
+        if (chain_id := self._chain.chain_id()) != pin.chain_id:
+            raise ChainError(
+                f"{name} is on chain {chain_id}, and {pin.name} is chain {pin.chain_id}: nothing "
+                "was sent. Correct the url in config.toml"
+            )
+        code = self._chain.code(pin.contract)
+        if not code:
+            raise ChainError(
+                f"there is no contract at {pin.contract} on {name}: the node has lost its state, "
+                "or not synced it yet. Bring its data back; or, if that chain is gone for good, "
+                f"take {pin.name} out of config.toml and policy.json and add the new one"
+            )
+        if sha256(code).digest() != pin.code_sha256:
+            raise ChainError(
+                f"the contract at {pin.contract} on {name} is another one than is pinned: its "
+                f"code has SHA-256 {sha256(code).hexdigest()}, not {pin.code_sha256.hex()}"
+            )
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def _send(self, anchor: AnchorRecord, proof: tuple[bytes, ...]) -> Receipt:
+        from provenance.anchoring.contract import RefusedError
+
+        def sending(sent: Sent) -> None:
+            self._write_down(replace(anchor, tx_hash=sent.tx_hash, nonce=sent.nonce))
+
+        pin = self._pin
+        try:
+            return self._chain.anchor(
+                pin.contract, pin.ledger_id, anchor.size, anchor.root, proof, sending=sending
+            )
+        except RefusedError:
+            self._drop(anchor)
+            raise
+
+    def _write_down(self, anchor: AnchorRecord) -> None:
+        """Keep what an anchor has become. Every change of one, of any state, passes here."""
+        with self._database.writing() as session:
+            session.merge(anchor.row())
+        self._told(anchor)
+
+    def _drop(self, anchor: AnchorRecord) -> None:
+        """Forget an anchor that was submitted and will not be mined."""
+        with self._database.writing() as session:
+            row = session.get(AnchorRow, (anchor.chain, anchor.size))
+            if row is not None and row.state == "submitted":
+                session.delete(row)
+
+
+def bring_to_all(
+    pins: Sequence[ChainPin], bring: Callable[[ChainPin], AnchorRecord]
+) -> list[AnchorRecord]:
+    """Anchor to several chains, each in a thread: what takes long is waiting for their blocks.
+
+    Raises:
+        ChainError: a chain does not take it. Every other one was tried, and is told.
+    """
+
+    def attempt(pin: ChainPin) -> AnchorRecord | ChainError:
+        try:
+            return bring(pin)
+        except ChainError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(len(pins), 1)) as pool:
+        found = list(pool.map(attempt, pins))
+    anchored = [result for result in found if isinstance(result, AnchorRecord)]
+    failed = {
+        pin.name: result
+        for pin, result in zip(pins, found, strict=True)
+        if isinstance(result, ChainError)
+    }
+    if not failed:
+        return anchored
+    told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+    if anchored:
+        told += "; anchored on: " + ", ".join(anchor.chain for anchor in anchored)
+    unreachable = all(isinstance(error, ChainUnreachableError) for error in failed.values())
+    kind = ChainUnreachableError if unreachable else ChainError
+    raise kind(told) from next(iter(failed.values()))
+
+
+def _placed(anchor: AnchorRecord, receipt: Receipt) -> AnchorRecord:
+    """Return an anchor as mined where the receipt says."""
+    return replace(
+        anchor,
+        state="mined",
+        tx_hash=receipt.tx_hash,
+        block=receipt.block,
+        block_hash=receipt.block_hash,
+        block_time=datetime.fromtimestamp(receipt.block_time, UTC),
+    )

@@ -1,4 +1,4 @@
-"""Bodies of requests: capped before they are parsed, and taken apart without being re-written.
+"""Bodies of requests: capped and timed before they are parsed, and taken apart as they are.
 
 A record is proven by its very text, so no lenient parser may touch it: `members` cuts a JSON
 object into the texts of its members, and each goes to the strict parser of what it is. Integers
@@ -9,18 +9,22 @@ keep their digits, a key twice in one object is an error::
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
 from fastapi import Request
 
-from api.errors import BodyTooLargeError, MediaTypeError
+from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError
 from provenance.errors import MalformedError
 
-__all__ = ["JsonBody", "members"]
+__all__ = ["JsonBody", "members", "read_body"]
 
 LINGER = 1 << 20
 """Bytes beyond the cap that are taken and thrown away: who is still sending reads no answer."""
+
+BODY_SECONDS = 30
+"""Within which a body must have come."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -40,23 +44,38 @@ class JsonBody:
         Raises:
             MediaTypeError: it is not JSON, or compressed.
             BodyTooLargeError: it is too long.
+            BodyTooSlowError: it takes too long.
         """
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json" or "content-encoding" in request.headers:
             raise MediaTypeError("send application/json, uncompressed")
-        too_large = BodyTooLargeError(f"at most {self.cap:,} bytes are read here")
-        if int(request.headers.get("content-length", 0)) > self.cap + LINGER:
-            raise too_large
-        body, length = bytearray(), 0
-        async for chunk in request.stream():
-            length += len(chunk)
-            if length <= self.cap:
-                body += chunk
-            elif length > self.cap + LINGER:
-                break
-        if length > self.cap:
-            raise too_large
-        return bytes(body)
+        return await read_body(request, self.cap)
+
+
+async def read_body(request: Request, cap: int) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        BodyTooLargeError: it is longer than `cap`.
+        BodyTooSlowError: it takes longer than `BODY_SECONDS`.
+    """
+    too_large = BodyTooLargeError(f"at most {cap:,} bytes are read here")
+    if int(request.headers.get("content-length", 0)) > cap + LINGER:
+        raise too_large
+    body, length = bytearray(), 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length <= cap:
+                    body += chunk
+                elif length > cap + LINGER:
+                    break
+    except TimeoutError:
+        raise BodyTooSlowError(f"a body must come within {BODY_SECONDS} seconds") from None
+    if length > cap:
+        raise too_large
+    return bytes(body)
 
 
 def members(data: bytes, *known: str) -> dict[str, str]:

@@ -30,12 +30,14 @@ from provenance.errors import (
     LedgerError,
     MalformedError,
     ProvenanceError,
+    WitnessError,
 )
 
 __all__ = [
     "PROBLEM_TYPE",
     "TABLE",
     "BodyTooLargeError",
+    "BodyTooSlowError",
     "MediaTypeError",
     "NoCheckpointError",
     "NoSuchRecordError",
@@ -70,6 +72,10 @@ class NoCheckpointError(InputError):
 
 class BodyTooLargeError(InputError):
     """The body of a request is longer than is read."""
+
+
+class BodyTooSlowError(InputError):
+    """The body of a request takes too long to come."""
 
 
 class MediaTypeError(InputError):
@@ -128,6 +134,9 @@ TABLE: dict[type[ProvenanceError], Problem] = {
     NoCheckpointError: Problem(
         404, "no-checkpoint", "No checkpoint yet", "no checkpoint was signed yet"
     ),
+    BodyTooSlowError: Problem(
+        408, "too-slow", "The body came too slowly", "a body must come within 30 seconds"
+    ),
     BodyTooLargeError: Problem(
         413, "too-large", "The body is too large", "at most 1,048,576 bytes are read here"
     ),
@@ -141,6 +150,9 @@ TABLE: dict[type[ProvenanceError], Problem] = {
         422, "unusable", "Cannot be used", "the record is not an object but a number"
     ),
     LedgerError: Problem(503, "ledger-unavailable", "The ledger cannot be read now", is_told=False),
+    WitnessError: Problem(
+        503, "witness-unavailable", "The witness cannot answer now", is_told=False
+    ),
     ChainError: Problem(502, "chain", "A chain gave no usable answer", is_told=False),
     ProvenanceError: INTERNAL,
 }

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
+from api.witness import create_witness_app
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
+from provenance.witness import Witness
 
-__all__ = ["serve"]
+__all__ = ["serve", "serve_witness"]
 
 GRACE_SECONDS = 10
 """How long requests that are being answered may take after a signal."""
@@ -38,7 +41,21 @@ def serve(
     Raises:
         InputError: the address cannot be listened at.
     """
-    app = create_app(ledger)
+    _run(create_app(ledger), host, port, listening)
+
+
+def serve_witness(
+    witness: Witness,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    listening: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve a witness; as `serve`."""
+    _run(create_witness_app(witness), host, port, listening)
+
+
+def _run(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
     with (
         _listen(host, port) as listener,
         contextlib.suppress(KeyboardInterrupt),

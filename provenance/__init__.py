@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ProvenanceError,
         UndecidedError,
         VerificationError,
+        WitnessError,
     )
     from provenance.ledger.catalog import RegisteredArtifact
     from provenance.ledger.checking import verify
@@ -57,6 +58,7 @@ _HOMES = {
     "UndecidedError": "provenance.errors",
     "VerificationError": "provenance.errors",
     "Verified": "provenance.verification",
+    "WitnessError": "provenance.errors",
     "connect": "provenance.client",
     "verify": "provenance.ledger.checking",
 }
@@ -76,6 +78,7 @@ __all__ = [
     "UndecidedError",
     "VerificationError",
     "Verified",
+    "WitnessError",
     "connect",
     "verify",
 ]

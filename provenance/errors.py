@@ -8,6 +8,7 @@
     ├── LedgerError                 the ledger folder: missing, locked, half made, out of space
     ├── ChainError                  a chain refuses, or answers what it must not
     │   └── ChainUnreachableError   a chain does not answer: ask again later
+    ├── WitnessError                a witness does not cosign, or too few do: ask again later
     └── VerificationError           checked, and it does not hold; ``.step`` says where
         └── UndecidedError          could not be decided: no policy, or a chain out of reach
 
@@ -31,6 +32,7 @@ __all__ = [
     "ProvenanceError",
     "UndecidedError",
     "VerificationError",
+    "WitnessError",
 ]
 
 
@@ -56,6 +58,10 @@ class ChainError(ProvenanceError):
 
 class ChainUnreachableError(ChainError):
     """A chain does not answer. Asking again later may help."""
+
+
+class WitnessError(ProvenanceError):
+    """A witness does not cosign, or too few do. What others answered is kept; ask again later."""
 
 
 class VerificationError(ProvenanceError):

@@ -12,6 +12,7 @@ from api.bodies import JsonBody, members
 from api.deps import Found, OwnPolicy, Served, hidden, own_policy, servers_fault
 from api.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     MediaTypeError,
     NoSuchRecordError,
     NotRegisteredError,
@@ -129,6 +130,7 @@ BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
         NotRegisteredError,
         NoSuchRecordError,
         BodyTooLargeError,
+        BodyTooSlowError,
         MediaTypeError,
         MalformedError,
         InputError,
@@ -190,7 +192,9 @@ class RecordPlace:
 @router.post(
     "/v1/verify",
     openapi_extra={"requestBody": VERIFY_REQUEST},
-    responses=responses(BodyTooLargeError, MediaTypeError, MalformedError, InputError),
+    responses=responses(
+        BodyTooLargeError, BodyTooSlowError, MediaTypeError, MalformedError, InputError
+    ),
 )
 def verify_bundle(
     ledger: Served,

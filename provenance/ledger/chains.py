@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from provenance.anchoring import ChainPin, ChainReader, RpcReader
 from provenance.errors import ChainError, InputError
-from provenance.ledger.folder import ChainConfig, Config, Folder, write_file
+from provenance.ledger.folder import ChainConfig, Folder
 
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain
@@ -94,7 +94,7 @@ class Chains(Mapping[str, ChainReader]):
         except NodeRefusedError as error:
             raise ChainError(f"{error}; the ledger's account is {chain.address}") from error
         configured = {**self._configured, name: ChainConfig(url=url)}
-        write_file(self._folder.config, Config(origin=origin, chains=configured).to_toml())
+        self._folder.configure(chains=configured)
         self._configured = configured
         return chain.pin(contract, ledger_id, name=name, confirmations=confirmations)
 

@@ -3,7 +3,7 @@
 ::
 
     .provenance/
-      config.toml     the origin, and where each chain is reached
+      config.toml     the origin, and where each chain and each witness is reached
       policy.json     whom the ledger itself trusts; `Ledger.policy` exports it
       ledger.db       log, envelopes, catalogue (SQLite)
       trees/          one file per artifact tree, named by artifact digest
@@ -26,13 +26,22 @@ import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.signing.keyfiles import sync_folder
 
-__all__ = ["FOLDER", "ChainConfig", "Config", "Folder", "sync_folder", "write_file"]
+__all__ = [
+    "FOLDER",
+    "ChainConfig",
+    "Config",
+    "Folder",
+    "WitnessConfig",
+    "write_file",
+]
 
 FOLDER = ".provenance"
 
@@ -50,11 +59,20 @@ class ChainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WitnessConfig:
+    """Where a witness is reached, and the vkey by which its cosignatures are known."""
+
+    url: str
+    vkey: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """What ``config.toml`` holds."""
 
     origin: str
     chains: dict[str, ChainConfig] = field(default_factory=dict)
+    witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -73,10 +91,11 @@ class Config:
     def to_toml(self) -> str:
         """Return the text of the file. JSON strings are TOML strings."""
         lines = [f"origin = {json.dumps(self.origin)}"]
-        for name, chain in self.chains.items():
-            values: Mapping[str, str] = forms.encode(chain)
-            lines += ["", f"[chains.{json.dumps(name)}]"]
-            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
+            for name, member in members.items():
+                values: Mapping[str, str] = forms.encode(member)
+                lines += ["", f"[{table}.{json.dumps(name)}]"]
+                lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -156,6 +175,16 @@ class Folder:
         """Return the path of an artifact's tree file."""
         return self.trees / digest.hex()
 
+    def configure(self, **changes: Any) -> Config:
+        """Write ``config.toml`` with these fields changed; the caller is `alone` with it.
+
+        Raises:
+            LedgerError: it cannot be read or written; what was there still is.
+        """
+        config = replace(Config.read(self.config), **changes)
+        write_file(self.config, config.to_toml())
+        return config
+
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Wait until no other thread or process does what `name` says, and keep it so.
@@ -225,15 +254,6 @@ def _lock(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def check_origin(origin: str) -> None:

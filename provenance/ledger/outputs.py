@@ -31,9 +31,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.catalog import RegisteredArtifact
-from provenance.ledger.folder import Folder, sync_folder
+from provenance.ledger.folder import Folder
 from provenance.merkle import EMPTY_ROOT, HASH_SIZE
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact, hash_record
+from provenance.signing.keyfiles import sync_folder
 from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
 from provenance.statements.statement import MAX_STATEMENT
 

@@ -21,7 +21,7 @@ from provenance.merkle import HASH_SIZE
 
 __all__ = ["Checkpoint"]
 
-_TEXT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]+)\n")
+_TEXT = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]+)\n((?:[^\n]+\n)*)")
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,19 @@ class Checkpoint:
     root: bytes
 
     @classmethod
-    def parse(cls, text: str) -> Checkpoint:
+    def parse(cls, text: str, *, extended: bool = False) -> Checkpoint:
         """Read the text of a checkpoint note; the inverse of `to_text`.
 
-        Extension lines, which the standard allows, are refused: this log writes none.
+        Args:
+            text: all of it.
+            extended: pass over extension lines, which the standard allows; they are refused
+                otherwise, since this log writes none.
 
         Raises:
             MalformedError: not a checkpoint.
         """
         match = _TEXT.fullmatch(text)
-        if not match:
+        if not match or (match[4] and not extended):
             raise MalformedError("a checkpoint has three lines: origin, size and root")
         size, root = int(match[2]), decode_base64(match[3], "the root of the checkpoint")
         if size > MAX_INTEGER or len(root) != HASH_SIZE:

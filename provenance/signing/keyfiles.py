@@ -14,7 +14,13 @@ from pathlib import Path
 from provenance.errors import InputError, LedgerError
 from provenance.signing.keys import PrivateKey
 
-__all__ = ["read_key_file", "read_secret_file", "write_key_file", "write_secret_file"]
+__all__ = [
+    "read_key_file",
+    "read_secret_file",
+    "sync_folder",
+    "write_key_file",
+    "write_secret_file",
+]
 
 MAX_KEY_FILE = 64 * 1024
 
@@ -62,7 +68,7 @@ def write_secret_file(path: str | os.PathLike[str], data: bytes) -> None:
             os.link(draft, target)
         finally:
             draft.unlink()
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except FileExistsError:
         raise InputError(f"{target} exists; a key file is never overwritten") from None
     except OSError as error:
@@ -89,7 +95,8 @@ def read_secret_file(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -44,6 +44,15 @@ def test_any_text_is_a_checkpoint_in_one_form_or_none(text):
     assert checkpoint.to_text() == text
 
 
+def test_a_witness_passes_over_extension_lines():
+    head = Checkpoint("acme.example/ml", 1042, ROOT)
+    for more in ("", "one\n", "one\ntwo \n"):
+        assert Checkpoint.parse(TEXT + more, extended=True) == head
+    for more in ("\n", "one\n\n", "one", "\none\n"):
+        with pytest.raises(MalformedError):
+            Checkpoint.parse(TEXT + more, extended=True)
+
+
 ORIGIN, SIZE, TEXT_ROOT = TEXT.splitlines()
 
 

@@ -10,10 +10,12 @@ interface Vm {
     }
 
     function assume(bool condition) external pure;
+    function clearMockedCalls() external;
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata reason) external;
     function getRecordedLogs() external returns (Log[] memory logs);
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
+    function mockCallRevert(address callee, bytes calldata data, bytes calldata reason) external;
     function prank(address sender) external;
     function recordLogs() external;
 }

@@ -74,7 +74,7 @@ def a_consistency(source: random.Random, largest: int = LARGEST) -> Consistency:
 
 
 def sparse(seed: bytes, cut: int) -> Callable[[int, int], bytes]:
-    """Return the nodes of a tree in which only subtrees around `cut` (in half leaves) have parts."""
+    """Return the nodes of a tree; only subtrees around `cut`, in half leaves, have parts."""
 
     @cache
     def node(level: int, index: int) -> bytes:

@@ -2,9 +2,9 @@
 
 ====  =============================================================================================
 0     done; of ``verify``: verified
-1     of ``verify``: not verified
+1     of ``verify``: not verified; of ``monitor``: something does not hold
 2     usage, malformed input, or a ledger or chain that cannot do it
-3     of ``verify``: undecided
+3     of ``verify`` and ``monitor``: undecided
 70    a fault of this program, with a traceback
 130   interrupted (128 + SIGINT)
 141   the output was closed (128 + SIGPIPE)
@@ -48,6 +48,7 @@ COMMANDS = {
     "history": "ledger:history",
     "prove": "prove:prove",
     "verify": "verify:verify",
+    "monitor": "monitor:monitor",
     "policy": "trust:policy",
     "trust": "trust:trust",
     "keys": "keys:keys",

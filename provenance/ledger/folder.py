@@ -40,6 +40,7 @@ __all__ = [
     "Config",
     "Folder",
     "WitnessConfig",
+    "locked",
     "write_file",
 ]
 
@@ -192,15 +193,8 @@ class Folder:
         Raises:
             LedgerError: the lock file cannot be used.
         """
-        path = self.path / f"{name}.lock"
-        try:
-            lock = _lock(path, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise LedgerError(f"cannot lock {path}: {error.strerror}") from error
-        try:
+        with locked(self.path / f"{name}.lock"):
             yield
-        finally:
-            os.close(lock)
 
     @contextmanager
     def building(self) -> Iterator[Path]:
@@ -223,6 +217,23 @@ class Folder:
             yield self.drafts
         finally:
             os.close(lock)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other thread or process holds the lock file `path`, and hold it.
+
+    Raises:
+        LedgerError: it cannot be used.
+    """
+    try:
+        lock = _lock(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise LedgerError(f"cannot lock {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_file(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ WRONG_USAGE = [
     ("log", "--limit", "zero"),
     ("verify", "--nonsense", "rows.jsonl"),
     ("history", "rows", "--format", "nonsense"),
+    ("monitor",),
 ]
 BAD_INPUT = [
     ("register", "missing.jsonl"),
@@ -43,6 +44,12 @@ BAD_INPUT = [
     ("verify", "rows.jsonl", "--record", "{}"),
     ("verify", "rows.jsonl", "--policy", "model/config.json"),
     ("verify", "rows.jsonl", "--rpc", "embedded=file:///etc/passwd"),
+    ("monitor", "/nowhere"),
+    ("monitor", ".", "--every", "soon"),
+    ("monitor", ".", "--policy", "model/config.json"),
+    ("monitor", ".", "--rpc", "nowhere=http://127.0.0.1:9"),
+    ("monitor", ".", "--state", "policy.json"),
+    ("monitor", "ftp://log.example"),
     ("policy", "export", "-o", "missing/policy.json"),
     ("trust", "add", "policy.json", "--fingerprint", "00"),
     ("trust", "remove", "nobody.example"),

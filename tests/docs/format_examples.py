@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provenance.anchoring import Anchor, ChainPin
 from provenance.log import Checkpoint, Entry
-from provenance.merkle import Tree
+from provenance.merkle import Tree, leaf_hash
+from provenance.monitoring.evidence import Evidence, History
 from provenance.records import JSON, Artifact, canonical_row, hash_record
 from provenance.signing import PrivateKey, VerifierKey, pae, sign, sign_note
 from provenance.signing.dsse import PAYLOAD_TYPE
@@ -131,6 +132,27 @@ BUNDLE = Bundle(
 )
 
 
+# Another history of the same log: its last entry is another one, and then one more.
+FORK_TREE = Tree.from_leaf_hashes(
+    b"".join(ENTRIES[at].leaf_hash for at in (0, 1)) + leaf_hash(b"another") + leaf_hash(b"more")
+)
+FORK = Checkpoint(ORIGIN, FORK_TREE.size, FORK_TREE.root)
+EVIDENCE = Evidence(
+    kind="fork",
+    origin=ORIGIN,
+    time="2026-01-31T12:00:09Z",
+    finding="the log signed a tree of 4 entries that does not continue the one of 3 that it signed "
+    "too",
+    seen=NOTE,
+    checkpoint=sign_note(FORK.to_text(), ORIGIN, LOG).decode(),
+    history=History.of(
+        Tree.from_leaf_hashes(b"".join(FORK_TREE.leaf(at) for at in range(3))).root,
+        FORK_TREE.prove_consistency(3),
+        FORK.root,
+    ),
+)
+
+
 def pretty(data: bytes) -> str:
     return json.dumps(json.loads(data), indent=2, ensure_ascii=False)
 
@@ -154,6 +176,7 @@ EXAMPLES = {
     "policy": pretty(POLICY.to_bytes()),
     "fingerprint": POLICY.fingerprint,
     "bundle": pretty(BUNDLE.to_bytes()),
+    "evidence": pretty(EVIDENCE.to_bytes()),
     "keyid": f"{SIGNER.public.keyid}\n{base64.b64encode(SIGNER.public.spki).decode()}",
 }
 """Name → text, as it stands in docs/formats.md between ``<!-- example: name -->`` and the fence."""

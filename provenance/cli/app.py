@@ -2,9 +2,9 @@
 
 ====  =============================================================================================
 0     done; of ``verify``: verified
-1     of ``verify``: not verified; of ``monitor``: something does not hold
+1     of ``verify``: not verified; of ``monitor``, ``chain status``: something does not hold
 2     usage, malformed input, or a ledger or chain that cannot do it
-3     of ``verify`` and ``monitor``: undecided
+3     of ``verify``, ``monitor`` and ``chain status``: undecided
 70    a fault of this program, with a traceback
 130   interrupted (128 + SIGINT)
 141   the output was closed (128 + SIGPIPE)
@@ -41,7 +41,8 @@ COMMANDS = {
     "step": "running:step",
     "quality": "claims:quality",
     "supersede": "claims:supersede",
-    "anchor": "ledger:anchor",
+    "anchor": "chain:anchor",
+    "chain": "chain:chain",
     "status": "ledger:status",
     "log": "ledger:log",
     "show": "ledger:show",

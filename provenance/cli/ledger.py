@@ -1,4 +1,4 @@
-"""``init``, ``anchor``, ``status``, ``log``, ``show`` and ``history``: a ledger as a whole."""
+"""``init``, ``status``, ``log``, ``show`` and ``history``: a ledger as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from provenance.cli.opening import PASSPHRASE, new_passphrase, open_ledger
 from provenance.cli.options import Json
 from provenance.cli.output import (
     EMBEDDED,
-    anchor_json,
     artifact_json,
     artifact_line,
     emit,
@@ -22,10 +21,9 @@ from provenance.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from provenance.ledger.anchors import AnchorRecord
     from provenance.ledger.status import ChainStatus
 
-__all__ = ["anchor", "history", "init", "log", "show", "status"]
+__all__ = ["history", "init", "log", "show", "status"]
 
 RefArgument = Annotated[
     str,
@@ -66,34 +64,6 @@ def init(
             },
             [f"ledger {ledger.origin} in {ledger.folder.path}"],
         )
-
-
-def anchor(
-    chains: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="CHAIN", help="All that the policy pins, if none is named."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Sign a checkpoint, and record it on chain.
-
-    What is logged by then was there no later than the block.
-    """
-    with open_ledger(signing=True) as ledger:
-        anchors = ledger.anchor(*(chains or ()))
-    emit(
-        as_json,
-        {"anchors": [anchor_json(anchor) for anchor in anchors]},
-        map(_anchor_line, anchors),
-    )
-
-
-def _anchor_line(anchor: AnchorRecord) -> str:
-    worth = f" ({EMBEDDED})" if anchor.embedded else ""
-    return (
-        f"{anchor.chain}: {anchor.size} entries in block {anchor.block}, "
-        f"{moment(anchor.block_time)}, {anchor.state}{worth}"
-    )
 
 
 def status(as_json: Json = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from provenance.errors import InputError, MalformedError
 
-__all__ = ["Json", "Rpc", "Signers", "pairs", "values"]
+__all__ = ["Json", "Rpc", "Signers", "pairs", "seconds", "values"]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
@@ -30,6 +31,18 @@ Rpc = Annotated[
 ]
 
 MAX_VALUE = 1 << 20
+
+
+def seconds(option: str, text: str) -> int:
+    """Return the seconds of ``30s``, ``10m``, ``2h`` or ``1d``.
+
+    Raises:
+        InputError: not of that form.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text, re.ASCII)
+    if found is None:
+        raise InputError(f"{option} takes a time such as 30s, 10m, 2h or 1d, not {text!r}")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:

@@ -1,24 +1,30 @@
 """Reaching the chains of a ledger.
 
 Opened when asked for and not before: py-evm and web3 take a second to load, and neither
-registering nor verifying without an anchor needs them.
+registering nor verifying without an anchor needs them. ``config.toml`` says where a chain is
+reached; what counts as the chain is what the policy pins, and where the two differ nothing is sent.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from provenance.anchoring import ChainPin, ChainReader, RpcReader
-from provenance.errors import ChainError, InputError
-from provenance.ledger.folder import ChainConfig, Folder
+from provenance.errors import ChainError, InputError, LedgerError
+from provenance.ledger.folder import ChainConfig, Config, Folder, node_url, wei
 
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain
+    from provenance.anchoring.embedded import EmbeddedChain
 
-__all__ = ["Chains"]
+__all__ = ["Chains", "Pause", "agree"]
+
+Pause = Callable[[float], object]
+"""Waits for so many seconds; what it returns is true to wait no longer."""
 
 
 class Chains(Mapping[str, ChainReader]):
@@ -35,7 +41,7 @@ class Chains(Mapping[str, ChainReader]):
             if name not in self._open:
                 chain = self._configured[name]
                 if chain.url is not None:
-                    self._open[name] = RpcReader(chain.url)
+                    self._open[name] = RpcReader(node_url(chain.url))
                 else:
                     self._open[name] = _embedded(self._folder, chain, None)
             return self._open[name]
@@ -46,57 +52,46 @@ class Chains(Mapping[str, ChainReader]):
     def __len__(self) -> int:
         return len(self._configured)
 
-    def writer(self, name: str, account: bytes) -> Chain:
-        """Open a chain to send from `account`.
+    def configured(self, name: str) -> ChainConfig:
+        """Return what ``config.toml`` says of a chain now.
 
         Raises:
             InputError: no chain of this name is configured.
-            ChainError: it cannot be opened.
         """
-        chain = self._configured.get(name)
-        if chain is None:
-            known = ", ".join(self._configured) or "none"
+        chains = Config.read(self._folder.config).chains
+        if name not in chains:
+            known = ", ".join(chains) or "none"
             raise InputError(f"no chain {name!r} is configured; known: {known}")
-        if chain.url is None:
-            return _embedded(self._folder, chain, account)
-        from provenance.anchoring.rpc import RpcChain
+        return chains[name]
 
-        return RpcChain(chain.url, account)
+    def configure(self, name: str, chain: ChainConfig) -> None:
+        """Write into ``config.toml`` how a chain is reached from now on."""
+        chains = {**Config.read(self._folder.config).chains, name: chain}
+        self._folder.configure(chains=chains)
+        self._configured = chains
 
-    def add(
+    @contextmanager
+    def opened(
         self,
-        name: str,
-        url: str,
-        origin: str,
-        account: bytes,
+        chain: ChainConfig,
+        account: bytes | None = None,
         *,
-        contract: str | None,
-        confirmations: int,
-    ) -> ChainPin:
-        """Reach the node at `url` from now on, with the contract there; return what to pin.
+        pause: Pause = time.sleep,
+    ) -> Iterator[Chain]:
+        """Open a chain to send from `account`, or only to read, for as long as the block runs.
 
-        The contract is created unless one is named, and the ledger registered in it. Then the
-        chain is written into ``config.toml``. A crash before leaves a contract that nobody uses.
+        `pause` is what waiting for blocks is done with: see `RpcChain`.
 
         Raises:
-            ChainError: the node refuses, or another contract than this version's is there.
+            ChainError: it cannot be opened.
         """
-        from provenance.anchoring.contract import check_code
-        from provenance.anchoring.jsonrpc import NodeRefusedError
-        from provenance.anchoring.rpc import RpcChain
+        if chain.url is None:
+            with _embedded(self._folder, chain, account) as embedded:
+                yield embedded
+        else:
+            from provenance.anchoring.rpc import RpcChain
 
-        chain = RpcChain(url, account)
-        try:
-            if contract is None:
-                contract = chain.deploy()
-            check_code(chain, contract)
-            ledger_id = chain.register(contract, sha256(origin.encode()).digest())
-        except NodeRefusedError as error:
-            raise ChainError(f"{error}; the ledger's account is {chain.address}") from error
-        configured = {**self._configured, name: ChainConfig(url=url)}
-        self._folder.configure(chains=configured)
-        self._configured = configured
-        return chain.pin(contract, ledger_id, name=name, confirmations=confirmations)
+            yield RpcChain(node_url(chain.url), account, max_fee=wei(chain.max_fee), pause=pause)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -106,7 +101,27 @@ class Chains(Mapping[str, ChainReader]):
         self._open.clear()
 
 
-def _embedded(folder: Folder, chain: ChainConfig, account: bytes | None) -> Chain:
+def agree(chain: ChainConfig, pin: ChainPin) -> None:
+    """Check that ``config.toml`` and the policy mean the same chain.
+
+    Raises:
+        LedgerError: they do not.
+    """
+    if chain.path is not None:
+        return
+    for what, configured, pinned in (
+        ("chainId", chain.chain_id, pin.chain_id),
+        ("contract", chain.contract, pin.contract),
+        ("confirmations", chain.confirmations, pin.confirmations),
+    ):
+        if configured != pinned:
+            raise LedgerError(
+                f"config.toml gives the chain {pin.name} the {what} {configured}, policy.json pins "
+                f"{pinned}: nothing was sent. Correct the one that is wrong"
+            )
+
+
+def _embedded(folder: Folder, chain: ChainConfig, account: bytes | None) -> EmbeddedChain:
     try:
         from provenance.anchoring.embedded import EmbeddedChain
     except ImportError as error:

@@ -30,7 +30,7 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
     """
     check_origin(origin)
     keyring.generate()
-    pin, publisher = _chain(folder, origin, keyring.account, clock)
+    pin, publisher = _chain(folder, origin, keyring.account(), clock)
     log_key = VerifierKey(origin, keyring.log.public)
     admin, signer = keyring.admin.public, keyring.signers[0].public
     account = Account(

@@ -4,7 +4,7 @@
 log      ``keys/log.pem``    signs checkpoints and, with the admin key, entry 0
 admin    ``keys/admin.pem``  adds and revokes signers
 signer   ``keys/signer.pem`` signs statements; others beside it do where they are named
-account  ``keys/chain.pem``  sends anchors
+account  ``keys/chain.pem``  sends anchors, where ``config.toml`` names no other file
 ======== =================== =====================================================
 
 The admin key may be moved off the machine: nothing but adding and revoking keys asks for it.
@@ -16,8 +16,9 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
-from provenance.anchoring.account import account_from_pem, account_to_pem, generate_account
+from provenance.anchoring.account import account_from_file, account_to_pem, generate_account
 from provenance.errors import InputError
 from provenance.ledger.folder import Folder
 from provenance.signing import (
@@ -35,6 +36,8 @@ __all__ = ["PASSPHRASE", "Keyring"]
 PASSPHRASE = "PROVENANCE_PASSPHRASE"  # noqa: S105 - the name of a variable
 """The environment variable that holds the passphrase of the keys."""
 
+ACCOUNT = "keys/chain.pem"
+
 
 class Keyring:
     """Opens a ledger's keys with one passphrase, from the caller or `PASSPHRASE`.
@@ -49,6 +52,7 @@ class Keyring:
         self._signers = tuple(signers)
         text = passphrase or os.environ.get(PASSPHRASE)
         self._passphrase = text.encode() if text else None
+        self._accounts: dict[Path, bytes] = {}
 
     def generate(self) -> None:
         """Make the four keys of a new ledger.
@@ -60,7 +64,7 @@ class Keyring:
             path = self._folder.keys / f"{role}.pem"
             write_key_file(path, PrivateKey.generate(), self._passphrase)
         pem = account_to_pem(generate_account(), self._passphrase)
-        write_secret_file(self._folder.keys / "chain.pem", pem)
+        write_secret_file(self._folder.path / ACCOUNT, pem)
 
     @property
     def encrypted(self) -> bool:
@@ -82,12 +86,21 @@ class Keyring:
         """The keys that sign statements, each by the name of its file."""
         return tuple(self._read(name) for name in self._signers)
 
-    @cached_property
-    def account(self) -> bytes:
-        """The secret of the account that sends anchors, 32 bytes."""
-        path = self._folder.keys / "chain.pem"
-        data = read_secret_file(path)
-        return account_from_pem(data, self._passphrase, name=f"the key file {path}")
+    def account(self, file: str | None = None) -> bytes:
+        """Return the secret of the account that sends anchors, 32 bytes.
+
+        Args:
+            file: PEM or a keystore, seen from the ledger's folder; its own account's, if None.
+
+        Raises:
+            InputError: no such file, or not under this passphrase.
+        """
+        path = self._folder.path / (file or ACCOUNT)
+        if path not in self._accounts:  # a keystore takes a second to open
+            data = read_secret_file(path)
+            name = f"the key file {path}"
+            self._accounts[path] = account_from_file(data, self._passphrase, name=name)
+        return self._accounts[path]
 
     def new(self, name: str, algorithm: Algorithm = "ed25519") -> PublicKey:
         """Make a further key in ``keys/NAME.pem``; it counts once the log knows it.

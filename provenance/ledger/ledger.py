@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,9 +15,10 @@ from typing import Any, Self
 from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
-from provenance.ledger import keys, outputs
+from provenance.ledger import keys, outputs, publishing
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.chains import Pause, agree
 from provenance.ledger.creation import create
 from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Clock, Journal
@@ -392,43 +392,43 @@ class Ledger(LedgerView):
             return Log(session, self.origin).checkpoint(key)
 
     def add_chain(
-        self, name: str, url: str, *, contract: str | None = None, confirmations: int = 12
+        self,
+        name: str,
+        url: str,
+        *,
+        contract: str | None = None,
+        confirmations: int = 12,
+        account: str | PathLike[str] | None = None,
+        max_fee: str | None = None,
     ) -> ChainPin:
         """Anchor also to the chain behind the node at `url`, and pin it in the own policy.
 
         Args:
             name: what the chain is called from now on.
-            url: of the node's JSON-RPC.
+            url: of the node's JSON-RPC, or ``env:NAME`` for what the environment variable holds.
             contract: the address of one that is there; a new one is created, if None.
             confirmations: blocks, the anchor's included, that the own policy asks for.
+            account: the key file of who sends, PEM or an Ethereum keystore; the ledger's own, if
+                None.
+            max_fee: what a unit of gas may cost at most, such as ``30 gwei``.
 
         Raises:
             InputError: the policy pins a chain of this name.
-            ChainError: the node does not answer, or the ledger's account cannot pay.
+            ChainError: the node does not answer, or the account cannot pay.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            raise InputError(f"{name!r} cannot name a chain: take letters, digits, . _ and -")
-        if confirmations < 1:
-            raise InputError("a policy asks for 1 confirmation or more")
-        with self.folder.alone("policy"):
-            policy = self.policy()
-            if name in {pin.name for pin in policy.chains}:
-                raise InputError(f"the policy pins a chain {name!r} already")
-            account = self.keyring.account
-            pin = self.chains.add(
-                name,
-                url,
-                self.origin,
-                account,
-                contract=contract,
-                confirmations=confirmations,
-            )
-            # A crash here leaves a chain that is configured and not pinned: add it again.
-            policy = replace(policy, chains=(*policy.chains, pin))
-            write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
-        return pin
+        return publishing.add(
+            self,
+            name,
+            url,
+            contract=contract,
+            confirmations=confirmations,
+            account=account,
+            max_fee=max_fee,
+        )
 
-    def anchor(self, *names: str, told: Told = lambda _: None) -> list[AnchorRecord]:
+    def anchor(
+        self, *names: str, told: Told = lambda _: None, pause: Pause = time.sleep
+    ) -> list[AnchorRecord]:
         """Sign a checkpoint and bring it to every chain, to all of them at once.
 
         What is anchored there already is not sent again; what a reorg took away is. Outputs that
@@ -438,27 +438,46 @@ class Ledger(LedgerView):
         Args:
             names: of the chains; all that the policy pins, if none is given.
             told: called with an anchor whenever its state changes, from several threads.
+            pause: waits for so many seconds; what it returns is true to wait for no block any more.
 
         Returns:
             The newest anchor of each chain.
 
         Raises:
             ChainError: a chain does not take it. Every other one was tried, and is told.
+            LedgerError: ``config.toml`` and the policy mean different chains; likewise.
         """
         pins = {pin.name: pin for pin in self.policy().chains}
         for name in names:
             if name not in pins:
                 raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
-        outputs.recover(self)
-        note = self.checkpoint()
+        with self.folder.alone("anchor"):  # several at once shall not sign several checkpoints
+            outputs.recover(self)
+            note = self.checkpoint()
         wanted = [pins[name] for name in dict.fromkeys(names or pins)]
-        return bring_to_all(wanted, lambda pin: self._anchor_to(pin, note, told))
+        return bring_to_all(wanted, lambda pin: self._anchor_to(pin, note, told, pause))
 
-    def _anchor_to(self, pin: ChainPin, note: str, told: Told) -> AnchorRecord:
-        with self.folder.alone(f"anchor-{pin.name}"), ExitStack() as stack:
-            chain = self.chains.writer(pin.name, self.keyring.account)
-            if hasattr(chain, "close"):
-                stack.callback(chain.close)
+    def anchor_due(self, name: str) -> bool:
+        """Say whether `anchor` has anything to do on a chain.
+
+        So it has where the log grew since, or an anchor may yet change.
+        """
+        outputs.recover(self)
+        with self._database.reading() as session:
+            catalog = Catalog(session)
+            newest = catalog.newest_anchor(name)
+            if newest is None or newest.size < Log(session, self.origin).size:
+                return True
+            return bool(catalog.unsettled_anchors(name, above=-1))
+
+    def _anchor_to(self, pin: ChainPin, note: str, told: Told, pause: Pause) -> AnchorRecord:
+        configured = self.chains.configured(pin.name)
+        agree(configured, pin)
+        account = self.keyring.account(configured.account)
+        with (
+            self.folder.alone(f"anchor-{pin.name}"),
+            self.chains.opened(configured, account, pause=pause) as chain,
+        ):
             return Sender(self._database, self.origin, chain, pin, told).bring(note)
 
     # --- proving --------------------------------------------------------------------------------

@@ -15,11 +15,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from provenance.anchoring import ChainPin, Head, latest_head
-from provenance.errors import ChainError, ChainUnreachableError
+from provenance.anchoring import AnchorError, ChainPin, Head, check_contract, latest_head
+from provenance.errors import (
+    ChainError,
+    ChainUnreachableError,
+    InputError,
+    LedgerError,
+    ProvenanceError,
+)
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import AnchorRow, Catalog
 from provenance.log import Checkpoint
@@ -190,24 +195,14 @@ class Sender:
         Raises:
             ChainError: it is another chain, or has lost the contract.
         """
-        pin, name = self._pin, self._chain.name
-        if (chain_id := self._chain.chain_id()) != pin.chain_id:
+        try:
+            check_contract(self._pin, self._chain)
+        except AnchorError as error:
+            advice = "the node has lost its state, or has not synced it yet. Bring its data back"
             raise ChainError(
-                f"{name} is on chain {chain_id}, and {pin.name} is chain {pin.chain_id}: nothing "
-                "was sent. Correct the url in config.toml"
-            )
-        code = self._chain.code(pin.contract)
-        if not code:
-            raise ChainError(
-                f"there is no contract at {pin.contract} on {name}: the node has lost its state, "
-                "or not synced it yet. Bring its data back; or, if that chain is gone for good, "
-                f"take {pin.name} out of config.toml and policy.json and add the new one"
-            )
-        if sha256(code).digest() != pin.code_sha256:
-            raise ChainError(
-                f"the contract at {pin.contract} on {name} is another one than is pinned: its "
-                f"code has SHA-256 {sha256(code).hexdigest()}, not {pin.code_sha256.hex()}"
-            )
+                f"{error}: {advice}; or, if that chain is gone for good, take {self._pin.name} out "
+                "of config.toml and policy.json and add the new one. Nothing was sent"
+            ) from error
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -247,12 +242,14 @@ def bring_to_all(
 
     Raises:
         ChainError: a chain does not take it. Every other one was tried, and is told.
+        LedgerError: all that failed did so by the ledger's own fault.
+        InputError: all that failed did so since their account's key file does not open.
     """
 
-    def attempt(pin: ChainPin) -> AnchorRecord | ChainError:
+    def attempt(pin: ChainPin) -> AnchorRecord | ProvenanceError:
         try:
             return bring(pin)
-        except ChainError as error:
+        except ProvenanceError as error:
             return error
 
     with ThreadPoolExecutor(max_workers=max(len(pins), 1)) as pool:
@@ -261,16 +258,16 @@ def bring_to_all(
     failed = {
         pin.name: result
         for pin, result in zip(pins, found, strict=True)
-        if isinstance(result, ChainError)
+        if isinstance(result, ProvenanceError)
     }
     if not failed:
         return anchored
     told = "; ".join(f"{name}: {error}" for name, error in failed.items())
     if anchored:
         told += "; anchored on: " + ", ".join(anchor.chain for anchor in anchored)
-    unreachable = all(isinstance(error, ChainUnreachableError) for error in failed.values())
-    kind = ChainUnreachableError if unreachable else ChainError
-    raise kind(told) from next(iter(failed.values()))
+    kinds: tuple[type[ProvenanceError], ...] = (ChainUnreachableError, LedgerError, InputError)
+    same = [kind for kind in kinds if all(isinstance(e, kind) for e in failed.values())]
+    raise (same[0] if same else ChainError)(told) from next(iter(failed.values()))
 
 
 def _placed(anchor: AnchorRecord, receipt: Receipt) -> AnchorRecord:

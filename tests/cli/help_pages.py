@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "cli.md"
-BLOCK = re.compile(r"```text\n\$ provenance ([a-z ]+) --help\n(.*?)```\n", re.DOTALL)
+BLOCK = re.compile(r"```text\n\$ provenance ([a-z -]+?) --help\n(.*?)```\n", re.DOTALL)
 
 
 def command_names():

@@ -37,7 +37,7 @@ BAD_INPUT = [
     ("quality", "rows", "--metric", "a=1", "--criterion", "nonsense"),
     ("quality", "rows", "--metric", "a=one"),
     ("supersede", "rows", "rows", "--reason", "none"),
-    ("anchor", "nowhere"),
+    ("anchor", "--chain", "nowhere"),
     ("verify", "missing.jsonl"),
     ("verify", "policy.json"),
     ("verify", "rows.jsonl", "--bundle", "missing.json"),

@@ -99,7 +99,7 @@ def test_anchor_brings_everything_to_the_chain_and_says_what_that_is_worth(prove
     assert (anchor["chain"], anchor["embedded"], anchor["size"]) == ("embedded", True, 6)
     assert HEX.fullmatch(anchor["root"])
     assert HEX.fullmatch(anchor["tx_hash"])
-    text, _ = provenance("anchor", "embedded")
+    text, _ = provenance("anchor", "--chain", "embedded")
     assert "embedded chain: worth as much as this machine" in text
 
 

@@ -5,9 +5,10 @@
 - `contract`: the compiled contract, and what may be sent to it
 - `embedded`: a chain in one file, for a ledger without a node
 - `rpc`: sending through any node
+- `state`: proofs of a chain's state, made by a node and checked without one
 
-Only the first two, the verify half, are loaded here. The others need web3 or py-evm and are
-imported by those who send.
+Only the first two, the verify half, are loaded here. The others need libraries of Ethereum and
+are imported where they are used.
 """
 
 from provenance.anchoring.anchor import (
@@ -17,6 +18,8 @@ from provenance.anchoring.anchor import (
     ChainPin,
     ChainReader,
     Head,
+    StateCheck,
+    StateProof,
     check_anchor,
     check_contract,
     latest_head,
@@ -32,6 +35,8 @@ __all__ = [
     "ChainReader",
     "Head",
     "RpcReader",
+    "StateCheck",
+    "StateProof",
     "check_anchor",
     "check_contract",
     "latest_head",

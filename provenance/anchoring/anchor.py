@@ -14,11 +14,15 @@ The pin names the contract's code by SHA-256 of the runtime code as ``eth_getCod
 with the code, its rules are fixed (no owner, no upgrade: one history for each ledger id), and
 checking needs no Keccak. The few constants of the contract's ABI stand here as bytes; the tests
 hold them against the compiled contract.
+
+Who trusts the hash of a block needs no node: a `StateProof` leads from that hash to the contract's
+storage. Checking one takes Keccak and tries, and is in `provenance.anchoring.state`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -30,14 +34,18 @@ __all__ = [
     "ANCHORED_TOPIC",
     "LATEST_SELECTOR",
     "ROOT_AT_SELECTOR",
+    "YEAR_10000",
     "Anchor",
     "AnchorError",
     "AnchorFacts",
     "ChainPin",
     "ChainReader",
     "Head",
+    "StateCheck",
+    "StateProof",
     "check_anchor",
     "check_contract",
+    "check_pinned",
     "latest_head",
     "root_at",
 ]
@@ -75,6 +83,20 @@ class Anchor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StateProof:
+    """What leads from a block's hash to a root in the contract's storage, as bytes.
+
+    The block's header in RLP, and the nodes of the two Merkle Patricia tries in it as
+    ``eth_getProof`` (EIP-1186) returns them, from the root down: to the contract's account under
+    the header's state root, and to the storage slot under the account's storage root.
+    """
+
+    header: bytes
+    account: tuple[bytes, ...]
+    storage: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChainPin:
     """The one chain, contract and ledger id whose anchors count, pinned in a policy.
 
@@ -89,6 +111,17 @@ class ChainPin:
     confirmations: int
     embedded: bool = False
     name: str = ""
+
+    def anchor(self, *, size: int, root: bytes, block: int) -> Anchor:
+        """Return the anchor of a tree head in the pinned contract."""
+        return Anchor(
+            chain_id=self.chain_id,
+            contract=self.contract,
+            ledger_id=self.ledger_id,
+            size=size,
+            root=root,
+            block=block,
+        )
 
 
 @dataclass(frozen=True)
@@ -137,13 +170,21 @@ class AnchorFacts:
 
     Attributes:
         block_time: of the anchor's block, in seconds since 1970: the tree is not younger.
-        confirmations: blocks from the anchor's to the newest, both counted.
+        confirmations: blocks from the anchor's to the newest, both counted; None where no chain
+            was asked, since the caller vouches for the block.
         final: whether the chain calls the block final; None where it has no such notion.
     """
 
     block_time: int
-    confirmations: int
+    confirmations: int | None
     final: bool | None
+
+
+StateCheck = Callable[[Anchor, ChainPin, StateProof], AnchorFacts]
+"""`provenance.anchoring.state.check_state` under one trusted block hash.
+
+Raises `AnchorError` where the anchor does not hold, `ChainError` where that cannot be told.
+"""
 
 
 def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFacts:
@@ -159,7 +200,7 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
         ChainError: the chain's word cannot be had for another reason (the node is on another
             chain, or answers garbage): undecided as well.
     """
-    _check_pinned(anchor, pin)
+    check_pinned(anchor, pin)
     check_contract(pin, reader)
     root = root_at(reader, pin.contract, pin.ledger_id, anchor.size)
     if root is None:
@@ -192,6 +233,25 @@ def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFa
     )
 
 
+def check_pinned(anchor: Anchor, pin: ChainPin) -> None:
+    """Check that an anchor is on the chain, in the contract and for the ledger id of the pin.
+
+    Raises:
+        AnchorError: it is not, or of an empty log.
+    """
+    if anchor.chain_id != pin.chain_id:
+        raise AnchorError(f"anchored on chain {anchor.chain_id}; the policy pins {pin.chain_id}")
+    if anchor.contract != pin.contract:
+        raise AnchorError(f"anchored in {anchor.contract}; the policy pins {pin.contract}")
+    if anchor.ledger_id != pin.ledger_id:
+        raise AnchorError(
+            f"anchored for the ledger id {anchor.ledger_id.hex()}; "
+            f"the policy pins {pin.ledger_id.hex()}"
+        )
+    if anchor.size == 0:
+        raise AnchorError("an empty log is never anchored")
+
+
 def root_at(reader: ChainReader, contract: str, ledger_id: bytes, size: int) -> bytes | None:
     """Return the root that the contract has for `ledger_id` at `size`; None where it has none.
 
@@ -212,20 +272,6 @@ def latest_head(reader: ChainReader, contract: str, ledger_id: bytes) -> Head | 
     """
     size, root = _call(reader, contract, LATEST_SELECTOR + ledger_id, 2)
     return Head(int.from_bytes(size, "big"), root) if any(size) else None
-
-
-def _check_pinned(anchor: Anchor, pin: ChainPin) -> None:
-    if anchor.chain_id != pin.chain_id:
-        raise AnchorError(f"anchored on chain {anchor.chain_id}; the policy pins {pin.chain_id}")
-    if anchor.contract != pin.contract:
-        raise AnchorError(f"anchored in {anchor.contract}; the policy pins {pin.contract}")
-    if anchor.ledger_id != pin.ledger_id:
-        raise AnchorError(
-            f"anchored for the ledger id {anchor.ledger_id.hex()}; "
-            f"the policy pins {pin.ledger_id.hex()}"
-        )
-    if anchor.size == 0:
-        raise AnchorError("an empty log is never anchored")
 
 
 def check_contract(pin: ChainPin, reader: ChainReader) -> None:

@@ -2,7 +2,8 @@
 
 `RpcReader` is the `ChainReader` of the verify half. It speaks the part of the Ethereum JSON-RPC
 (execution-apis) that checking an anchor takes: ``eth_chainId``, ``eth_getCode``, ``eth_call``,
-``eth_blockNumber``, ``eth_getBlockByNumber`` and, for one block, ``eth_getLogs``::
+``eth_blockNumber``, ``eth_getBlockByNumber`` and, for one block, ``eth_getLogs``; and that of
+keeping a proof of it, ``eth_getProof`` (EIP-1186)::
 
     → {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
     ← {"jsonrpc": "2.0", "id": 1, "result": "0x1406f40"}
@@ -25,7 +26,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any
+from typing import Any, cast
 
 from provenance import forms
 from provenance.anchoring.anchor import ANCHORED_TOPIC, Head
@@ -96,14 +97,34 @@ class RpcReader:
             return None
         return None if block is None else self._member(block, "number")
 
-    def block_time(self, number: int) -> int:
-        """Return the time of a block, in seconds since 1970 (UTC)."""
+    def block(self, number: int) -> dict[str, Any]:
+        """Return a block as the node writes it; only its number was compared."""
         block = self._ask("eth_getBlockByNumber", hex(number), False)
         if block is None:
             raise ChainError(f"{self._name} knows no block {number}")
         if (answered := self._member(block, "number")) != number:
             raise ChainError(f"{self._name} answers block {answered} instead of {number}")
-        return self._member(block, "timestamp")
+        return cast(dict[str, Any], block)
+
+    def block_time(self, number: int) -> int:
+        """Return the time of a block, in seconds since 1970 (UTC)."""
+        return self._member(self.block(number), "timestamp")
+
+    def proof(
+        self, contract: str, slot: bytes, block: int
+    ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """Return the trie nodes that lead to an account, and on to one of its storage slots.
+
+        `slot` is 32 bytes. A node prunes its state: of an old block it may know nothing any more.
+        """
+        answer = self._ask("eth_getProof", contract, [_hex(slot)], hex(block))
+        try:
+            account, (storage,) = answer["accountProof"], answer["storageProof"]
+            lists = [list(account), list(storage["proof"])]
+        except (TypeError, ValueError, KeyError):
+            raise self._garbage("eth_getProof", answer) from None
+        first, second = (tuple(self._bytes(x, "eth_getProof") for x in nodes) for nodes in lists)
+        return first, second
 
     def anchored(self, contract: str, ledger_id: bytes, block: int) -> list[Head]:
         """Return the heads that `contract` reports, in this one block, for this ledger id."""

@@ -36,6 +36,13 @@ def verify(
         bool, typer.Option("--bytes", help="The same bytes, not only the same records.")
     ] = False,
     rpc: Rpc = None,
+    trusted_block: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=0xHASH",
+            help="Trust this block of the policy's chain NAME, and ask no node of it.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Verify a file, folder or record, and say which link broke.
@@ -57,6 +64,7 @@ def verify(
             data=data,
             policy=policy,
             chains=pairs("--rpc", rpc),
+            trusted_blocks=pairs("--trusted-block", trusted_block),
             exact=exact,
         )
     except VerificationError as error:

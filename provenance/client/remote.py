@@ -202,13 +202,16 @@ class RemoteLedger:
         record: Any = None,
         policy: Policy | str | PathLike[str] | None = None,
         chains: Mapping[str, ChainReader | str] | None = None,
+        trusted_blocks: Mapping[str, str | bytes] | None = None,
     ) -> Verified:
         """Verify a bundle on this machine. The server is not asked.
 
         Args and errors as for `provenance.verify`.
         """
         data = bundle if isinstance(bundle, bytes) else bundle.to_bytes()
-        return verify(data, record=record, policy=policy, chains=chains)
+        return verify(
+            data, record=record, policy=policy, chains=chains, trusted_blocks=trusted_blocks
+        )
 
     def _get(self, path: str, form: type[T], query: Mapping[str, Any] | None = None) -> T:
         data, _ = self._transport.exchange("GET", path, query=query, cap=MAX_ANSWER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,11 +11,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from provenance.anchoring import ChainReader, RpcReader
+from provenance.anchoring import ChainReader, RpcReader, StateCheck
 from provenance.errors import InputError, MalformedError
 from provenance.ledger import trust
 from provenance.ledger.chains import Chains
 from provenance.ledger.folder import Config, Folder
+from provenance.merkle import HASH_SIZE
 from provenance.verification import Bundle, Content, EveryEntry, Policy, Verified, Verifier
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def verify(
     data: Any = None,
     policy: Policy | str | PathLike[str] | None = None,
     chains: Mapping[str, ChainReader | str] | None = None,
+    trusted_blocks: Mapping[str, str | bytes] | None = None,
     exact: bool = False,
 ) -> Verified:
     """Verify a bundle, and with it a record or the content of a file, folder or table.
@@ -44,6 +47,10 @@ def verify(
             where there are both, they must be the same.
         chains: how to reach the policy's chains, by name: a URL or a reader. Beside these, what
             the ledger or the saved policy has configured.
+        trusted_blocks: the hash of the anchor's block, by the chain's name: 32 bytes, or 0x and 64
+            hex digits. The bundle's proof of the chain's state is checked under it and no node of
+            this chain is asked: who names the hash vouches for the block being final. Where the
+            bundle holds no such proof, the chain is out of reach; one of another block fails.
         exact: a file must be the same bytes, not only the same records.
 
     Returns:
@@ -52,8 +59,9 @@ def verify(
     Raises:
         VerificationError: it does not hold; ``.step`` and ``.report`` say where.
         UndecidedError: a chain is out of reach, or no policy was found.
-        InputError: something given cannot be read, `chains` names one that the policy does not
-            pin, or the ledger around has another policy than the one that is trusted.
+        InputError: something given cannot be read, `chains` or `trusted_blocks` names one that the
+            policy does not pin, a library is missing that checking under a block takes, or the
+            ledger around has another policy than the one that is trusted.
     """
     content = read_bundle(bundle)
     readers: dict[str, ChainReader] = {
@@ -68,9 +76,14 @@ def verify(
         elif not isinstance(policy, Policy):
             policy = read_policy(policy)
         if policy is not None:
-            trust.check_pinned(policy, readers)
+            trust.check_pinned(policy, [*readers, *(trusted_blocks or ())])
         verifier = Verifier(
-            policy, chains=ChainMap(readers, cast(Any, configured)), every_entry=every_entry
+            policy,
+            chains=ChainMap(readers, cast(Any, configured)),
+            trusted_blocks={
+                name: _under(block_hash) for name, block_hash in (trusted_blocks or {}).items()
+            },
+            every_entry=every_entry,
         )
         return verifier.verify(
             content,
@@ -111,6 +124,28 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{what} {path} cannot be read: {error.strerror}") from error
+
+
+def _under(block_hash: str | bytes) -> StateCheck:
+    """Return how to check an anchor under a block's hash.
+
+    Raises:
+        InputError: not such a hash, or a library is missing.
+    """
+    if isinstance(block_hash, str):
+        if not re.fullmatch("0x[0-9a-fA-F]{64}", block_hash):
+            raise InputError(f"a block's hash is 0x and 64 hex digits, not {block_hash[:80]!r}")
+        block_hash = bytes.fromhex(block_hash[2:])
+    if len(block_hash) != HASH_SIZE:
+        raise InputError(f"a block's hash has {HASH_SIZE} bytes, not {len(block_hash)}")
+    try:
+        from provenance.anchoring.state import check_state
+    except ImportError as error:
+        raise InputError(
+            f"checking under a block's hash needs {error.name}: "
+            "pip install 'provenance-ledger[ledger]'"
+        ) from error
+    return partial(check_state, block_hash=block_hash)
 
 
 def _found(

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from provenance.anchoring import Anchor
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.states import kept_state_proof
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusion
@@ -51,7 +51,8 @@ def prove_artifact(
 ) -> Proof:
     """Return the bundle of a whole artifact under the checkpoint `note`.
 
-    Each chain's earliest anchor that covers the entry goes in: it dates it.
+    Each chain's earliest anchor that covers the entry goes in: it dates it. With it, where there
+    is one, the proof of the chain's state.
     """
     log, catalog = Log(session, origin), Catalog(session)
     checkpoint = Checkpoint.of_note(note)
@@ -67,18 +68,15 @@ def prove_artifact(
     anchors = []
     for pin in policy.chains:
         row = catalog.earliest_anchor(pin.name, above=registered.index, most=checkpoint.size)
-        if row is None or row.block is None:
+        if row is None or row.block is None or row.block_hash is None:
             continue
-        anchor = Anchor(
-            chain_id=pin.chain_id,
-            contract=pin.contract,
-            ledger_id=pin.ledger_id,
-            size=row.size,
-            root=row.root,
-            block=row.block,
+        anchors.append(
+            AnchorProof(
+                anchor=pin.anchor(size=row.size, root=row.root, block=row.block),
+                consistency=log.prove_consistency(row.size, checkpoint.size).path,
+                state=kept_state_proof(session, pin.name, row.size, row.block_hash),
+            )
         )
-        consistency = log.prove_consistency(row.size, checkpoint.size).path
-        anchors.append(AnchorProof(anchor=anchor, consistency=consistency))
     standing = [*catalog.of_kinds("key"), *catalog.about(registered.digest, kind="supersede")]
     return Proof(
         Bundle(

@@ -27,6 +27,7 @@ from provenance.errors import (
 )
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import AnchorRow, Catalog
+from provenance.ledger.states import keep_state_proof
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.log.store import Database
@@ -225,6 +226,7 @@ class Sender:
         """Keep what an anchor has become. Every change of one, of any state, passes here."""
         with self._database.writing() as session:
             session.merge(anchor.row())
+        keep_state_proof(self._database, self._chain, self._pin, anchor)
         self._told(anchor)
 
     def _drop(self, anchor: AnchorRecord) -> None:

@@ -8,7 +8,8 @@
       "statement": {"envelope": "eyJw…", "entry": "AQG8…",          DSSE envelope, its entry,
                     "index": 12, "path": […]},                      RFC 9162, in the log
       "checkpoint": "acme.example/ml\\n42\\n…",                      C2SP signed note
-      "anchors": [{"anchor": {…}, "consistency": […]}],             tree heads on chains
+      "anchors": [{"anchor": {…}, "consistency": […],               tree heads on chains,
+                   "state": {"header": …, "account": […], "storage": […]}}],   EIP-1186
       "standing": [{"envelope": …, "entry": …, …}]                  keys, revocations, supersessions
     }
 
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
 from provenance import forms
-from provenance.anchoring import Anchor
+from provenance.anchoring import Anchor, StateProof
 
 __all__ = ["BUNDLE_TYPE", "MAX_BUNDLE", "AnchorProof", "Bundle", "LoggedEnvelope", "RecordProof"]
 
@@ -53,10 +54,14 @@ class LoggedEnvelope:
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorProof:
-    """An anchored tree head, and the proof that the checkpoint continues it."""
+    """An anchored tree head, and the proof that the checkpoint continues it.
+
+    With `state` the hash of the anchor's block is enough to check it, and no node is needed.
+    """
 
     anchor: Anchor
     consistency: tuple[forms.Hash, ...]
+    state: StateProof | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from provenance.anchoring import (
     AnchorFacts,
     ChainPin,
     ChainReader,
+    StateCheck,
     check_anchor,
 )
 from provenance.errors import ChainError, InputError, MalformedError, ProvenanceError
@@ -28,7 +29,7 @@ from provenance.records import Artifact, hash_record
 from provenance.signing import Envelope, Note, SignatureError, open_note
 from provenance.statements import KIND_NUMBERS, Dataset, Statement
 from provenance.statements.predicates import Described
-from provenance.verification.bundle import Bundle, LoggedEnvelope
+from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope
 from provenance.verification.claims import claimed_policy
 from provenance.verification.content import Content
 from provenance.verification.policy import Policy
@@ -91,6 +92,7 @@ class Case:
         *,
         policy: Policy | None,
         chains: Mapping[str, ChainReader],
+        trusted_blocks: Mapping[str, StateCheck],
         every_entry: EveryEntry | None,
         record: Any,
         content: Content | None,
@@ -99,6 +101,7 @@ class Case:
         self.data = data
         self.named_policy = policy
         self.chains = chains
+        self.trusted_blocks = trusted_blocks
         self.every_entry = every_entry
         self.record = record
         self.content = content
@@ -312,31 +315,54 @@ class Case:
             if pin.name in asked:  # else a bundle could send its verifier to a node 50,000 times
                 raise StepError(f"two anchors on chain {pin.name!r}; one dates the entry")
             asked.add(pin.name)
-            seen.append(self._ask(anchor, pin))
+            seen.append(self._holds(proof, pin))
         if not seen:
             why = "none on a chain that the policy names" if self.bundle.anchors else "none"
             return Mark.NOT_DEMANDED, why
         self.anchored.sort(key=lambda anchored: anchored.time)
         return Mark.HOLDS if self.anchored else Mark.UNDECIDED, "; ".join(seen)
 
-    def _ask(self, anchor: Anchor, pin: ChainPin) -> str:
+    def _holds(self, proof: AnchorProof, pin: ChainPin) -> str:
         try:
-            reader = self.chains.get(pin.name)
-            if reader is None:
-                self.unreachable.append(pin)
-                if pin.embedded:
-                    return f"no way to reach chain {pin.name!r}: it is a file beside its ledger"
-                return f"no way to reach chain {pin.name!r} is configured: name a node of it"
-            facts = check_anchor(anchor, pin, reader)
+            facts = self._facts(proof, pin)
         except ChainError as error:
             self.unreachable.append(pin)
             return f"chain {pin.name!r}: {error}"
-        anchored = Anchored(pin, anchor, facts)
+        anchored = Anchored(pin, proof.anchor, facts)
         self.anchored.append(anchored)
+        if facts.confirmations is None:
+            seen = "proven under the hash that you named"
+        else:
+            seen = f"{facts.confirmations} confirmation{'' if facts.confirmations == 1 else 's'}"
         worth = " (embedded chain: worth as much as this machine)" if pin.embedded else ""
         return (
-            f"block {anchor.block} of chain {pin.name!r}, {anchored.time:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{facts.confirmations} confirmation{'' if facts.confirmations == 1 else 's'}{worth}"
+            f"block {proof.anchor.block} of chain {pin.name!r}, "
+            f"{anchored.time:%Y-%m-%d %H:%M:%S} UTC, {seen}{worth}"
+        )
+
+    def _facts(self, proof: AnchorProof, pin: ChainPin) -> AnchorFacts:
+        """Check an anchor by the block that was named for its chain, else by a node.
+
+        Who names a block wants nobody's word: then no node is asked, whatever the bundle lacks.
+        """
+        check = self.trusted_blocks.get(pin.name)
+        if check is not None:
+            if proof.state is None:
+                raise ChainError(
+                    f"you named a block of it, and the bundle holds no proof of the state of "
+                    f"block {proof.anchor.block}"
+                )
+            return check(proof.anchor, pin, proof.state)
+        reader = self.chains.get(pin.name)
+        if reader is not None:
+            return check_anchor(proof.anchor, pin, reader)
+        if pin.embedded:
+            raise ChainError("out of reach, it is a file beside its ledger")
+        if proof.state is None:
+            raise ChainError("no way to reach it is configured: name a node of it")
+        raise ChainError(
+            "no way to reach it is configured: name a node of it, or the hash of block "
+            f"{proof.anchor.block}"
         )
 
     @property

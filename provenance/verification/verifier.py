@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provenance.anchoring import ChainReader
+from provenance.anchoring import ChainReader, StateCheck
 from provenance.errors import InputError, UndecidedError, VerificationError
 from provenance.log import Checkpoint
 from provenance.records import Artifact
@@ -75,6 +75,8 @@ class Verifier:
         policy: whom to trust; None never ends in `Verified`.
         chains: the readers to ask, by the name of the policy's pin. They come from the caller's
             configuration, never from a bundle.
+        trusted_blocks: how to check an anchor under the hash of a block that the caller trusts, by
+            the name of the policy's pin. The reader of such a chain is not asked.
         every_entry: the whole log, where it is at hand, to look for revocations oneself.
     """
 
@@ -83,10 +85,12 @@ class Verifier:
         policy: Policy | None,
         *,
         chains: Mapping[str, ChainReader] | None = None,
+        trusted_blocks: Mapping[str, StateCheck] | None = None,
         every_entry: EveryEntry | None = None,
     ) -> None:
         self._policy = policy
         self._chains = chains or {}
+        self._trusted_blocks = trusted_blocks or {}
         self._every_entry = every_entry
 
     def verify(
@@ -116,6 +120,7 @@ class Verifier:
             bundle,
             policy=self._policy,
             chains=self._chains,
+            trusted_blocks=self._trusted_blocks,
             every_entry=self._every_entry,
             record=record,
             content=content,

@@ -6,9 +6,15 @@ import base64
 import json
 from hashlib import sha256
 
+import rlp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from eth_utils.crypto import keccak
+from trie.hexary import HexaryTrie
 
-from provenance.anchoring import Anchor, ChainPin
+from provenance import forms
+from provenance.anchoring import Anchor, ChainPin, StateProof
+from provenance.anchoring.contract import runtime_code
+from provenance.anchoring.state import root_slot
 from provenance.log import Checkpoint, Entry
 from provenance.merkle import Tree, leaf_hash
 from provenance.monitoring.evidence import Evidence, History
@@ -105,6 +111,27 @@ ANCHOR = Anchor(
     root=CHECKPOINT.root,
     block=3,
 )
+ANCHOR_SLOT = root_slot(ANCHOR.ledger_id, ANCHOR.size)
+
+
+def state() -> StateProof:
+    """The state of the anchor's block, with nothing in it but the contract and its one root."""
+    storage = HexaryTrie({})
+    storage[keccak(ANCHOR_SLOT)] = rlp.encode(ANCHOR.root)
+    accounts = HexaryTrie({})
+    accounts[keccak(hexstr=ANCHOR.contract)] = rlp.encode(
+        [1, 0, storage.root_hash, keccak(runtime_code())]
+    )
+    header = [bytes(32), bytes(32), bytes(20), accounts.root_hash, bytes(32), bytes(32), bytes(256)]
+    header += [0, ANCHOR.block, 30_000_000, 52_000, 1_800_000_000, b"", bytes(32), bytes(8), 7]
+    return StateProof(
+        header=rlp.encode(header),
+        account=tuple(map(rlp.encode, accounts.get_proof(keccak(hexstr=ANCHOR.contract)))),
+        storage=tuple(map(rlp.encode, storage.get_proof(keccak(ANCHOR_SLOT)))),
+    )
+
+
+STATE = state()
 POLICY = Policy(
     origin=ORIGIN,
     log_keys=(str(VerifierKey(ORIGIN, LOG.public)),),
@@ -177,6 +204,17 @@ EXAMPLES = {
     "fingerprint": POLICY.fingerprint,
     "bundle": pretty(BUNDLE.to_bytes()),
     "evidence": pretty(EVIDENCE.to_bytes()),
+    "state": pretty(forms.dump(STATE)),
+    "slot": "\n".join(
+        (
+            f"slot       {ANCHOR_SLOT.hex()}",
+            "           = keccak256(u256 size ‖ keccak256(ledgerId ‖ u256 1))",
+            f"size       {ANCHOR.size}",
+            f"ledgerId   {ANCHOR.ledger_id.hex()}",
+            f"value      {ANCHOR.root.hex()}",
+            f"block hash {keccak(STATE.header).hex()}",
+        )
+    ),
     "keyid": f"{SIGNER.public.keyid}\n{base64.b64encode(SIGNER.public.spki).decode()}",
 }
 """Name → text, as it stands in docs/formats.md between ``<!-- example: name -->`` and the fence."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from format_examples import BUNDLE, ENVELOPES, EVIDENCE, EXAMPLES, NOTE, POLICY, ROWS
+from format_examples import ANCHOR, BUNDLE, ENVELOPES, EVIDENCE, EXAMPLES, NOTE, PIN, POLICY, ROWS
 
+from provenance import forms
+from provenance.anchoring import StateProof
+from provenance.anchoring.contract import runtime_code
+from provenance.anchoring.state import check_state
 from provenance.errors import UndecidedError
 from provenance.log import Checkpoint
 from provenance.merkle import check_consistency
@@ -37,6 +44,16 @@ def test_the_bundle_on_the_page_verifies_as_far_as_its_chain_is_out_of_reach() -
     assert marks.pop("witnesses") is Mark.NOT_DEMANDED
     assert {marks.pop("anchor"), marks.pop("policy")} == {Mark.UNDECIDED}
     assert set(marks.values()) == {Mark.HOLDS}
+
+
+def test_the_state_on_the_page_holds_under_the_hash_on_the_page() -> None:
+    state = json.loads(shown()["state"])
+    block_hash = re.search(r"block hash ([0-9a-f]{64})", shown()["slot"])
+    assert block_hash
+    pin = replace(PIN, code_sha256=sha256(runtime_code()).digest())
+    proof = forms.decode(StateProof, state, "state")
+    facts = check_state(ANCHOR, pin, proof, block_hash=bytes.fromhex(block_hash[1]))
+    assert facts.block_time == 1_800_000_000
 
 
 def test_the_envelope_and_the_note_on_the_page_are_byte_exact() -> None:

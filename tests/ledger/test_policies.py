@@ -74,7 +74,7 @@ def test_trusted_by_fingerprint(ledger, proof, tmp_path):
 
     with pytest.raises(UndecidedError) as failure:
         verify(proof, record={"id": 1})
-    assert "no way to reach chain 'embedded'" in failure.value.report["anchor"].finding
+    assert "chain 'embedded': out of reach" in failure.value.report["anchor"].finding
     verified = verify(proof, record={"id": 1}, chains=ledger.chains)
     assert verified.policy == policy.fingerprint
 

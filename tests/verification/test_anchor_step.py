@@ -119,8 +119,8 @@ def test_why_a_chain_is_not_reached_depends_on_what_it_is(world: World, rows: Re
         report = world.verify(world.bundle(rows), policy=policy, chains={}).report
         return report["anchor"].finding
 
-    assert finding() == "no way to reach chain 'main' is configured: name a node of it"
-    at_home = "no way to reach chain 'main': it is a file beside its ledger"
+    assert finding() == "chain 'main': no way to reach it is configured: name a node of it"
+    at_home = "chain 'main': out of reach, it is a file beside its ledger"
     assert finding(embedded=True) == at_home
 
 

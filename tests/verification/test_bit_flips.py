@@ -6,6 +6,9 @@ numbers are the same on every machine::
 
     python tests/verification/test_bit_flips.py        # the tally, as a table
 
+The same bundle with a proof of the chain's state is verified under the hash of its block, with no
+chain to ask: there every bit of that proof is flipped.
+
 Where less is demanded, some bits carry no verdict; the tests below say which, and why.
 """
 
@@ -13,18 +16,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
+from state_world import CODE_SHA256, Block
 from world import ALICE, WITNESSES, World, witness_vkey
 
+from provenance.anchoring.state import check_state
 from provenance.errors import InputError, UndecidedError, VerificationError
 from provenance.verification import STEPS, Bundle, Content, Policy, Verified
 
 SLICES = 8
+TIME = 1_800_000_000
 RECORD = '{"n":2,"text":"zwei"}'
 
 
@@ -39,10 +45,39 @@ def case() -> tuple[World, bytes, Policy]:
     return world, bundle.to_bytes(), policy
 
 
+@cache
+def offline() -> tuple[bytes, dict[str, Any]]:
+    """The bundle with the state of its anchor's block, and what it is verified with."""
+    _, bundle, policy = case()
+    parsed = Bundle.parse(bundle)
+    (proof,) = parsed.anchors
+    anchor = proof.anchor
+    key = (anchor.ledger_id, anchor.size)
+    block = Block(anchor.contract, {key: anchor.root}, number=anchor.block, time=TIME, neighbours=3)
+    pin = replace(policy.chains[0], code_sha256=CODE_SHA256)
+    anchors = (replace(proof, state=block.prove(*key)),)
+    return replace(parsed, anchors=anchors).to_bytes(), {
+        "policy": replace(policy, chains=(pin,)),
+        "chains": {},
+        "trusted_blocks": {"main": partial(check_state, block_hash=block.hash)},
+    }
+
+
 def flipped(data: bytes, places: Iterable[int], bits: Iterable[int] = range(8)) -> Iterator[bytes]:
     for at in places:
         for bit in bits:
             yield data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+
+
+def span(member: str, bundle: bytes | None = None) -> range:
+    """Where a member of the bundle lies, or one of its first anchor."""
+    bundle = bundle or case()[1]
+    members = json.loads(bundle)
+    value = members.get(member, members["anchors"][0].get(member))
+    written = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    text = f'"{member}":{written}'.encode()
+    start = bundle.index(text)
+    return range(start, start + len(text))
 
 
 def verify(bundle: bytes, **given: Any) -> Verified:
@@ -50,10 +85,10 @@ def verify(bundle: bytes, **given: Any) -> Verified:
     return world.verify(bundle, **{"policy": policy, "record": RECORD, **given})
 
 
-def caught_by(bundle: bytes) -> str:
+def caught_by(bundle: bytes, **given: Any) -> str:
     """Return the step that fails; an escaped exception of any other sort fails the test."""
     try:
-        verify(bundle)
+        verify(bundle, **given)
     except UndecidedError:
         return "undecided"
     except VerificationError as error:
@@ -64,6 +99,16 @@ def caught_by(bundle: bytes) -> str:
 def tally(part: int = 0, parts: int = 1) -> Counter[str]:
     _, bundle, _ = case()
     return Counter(map(caught_by, flipped(bundle, range(part, len(bundle), parts))))
+
+
+def state_tally(bits: Callable[[int], Iterable[int]] = lambda _: range(8)) -> Counter[str]:
+    """Flip these bits of each byte of the proof of the chain's state."""
+    bundle, given = offline()
+    return Counter(
+        caught_by(changed, **given)
+        for at in span("state", bundle)
+        for changed in flipped(bundle, [at], bits(at))
+    )
 
 
 def test_the_bundle_holds_before_it_is_changed() -> None:
@@ -77,6 +122,15 @@ def test_every_bit_of_a_bundle(part: int) -> None:
     caught = tally(part, SLICES)
     assert sum(caught.values()) == 8 * len(range(part, len(case()[1]), SLICES))
     assert set(caught) <= set(STEPS), caught
+
+
+def test_a_bit_of_every_byte_of_a_state_proof() -> None:
+    bundle, given = offline()
+    verified = verify(bundle, **given)
+    assert {check.mark.name for check in verified.report.checks} == {"HOLDS"}
+    caught = state_tally(lambda at: [at % 8])
+    assert caught.total() == len(span("state", bundle)) > 1000
+    assert set(caught) == {"bundle", "anchor"}
 
 
 def test_a_flip_cannot_hide_a_correction() -> None:
@@ -124,19 +178,6 @@ def test_every_bit_of_the_content(tmp_path: Any) -> None:
 # --- bits on which no verdict rests ---------------------------------------------------------------
 
 
-def span(member: str) -> range:
-    """Where a member of the bundle lies."""
-    bundle = case()[1]
-    text = (
-        f'"{member}":'.encode()
-        + json.dumps(
-            json.loads(bundle)[member], separators=(",", ":"), sort_keys=True, ensure_ascii=False
-        ).encode()
-    )
-    start = bundle.index(text)
-    return range(start, start + len(text))
-
-
 def verified_of(bundles: Iterable[bytes], **given: Any) -> list[Verified]:
     found = []
     for bundle in bundles:
@@ -174,12 +215,17 @@ def test_a_witness_line_means_nothing_where_none_is_demanded() -> None:
     assert {v.report["witnesses"].finding for v in found} == {"0 of 1 named witnesses cosigned"}
 
 
-if __name__ == "__main__":
-    counted = tally()
+def table(counted: Counter[str], size: int) -> None:
     print("| caught by | flipped bits |")
     print("|---|---:|")
     for step in (*STEPS, *sorted(counted.keys() - set(STEPS))):
         if counted[step]:
             print(f"| `{step}` | {counted[step]:,} |")
     print(f"| verified | {counted['VERIFIED']:,} |")
-    print(f"| of {len(case()[1]):,} bytes | {counted.total():,} |")
+    print(f"| of {size:,} bytes | {counted.total():,} |")
+
+
+if __name__ == "__main__":
+    table(tally(), len(case()[1]))
+    print()
+    table(state_tally(), len(span("state", offline()[0])))

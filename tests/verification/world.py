@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provenance.anchoring import Anchor, ChainPin, ChainReader
+from provenance.anchoring import Anchor, ChainPin, ChainReader, StateCheck
 from provenance.anchoring.anchor import ROOT_AT_SELECTOR, Head
 from provenance.errors import ChainUnreachableError, UndecidedError, VerificationError
 from provenance.log import Checkpoint, Entry
@@ -356,6 +356,7 @@ class World:
         *,
         policy: Policy | None = None,
         chains: Mapping[str, ChainReader] | None = None,
+        trusted_blocks: Mapping[str, StateCheck] | None = None,
         scan: bool = False,
         **given: Any,
     ) -> Verified:
@@ -363,6 +364,7 @@ class World:
         verifier = Verifier(
             policy or self.policy(),
             chains={"main": self.chain} if chains is None else chains,
+            trusted_blocks=trusted_blocks,
             every_entry=self.every_entry if scan else None,
         )
         data = bundle if isinstance(bundle, bytes) else bundle.to_bytes()

@@ -54,6 +54,7 @@ COMMANDS = {
     "trust": "trust:trust",
     "keys": "keys:keys",
     "serve": "serve:serve",
+    "witness": "witness:witness",
 }
 """Command → module and function, or `typer.Typer` for a group of commands."""
 

@@ -1,4 +1,4 @@
-"""``prove``: make a bundle."""
+"""``prove``: make a bundle, or the proof of an entry alone."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ def prove(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the bundle here.")
     ] = None,
+    tlog_proof: Annotated[
+        bool,
+        typer.Option(
+            "--tlog-proof", help="Only that REF's entry is in the log, as C2SP tlog-proof."
+        ),
+    ] = False,
     sidecar: Annotated[
         bool,
         typer.Option("--sidecar", help="REF is a path: write PATH.provenance.json beside it."),
@@ -59,6 +65,11 @@ def prove(
     Of the whole artifact, unless a record is named. It goes to standard output, unless a file is
     named.
     """
+    if tlog_proof:
+        if sidecar or (record, index, path) != (None, None, None):
+            raise InputError("--tlog-proof is about the entry of REF: no record, and no sidecar")
+        _prove_entry(ref, output, as_json=as_json)
+        return
     if sidecar:
         if output is not None or (record, index, path) != (None, None, None):
             raise InputError("--sidecar is for the whole of REF, and says where the bundle goes")
@@ -74,7 +85,7 @@ def prove(
         )
     bundle = proof.to_bytes()
     if output is not None:
-        _write(output, bundle)
+        _write(output, bundle + b"\n")
     told: dict[str, Any] = {"index": proof.index, "equal": proof.equal}
     if as_json:
         told |= {"file": str(output)} if output else {"bundle": json.loads(bundle)}
@@ -89,11 +100,26 @@ def prove(
         tell("no anchor covers it yet: run `provenance anchor`, then prove again")
 
 
-def _write(path: Path, bundle: bytes) -> None:
-    """Write a bundle whole or not at all."""
+def _prove_entry(ref: str, output: Path | None, *, as_json: bool) -> None:
+    with open_ledger(signing=True) as ledger:
+        proof = ledger.prove_entry(ref)
+    text = proof.to_bytes()
+    if output is not None:
+        _write(output, text)
+    if as_json:
+        told = {"file": str(output)} if output else {"proof": text.decode()}
+        emit(True, {"index": proof.index, **told}, [])
+    elif output is None:
+        write(text.decode())
+    else:
+        emit(False, None, [f"wrote {output}"])
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a proof whole or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(bundle + b"\n")
+        draft.write_bytes(data)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,24 +12,35 @@ from provenance.cli.options import Json
 from provenance.cli.output import emit
 from provenance.errors import InputError
 
-__all__ = ["serve"]
+__all__ = ["Host", "Port", "load_serving", "serve"]
+
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="To listen at.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="N", help="To listen at; 0: any that is free.")
+]
 
 
-def serve(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="To listen at.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="To listen at; 0: any that is free.")
-    ] = 8000,
-    as_json: Json = False,
-) -> None:
-    """Answer over HTTP, until a signal ends it."""
-    # By name, since nothing of this package depends on the service that stands on top of it.
+def load_serving() -> Any:
+    """Return what runs services, by name: nothing of this package depends on what is on top of it.
+
+    Raises:
+        InputError: what it needs is not installed.
+    """
     try:
-        serving = import_module("api.serving")
+        return import_module("api.serving")
     except ImportError as error:
         raise InputError(
             f"serving needs {error.name}: pip install 'provenance-ledger[api]'"
         ) from error
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    as_json: Json = False,
+) -> None:
+    """Answer over HTTP, until a signal ends it."""
+    serving = load_serving()
     with open_ledger(signing=True) as ledger:
         serving.serve(
             ledger,

@@ -127,6 +127,7 @@ def _policy_lines(found: Policy) -> list[str]:
         f"minimum      {found.minimum}, {found.threshold} signer"
         + ("" if found.threshold == 1 else "s"),
     ]
+    lines += [f"log key      {vkey}" for vkey in found.log_keys]
     for signer in found.signers:
         kinds = ", ".join(signer.kinds) or "every kind"
         lines.append(f"signer       {signer.name} {signer.key.keyid[:16]} ({kinds})")

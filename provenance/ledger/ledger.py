@@ -15,23 +15,31 @@ from typing import Any, Self
 from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
-from provenance.ledger import keys, outputs, publishing
+from provenance.ledger import keys, outputs, publishing, witnesses
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Pause, agree
 from provenance.ledger.creation import create
-from provenance.ledger.folder import Folder, write_file
+from provenance.ledger.folder import Folder, WitnessConfig, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.outputs import OutputBatches
-from provenance.ledger.proving import Proof, damaged, prove_artifact, prove_record
+from provenance.ledger.proving import (
+    Proof,
+    cosigned_as_demanded,
+    damaged,
+    prove_artifact,
+    prove_entry,
+    prove_record,
+)
 from provenance.ledger.refs import Ref
 from provenance.ledger.registering import describe, same_claims
 from provenance.ledger.sending import Sender, Told, bring_to_all
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.view import LedgerView
+from provenance.ledger.witnesses import WitnessAnswer
+from provenance.log import LogProof
 from provenance.log.log import Log, Submission
-from provenance.log.store import CheckpointRow
 from provenance.merkle import EMPTY_ROOT, Tree, TreeWriter
 from provenance.records import Artifact, Encoding
 from provenance.records.sources import Progress, open_source
@@ -47,7 +55,7 @@ from provenance.statements import (
     judge,
     measured,
 )
-from provenance.verification import Signer
+from provenance.verification import Policy, Signer
 
 __all__ = ["Ledger"]
 
@@ -66,6 +74,7 @@ class Ledger(LedgerView):
         signers: Sequence[str] = ("signer",),
     ) -> None:
         super().__init__(folder)
+        self._clock = clock
         self.keyring = Keyring(folder, passphrase, signers)
         self.journal = Journal(self._database, self.origin, self.keyring, clock)
 
@@ -382,14 +391,82 @@ class Ledger(LedgerView):
     # --- checkpoints and anchors ----------------------------------------------------------------
 
     def checkpoint(self) -> str:
-        """Sign the log's tree head, unless it is signed; return the note (C2SP tlog-checkpoint)."""
+        """Sign the log's tree head, unless it is signed; return the note (C2SP tlog-checkpoint).
+
+        With the cosignatures that it has.
+        """
         with self._database.reading() as session:
-            signed = session.get(CheckpointRow, Log(session, self.origin).size)
+            log = Log(session, self.origin)
+            signed = log.cosigned(log.size)
             if signed is not None:
-                return signed.note
+                return signed
         key = self.keyring.log
         with self._database.writing() as session:
             return Log(session, self.origin).checkpoint(key)
+
+    def add_witness(self, name: str, url: str, vkey: str) -> None:
+        """Ask a witness from now on, and count it in the own policy; other people's do not.
+
+        Args:
+            name: what it is called here.
+            url: its submission prefix.
+            vkey: its key, as its operator tells it.
+
+        Raises:
+            InputError: another is called so, or not the URL or the vkey of a witness.
+        """
+        witnesses.check(name, url, vkey)
+        with self.folder.alone("policy"):
+            known = self.witnesses()
+            added = WitnessConfig(url=url, vkey=vkey)
+            if known.get(name, added) != added:
+                raise InputError(f"another witness is called {name!r} already")
+            self.folder.configure(witnesses={**known, name: added})
+            # A crash here leaves a witness that is asked and not counted: add it again.
+            policy = self.policy()
+            if vkey not in policy.witnesses:
+                policy = replace(policy, witnesses=(*policy.witnesses, vkey))
+                write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
+
+    def cosign(
+        self, *, need: int | None = None, patience: float = witnesses.PATIENCE
+    ) -> list[WitnessAnswer]:
+        """Sign a checkpoint and have it cosigned by the witnesses, all of them asked at once.
+
+        What any of them answers is kept and published at once. Those that have not answered are
+        asked again by the next call.
+
+        Args:
+            need: how many are enough; as many as the own policy demands at most, if None.
+            patience: seconds for which those that do not answer are asked again, while too few
+                have cosigned.
+
+        Returns:
+            What came of each.
+
+        Raises:
+            InputError: fewer are configured.
+            WitnessError: fewer have cosigned. What they answered is kept.
+        """
+        if need is None:
+            need = witnesses.demanded(self.policy())
+        configured = self.witnesses()
+        if need > len(configured):
+            raise InputError(
+                f"witnesses needed: {need}, known: {len(configured)}; "
+                "`provenance witness add` makes one known"
+            )
+        answers = witnesses.ask_witnesses(
+            self._database,
+            self.origin,
+            self.checkpoint(),
+            configured,
+            self._clock,
+            need=need,
+            patience=patience,
+        )
+        witnesses.check_enough(answers, need)
+        return answers
 
     def add_chain(
         self,
@@ -429,11 +506,11 @@ class Ledger(LedgerView):
     def anchor(
         self, *names: str, told: Told = lambda _: None, pause: Pause = time.sleep
     ) -> list[AnchorRecord]:
-        """Sign a checkpoint and bring it to every chain, to all of them at once.
+        """Sign a checkpoint, have it cosigned, and bring it to every chain, to all at once.
 
         What is anchored there already is not sent again; what a reorg took away is. Outputs that
         processes which are gone left in the spool are registered first; those of a running
-        `outputs` block are its own.
+        `outputs` block are its own. A witness that does not cosign is told as a warning.
 
         Args:
             names: of the chains; all that the policy pins, if none is given.
@@ -454,6 +531,9 @@ class Ledger(LedgerView):
         with self.folder.alone("anchor"):  # several at once shall not sign several checkpoints
             outputs.recover(self)
             note = self.checkpoint()
+        for answer in self.cosign(need=0):  # first, so that they have seen what is anchored
+            if answer.reason:
+                warnings.warn(f"witness {answer.name}: {answer.reason}", stacklevel=2)
         wanted = [pins[name] for name in dict.fromkeys(names or pins)]
         return bring_to_all(wanted, lambda pin: self._anchor_to(pin, note, told, pause))
 
@@ -493,6 +573,9 @@ class Ledger(LedgerView):
     ) -> Proof:
         """Return the bundle of an artifact, or of one record of it.
 
+        Under the newest checkpoint that as many witnesses cosigned as the own policy demands for
+        it; under the newest of all, where there is none.
+
         Args:
             ref: the artifact.
             record: the record itself, as `provenance.records.hash_record` takes it.
@@ -508,7 +591,8 @@ class Ledger(LedgerView):
         if len(given) > 1:
             raise InputError("name the record in one way: record, index, path or leaf hash")
         registered = self.resolve(ref)  # first, so that the checkpoint covers it
-        note, policy = self.checkpoint(), self.policy()
+        policy = self.policy()
+        note = self._checkpoint_for(registered, policy)
         with self._database.reading() as session:
             proof = prove_artifact(session, self.origin, policy, note, registered)
         if not given:
@@ -528,3 +612,22 @@ class Ledger(LedgerView):
             path=None if path is None else Path(path),
             leaf_hash=leaf_hash,
         )
+
+    def prove_entry(self, ref: Ref) -> LogProof:
+        """Return the proof that an artifact's entry is in the log, as C2SP tlog-proof.
+
+        Under the checkpoint that `prove` takes. It says nothing of the artifact itself.
+
+        Raises:
+            InputError: no such artifact.
+        """
+        registered = self.resolve(ref)
+        policy = self.policy()
+        note = self._checkpoint_for(registered, policy)
+        with self._database.reading() as session:
+            return prove_entry(session, self.origin, policy, note, registered)
+
+    def _checkpoint_for(self, registered: RegisteredArtifact, policy: Policy) -> str:
+        with self._database.reading() as session:
+            note = cosigned_as_demanded(session, self.origin, policy, registered)
+        return note or self.checkpoint()

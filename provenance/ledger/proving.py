@@ -11,10 +11,12 @@ from sqlmodel import Session
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.states import kept_state_proof
-from provenance.log import Checkpoint
+from provenance.log import Checkpoint, LogProof
 from provenance.log.log import Log
 from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusion
 from provenance.records import hash_record
+from provenance.signing import strip_foreign_lines
+from provenance.statements.predicates import Described
 from provenance.verification import (
     AnchorProof,
     Bundle,
@@ -24,7 +26,14 @@ from provenance.verification import (
     RecordProof,
 )
 
-__all__ = ["Proof", "damaged", "prove_artifact", "prove_record"]
+__all__ = [
+    "Proof",
+    "cosigned_as_demanded",
+    "damaged",
+    "prove_artifact",
+    "prove_entry",
+    "prove_record",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,23 @@ class Proof:
     def to_bytes(self) -> bytes:
         """Return the bytes of the bundle."""
         return self.bundle.to_bytes()
+
+
+def cosigned_as_demanded(
+    session: Session, origin: str, policy: Policy, registered: RegisteredArtifact
+) -> str | None:
+    """Return the newest checkpoint that covers an artifact and satisfies the policy's witnesses.
+
+    None where the policy demands none at the artifact's level, or too few have cosigned one.
+    """
+    predicate = registered.statement.predicate
+    level = policy.level(predicate.sensitivity if isinstance(predicate, Described) else "public")
+    need = policy.demand(level).witnesses
+    log = Log(session, origin)
+    size = (
+        log.newest_cosigned(policy.witnesses, need=need, above=registered.index) if need else None
+    )
+    return None if size is None else log.cosigned(size)
 
 
 def prove_artifact(
@@ -81,11 +107,26 @@ def prove_artifact(
     return Proof(
         Bundle(
             statement=logged(registered.index),
-            checkpoint=note,
+            checkpoint=_stripped(note, policy).decode(),
             anchors=tuple(anchors),
             standing=tuple(logged(i) for i in sorted(standing) if i < checkpoint.size),
         )
     )
+
+
+def prove_entry(
+    session: Session, origin: str, policy: Policy, note: str, registered: RegisteredArtifact
+) -> LogProof:
+    """Return the proof of an artifact's entry under the checkpoint `note`."""
+    size = Checkpoint.of_note(note).size
+    proof = Log(session, origin).prove_entry(registered.index, size)
+    return replace(proof, checkpoint=_stripped(note, policy))
+
+
+def _stripped(note: str, policy: Policy) -> bytes:
+    """Return a checkpoint with the lines on which a verdict by this policy can rest."""
+    known = (*policy.log_verifiers, *policy.witness_verifiers)
+    return strip_foreign_lines(note.encode(), known)
 
 
 def prove_record(

@@ -12,7 +12,7 @@ from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
 from provenance.ledger.checking import read_policy
-from provenance.ledger.folder import Config, Folder
+from provenance.ledger.folder import Config, Folder, WitnessConfig
 from provenance.ledger.keys import KeyInfo
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.status import LogLine, Status
@@ -158,6 +158,10 @@ class LedgerView:
         """Return the largest checkpoint that was signed."""
         with self._database.reading() as session:
             return Log(session, self.origin).latest_checkpoint()
+
+    def witnesses(self) -> dict[str, WitnessConfig]:
+        """Return the witnesses that are asked, by name."""
+        return Config.read(self.folder.config).witnesses
 
     def anchors(self) -> list[AnchorRecord]:
         """Return every anchor that was recorded, the smallest tree first."""

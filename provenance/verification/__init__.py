@@ -16,7 +16,7 @@ from provenance.verification.bundle import (
     RecordProof,
 )
 from provenance.verification.content import Content
-from provenance.verification.policy import Demand, Policy, Signer
+from provenance.verification.policy import DEMANDS, Demand, Policy, Signer
 from provenance.verification.report import STEPS, Check, Mark, Report
 from provenance.verification.standing import Standing, StandingError
 from provenance.verification.steps import Anchored, EveryEntry
@@ -24,6 +24,7 @@ from provenance.verification.verifier import Verified, Verifier
 
 __all__ = [
     "BUNDLE_TYPE",
+    "DEMANDS",
     "STEPS",
     "AnchorProof",
     "Anchored",

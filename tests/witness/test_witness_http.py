@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-import uvicorn
 from hand_made import Log, Signer, b64, cosigned_at
+from serving_witness import serving
 
 from api import create_witness_app
 from api.witness import PROBLEMS
@@ -34,22 +32,6 @@ def log(witness: Witness) -> Log:
     log = Log()
     witness.watch(log.signer.vkey)
     return log
-
-
-@contextlib.contextmanager
-def serving(witness: Witness) -> Iterator[int]:
-    """Serve from a thread; yield the port."""
-    config = uvicorn.Config(create_witness_app(witness), log_level="warning", server_header=False)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(20)
-            assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+"""Asking a ledger's witnesses to cosign its newest checkpoint, all at once.
+
+Each cosignature is on the disk before the next answer is looked at, so a crash loses none; who is
+asked again later are those that are missing.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from provenance.errors import InputError, LedgerError, ProvenanceError, WitnessError
+from provenance.ledger.folder import WitnessConfig
+from provenance.ledger.journal import Clock
+from provenance.log import Checkpoint
+from provenance.log.log import Log
+from provenance.log.store import CheckpointRow, Database
+from provenance.signing import SignatureError, VerifierKey, open_note
+from provenance.verification import DEMANDS, Policy
+from provenance.witness import Cosignature, WitnessClient
+
+__all__ = [
+    "PATIENCE",
+    "TIMEOUT",
+    "WitnessAnswer",
+    "ask_witnesses",
+    "check",
+    "check_enough",
+    "demanded",
+]
+
+PATIENCE = 30.0
+"""Seconds for which witnesses that do not answer are asked again, while too few have cosigned."""
+
+TIMEOUT = 10.0
+"""Seconds for one exchange with a witness."""
+
+
+@dataclass(frozen=True)
+class WitnessAnswer:
+    """What came of asking one witness.
+
+    Attributes:
+        name: in ``config.toml``.
+        size: entries of the checkpoint.
+        time: of its cosignature, POSIX seconds; None where there is none.
+        reason: why there is none.
+    """
+
+    name: str
+    size: int
+    time: int | None
+    reason: str = ""
+
+
+def check(name: str, url: str, vkey: str) -> None:
+    """Check that a witness can be called so, and asked there.
+
+    Raises:
+        InputError: not a name for one, or not the URL or the vkey of a witness.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise InputError(f"{name!r} cannot name a witness: take letters, digits, . _ and -")
+    WitnessClient(url, vkey)
+
+
+def demanded(policy: Policy) -> int:
+    """Return how many witnesses the policy demands where it demands the most, at least one."""
+    return max(1, *(policy.demand(level).witnesses for level in DEMANDS))
+
+
+def check_enough(answers: Sequence[WitnessAnswer], need: int) -> None:
+    """Check that `need` witnesses have cosigned.
+
+    Raises:
+        WitnessError: too few; the message says what became of each other.
+    """
+    cosigned = [answer for answer in answers if answer.time is not None]
+    if len(cosigned) < need:
+        told = "; ".join(f"{answer.name}: {answer.reason}" for answer in answers if answer.reason)
+        raise WitnessError(
+            f"{len(cosigned)} of the {need} witnesses needed have cosigned {answers[0].size} "
+            f"entries, and ask again later: {told}"
+        )
+
+
+def ask_witnesses(
+    database: Database,
+    origin: str,
+    note: str,
+    witnesses: Mapping[str, WitnessConfig],
+    clock: Clock,
+    *,
+    need: int,
+    patience: float,
+) -> list[WitnessAnswer]:
+    """Ask those that have not cosigned the checkpoint `note`, and keep what they answer.
+
+    Args:
+        database: of the ledger.
+        origin: the log's name.
+        note: the checkpoint, with the cosignatures that it has.
+        witnesses: by name.
+        clock: returns the time.
+        need: when so many have cosigned, nobody is asked a second time.
+        patience: seconds for which one that does not answer is asked again.
+    """
+    size = Checkpoint.of_note(note).size
+    clients = {
+        name: WitnessClient(witness.url, witness.vkey, timeout=TIMEOUT, clock=clock)
+        for name, witness in witnesses.items()
+    }
+    cosigned = {name: _cosigned_at(note, client.key) for name, client in clients.items()}
+    reasons = {name: "no answer in time" for name, at in cosigned.items() if at is None}
+    arrived: queue.SimpleQueue[tuple[str, Cosignature | ProvenanceError]] = queue.SimpleQueue()
+    enough = threading.Event()
+
+    def ask(name: str) -> None:
+        try:
+            asked = _ask(database, origin, size, clients[name], patience, enough)
+        except ProvenanceError as error:
+            arrived.put((name, error))
+        else:
+            arrived.put((name, asked))
+
+    for name in reasons:
+        threading.Thread(target=ask, args=(name,), daemon=True).start()
+    until = time.monotonic() + patience + TIMEOUT
+    for _ in tuple(reasons):
+        if sum(at is not None for at in cosigned.values()) >= need:
+            enough.set()
+            until = min(until, time.monotonic() + TIMEOUT)
+        try:
+            name, answer = arrived.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            break
+        if isinstance(answer, ProvenanceError):
+            reasons[name] = str(answer)
+            continue
+        with database.writing() as session:
+            Log(session, origin).cosign(size, clients[name].key, answer.line)
+        cosigned[name] = answer.time
+        del reasons[name]
+    return [WitnessAnswer(name, size, at, reasons.get(name, "")) for name, at in cosigned.items()]
+
+
+def _ask(
+    database: Database,
+    origin: str,
+    size: int,
+    client: WitnessClient,
+    patience: float,
+    enough: threading.Event,
+) -> Cosignature:
+    def prove(old_size: int) -> Sequence[bytes]:
+        with database.reading() as session:
+            return Log(session, origin).prove_consistency(old_size, size).path
+
+    with database.reading() as session:
+        signed = session.get(CheckpointRow, size)
+        known = Log(session, origin).newest_cosigned([str(client.key)], need=1)
+    if signed is None:
+        raise LedgerError(f"the checkpoint of {size} entries is lost")
+    return client.cosign(
+        signed.note.encode(),
+        prove,
+        old_size=known if known is not None and known <= size else 0,
+        patience=patience,
+        enough=enough,
+    )
+
+
+def _cosigned_at(note: str, witness: VerifierKey) -> int | None:
+    """Return when this witness cosigned the note, if it did."""
+    try:
+        return open_note(note.encode(), [witness]).signatures[0].time
+    except SignatureError:
+        return None

@@ -31,6 +31,7 @@ from provenance.anchoring import (
     StateProof,
     state,
 )
+from provenance.anchoring.contract import artifact
 from provenance.anchoring.rpc import RpcChain
 from provenance.anchoring.state import block_hash_of, capture_state, check_state, header_of
 from provenance.errors import ChainError
@@ -167,6 +168,15 @@ def scene(anvil: str) -> Scene:
 @pytest.fixture(scope="module")
 def proof(scene: Scene) -> StateProof:
     return capture_state(scene.reader, scene.anchor, scene.pin, block_hash=scene.block_hash)
+
+
+def test_the_layout_is_the_compiler_s() -> None:
+    variables = {
+        variable["label"]: variable for variable in artifact()["storageLayout"]["variables"]
+    }
+    root_at = variables["rootAt"]
+    assert (root_at["slot"], root_at["offset"]) == (state.ROOT_AT, 0)
+    assert root_at["type"] == "mapping(bytes32 => mapping(uint64 => bytes32))"
 
 
 def test_the_slot_is_where_the_contract_keeps_its_root(scene: Scene) -> None:

@@ -55,6 +55,8 @@ def _mutants(file: str, where: str, *edits: tuple[str, str] | tuple[str, str, in
     return found
 
 
+_ALL_READ = "eq(p, add(path.offset, shl(5, path.length)))"
+
 RFC9162 = [
     *_mutants("RFC9162.sol", "function leafHash", ("bytes1(0x00), ", ""), ("0x00", "0x01")),
     *_mutants(
@@ -78,8 +80,8 @@ RFC9162 = [
         ("0x41, right", "0x40, right", 2),
         ("if iszero(hashed) { revert(0x00, 0x00) }", ""),
         ("p := add(p, 0x20)", "", 2),
-        ("holds := and(eq(p, ", "holds := and(iszero(gt(p, "),
-        ("holds := and(eq(p, ", "holds := and(iszero(lt(p, "),
+        (_ALL_READ, _ALL_READ.replace("eq(p", "iszero(gt(p") + ")"),
+        (_ALL_READ, _ALL_READ.replace("eq(p", "iszero(lt(p") + ")"),
         ("eq(mload(right), root)", "1"),
     ),
     *_mutants(
@@ -109,8 +111,8 @@ RFC9162 = [
         ("if and(fn, 1)", "if 1"),
         ("for {} fn { fn := shr(1, fn) } {", "for {} 0 {} {"),
         ("if iszero(hashed) { revert(0x00, 0x00) }", ""),
-        ("eq(p, add(path.offset", "iszero(gt(p, add(path.offset"),
-        ("eq(p, add(path.offset", "iszero(lt(p, add(path.offset"),
+        (_ALL_READ, _ALL_READ.replace("eq(p", "iszero(gt(p") + ")"),
+        (_ALL_READ, _ALL_READ.replace("eq(p", "iszero(lt(p") + ")"),
         ("eq(mload(add(node, 0x21)), root1)", "1"),
         ("eq(mload(add(node, 0x62)), root2)", "1"),
     ),
@@ -177,7 +179,9 @@ ANCHOR = [
         ("abi.encode(creator, originHash)", "abi.encode(originHash)"),
         ("abi.encode(creator, originHash)", "abi.encode(creator)"),
     ),
-    *_mutants("ProvenanceAnchor.sol", "function publisherOf", ("_heads[ledgerId].publisher", "0")),
+    *_mutants(
+        "ProvenanceAnchor.sol", "function publisherOf", ("_heads[ledgerId].publisher", "address(0)")
+    ),
     *_mutants(
         "ProvenanceAnchor.sol",
         "function latest",

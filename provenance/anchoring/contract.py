@@ -133,8 +133,11 @@ class Chain(ChainReader, ABC):
     def block_hash(self, number: int) -> bytes | None:
         """Return the hash of a canonical block; None where the chain is not that long."""
 
-    def settle(self) -> bool:
+    def settle(self, in_flight: bytes | None = None) -> bool:
         """Wait for what this account has in flight, as long as for a transaction of its own.
+
+        Args:
+            in_flight: the hash of the transaction that it sent last, if that is known.
 
         Returns:
             Whether something was. What the contract says may be another thing now; what is still

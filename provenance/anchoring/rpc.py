@@ -45,6 +45,8 @@ SMALLEST_WINDOW = 256
 PRICE_RAISES = 8
 """Each by a quarter, so a stuck transaction is outbid up to six times its price."""
 
+OUTBIDDING = "outbidding what is in flight on it takes"
+
 PRICES = ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
@@ -86,6 +88,7 @@ class RpcChain(RpcReader, Chain):
         self._max_fee = max_fee
         self._pause = pause
         self._stuck = False
+        self._floor: dict[str, int] = {}
         provider = HTTPProvider(
             url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
         )
@@ -137,7 +140,7 @@ class RpcChain(RpcReader, Chain):
             end = begin - 1
         return None
 
-    def settle(self) -> bool:
+    def settle(self, in_flight: bytes | None = None) -> bool:
         """Wait for what this account has in flight, as long as for a transaction of its own."""
         with self._mapping():
             pending = self._web3.eth.get_transaction_count(self._sender().address, "pending")
@@ -147,6 +150,11 @@ class RpcChain(RpcReader, Chain):
                 if self._next_nonce() >= pending:
                     return True
             self._stuck = True
+            known = in_flight and self._ask("eth_getTransactionByHash", f"0x{in_flight.hex()}")
+            if isinstance(known, dict):
+                self._floor = {
+                    name: _raised(self._member(known, name)) for name in PRICES if known.get(name)
+                }
             return True
 
     # --- sending ------------------------------------------------------------------------------
@@ -181,7 +189,11 @@ class RpcChain(RpcReader, Chain):
         # The estimate finds a refusal before anything is paid. A quarter more, since the exact
         # path through the contract depends on a state that may move on until it is mined.
         transaction["gas"] = self._web3.eth.estimate_gas(transaction) * 5 // 4
-        transaction.update(self._prices())
+        prices = cast(dict[str, int], self._prices())
+        if any(self._floor.get(name, 0) > price for name, price in prices.items()):
+            prices = {name: max(price, self._floor.get(name, 0)) for name, price in prices.items()}
+            self._check_cap(max(prices.values()), OUTBIDDING)
+        transaction.update(cast(TxParams, prices))
         return transaction
 
     def _prices(self) -> TxParams:
@@ -226,11 +238,8 @@ class RpcChain(RpcReader, Chain):
                 return sent
             for name in PRICES:
                 if name in prices:
-                    prices[name] = prices[name] * 5 // 4 + 1
-            self._check_cap(
-                prices.get("maxFeePerGas", prices.get("gasPrice", 0)),
-                "outbidding what is in flight on it takes",
-            )
+                    prices[name] = _raised(prices[name])
+            self._check_cap(max(prices.get(name, 0) for name in PRICES), OUTBIDDING)
         raise ChainError(f"{self.name} wants a higher price for a transaction than is offered")
 
     def _check_cap(self, price: int, what: str) -> None:
@@ -317,6 +326,11 @@ class RpcChain(RpcReader, Chain):
             raise ChainUnreachableError(
                 f"{self.name} does not answer ({type(error).__name__})"
             ) from None
+
+
+def _raised(price: int) -> int:
+    """Return a price for which a node replaces a transaction: most ask for a tenth more."""
+    return price * 5 // 4 + 1
 
 
 def _gwei(wei: int) -> str:

@@ -78,8 +78,10 @@ class Sender:
         checkpoint = Checkpoint.of_note(note)
         self.follow()
         head = self._head()
-        if (head is None or head.size < checkpoint.size) and self._chain.settle():
-            head = self._head()  # what was in flight may be mined by now
+        if head is None or head.size < checkpoint.size:
+            sent = [anchor for anchor in self._unsettled(above=0) if anchor.state == "submitted"]
+            if self._chain.settle(sent[-1].tx_hash if sent else None):
+                head = self._head()  # what was in flight may be mined by now
         if head is not None and head.size >= checkpoint.size:
             return self._found(head)
         with self._database.reading() as session:
@@ -93,9 +95,9 @@ class Sender:
             tx_hash=b"",
             embedded=self._pin.embedded,
         )
-        receipt = self._send(anchor, proof)
+        anchor = self._send(anchor, proof)
         # A crash here leaves an anchor that is written down as submitted: `follow` finds it.
-        anchor = self._judged(_placed(anchor, receipt), self._chain.head(), self._chain.finalized())
+        anchor = self._judged(anchor, self._chain.head(), self._chain.finalized())
         self._write_down(anchor)
         for overtaken in self._unsettled(above=anchor.block or 0):
             self._look(overtaken, self._chain.head(), None)
@@ -207,20 +209,26 @@ class Sender:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _send(self, anchor: AnchorRecord, proof: tuple[bytes, ...]) -> Receipt:
+    def _send(self, anchor: AnchorRecord, proof: tuple[bytes, ...]) -> AnchorRecord:
+        """Get an anchor mined, and return it so. What is broadcast was written down before."""
         from provenance.anchoring.contract import RefusedError
 
-        def sending(sent: Sent) -> None:
-            self._write_down(replace(anchor, tx_hash=sent.tx_hash, nonce=sent.nonce))
+        sent = anchor
+
+        def sending(transaction: Sent) -> None:
+            nonlocal sent
+            sent = replace(anchor, tx_hash=transaction.tx_hash, nonce=transaction.nonce)
+            self._write_down(sent)
 
         pin = self._pin
         try:
-            return self._chain.anchor(
+            receipt = self._chain.anchor(
                 pin.contract, pin.ledger_id, anchor.size, anchor.root, proof, sending=sending
             )
         except RefusedError:
             self._drop(anchor)
             raise
+        return _placed(sent, receipt)
 
     def _write_down(self, anchor: AnchorRecord) -> None:
         """Keep what an anchor has become. Every change of one, of any state, passes here."""
@@ -278,6 +286,7 @@ def _placed(anchor: AnchorRecord, receipt: Receipt) -> AnchorRecord:
         anchor,
         state="mined",
         tx_hash=receipt.tx_hash,
+        nonce=anchor.nonce if anchor.tx_hash == receipt.tx_hash else None,
         block=receipt.block,
         block_hash=receipt.block_hash,
         block_time=datetime.fromtimestamp(receipt.block_time, UTC),

@@ -171,26 +171,30 @@ def test_the_command_ends_cleanly_on_sigterm(ledger: provenance.Ledger) -> None:
 
 
 KILLED = """
-import os, random, signal, sys, time
+import os, random, signal, time
 import provenance, provenance.ledger.ledger, provenance.anchoring.rpc
 from provenance.ledger.rounds import Rounds
 
 rng = random.Random(7)
-for number in range(int(sys.argv[1])):
+kills, anchored = 0, 0
+while kills < 6 or anchored < 4:
     children = []
-    for _ in range(1 + number % 2):
+    for _ in range(1 + kills % 2):
         children.append(os.fork())
         if children[-1] == 0:
             with provenance.Ledger.open() as ledger:
                 Rounds(ledger, 0.02, ["main"]).run()
-    until = time.monotonic() + rng.uniform(0.1, 1.2)
+    until = time.monotonic() + rng.uniform(0.1, 1.0)
     with provenance.Ledger.open() as ledger:
         while time.monotonic() < until:
-            ledger.register([{"round": number, "at": time.monotonic()}], name="rows")
+            ledger.register([{"round": kills, "at": time.monotonic()}], name="rows")
             time.sleep(0.02)
     for child in children:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+    kills += 1
+    with provenance.Ledger.open() as ledger:
+        anchored = sum(anchor.block is not None for anchor in ledger.anchors())
 """
 
 
@@ -202,7 +206,7 @@ def test_killed_at_random_it_never_sends_a_head_twice(
     pin = ledger.add_chain("main", url, confirmations=2)
     node = RpcReader(url)
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, "6"],
+        [sys.executable, "-W", "ignore", "-c", KILLED],
         cwd=ledger.folder.path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
@@ -214,7 +218,6 @@ def test_killed_at_random_it_never_sends_a_head_twice(
             break
     logs = node._logs(pin.contract, pin.ledger_id, 0, node.head())
     sizes = [int(log["topics"][2], 16) for log in logs]
-    assert len(sizes) > 2, "too few anchors to show anything"
     assert sizes == sorted(set(sizes))
     address, _ = publishing.account_of(ledger, "main")
     sent = int(node._ask("eth_getTransactionCount", address, "latest"), 16)

@@ -15,6 +15,7 @@ from provenance import forms
 from provenance.anchoring import Anchor, ChainPin, StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import root_slot
+from provenance.ledger.folder import ChainConfig, Config
 from provenance.log import Checkpoint, Entry
 from provenance.merkle import Tree, leaf_hash
 from provenance.monitoring.evidence import Evidence, History
@@ -141,6 +142,22 @@ POLICY = Policy(
 )
 
 
+CONFIG = Config(
+    origin=ORIGIN,
+    chains={
+        "embedded": ChainConfig(path="chain.db"),
+        "sepolia": ChainConfig(
+            url="env:SEPOLIA_RPC",
+            chain_id=11155111,
+            contract="0x5fbdb2315678afecb367f032d93f642f64180aa3",
+            confirmations=12,
+            account="keys/sepolia.json",
+            max_fee="30 gwei",
+        ),
+    },
+)
+
+
 def logged(index: int) -> LoggedEnvelope:
     return LoggedEnvelope(
         envelope=ENVELOPES[index],
@@ -203,6 +220,7 @@ EXAMPLES = {
     "policy": pretty(POLICY.to_bytes()),
     "fingerprint": POLICY.fingerprint,
     "bundle": pretty(BUNDLE.to_bytes()),
+    "config": CONFIG.to_toml().rstrip("\n"),
     "evidence": pretty(EVIDENCE.to_bytes()),
     "state": pretty(forms.dump(STATE)),
     "slot": "\n".join(

@@ -9,13 +9,25 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from format_examples import ANCHOR, BUNDLE, ENVELOPES, EVIDENCE, EXAMPLES, NOTE, PIN, POLICY, ROWS
+from format_examples import (
+    ANCHOR,
+    BUNDLE,
+    CONFIG,
+    ENVELOPES,
+    EVIDENCE,
+    EXAMPLES,
+    NOTE,
+    PIN,
+    POLICY,
+    ROWS,
+)
 
 from provenance import forms
 from provenance.anchoring import StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import check_state
 from provenance.errors import UndecidedError
+from provenance.ledger.folder import Config, wei
 from provenance.log import Checkpoint
 from provenance.merkle import check_consistency
 from provenance.monitoring import Evidence
@@ -54,6 +66,13 @@ def test_the_state_on_the_page_holds_under_the_hash_on_the_page() -> None:
     proof = forms.decode(StateProof, state, "state")
     facts = check_state(ANCHOR, pin, proof, block_hash=bytes.fromhex(block_hash[1]))
     assert facts.block_time == 1_800_000_000
+
+
+def test_the_configuration_on_the_page_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(shown()["config"])
+    assert Config.read(path) == CONFIG
+    assert wei(CONFIG.chains["sepolia"].max_fee) == 30 * 10**9
 
 
 def test_the_envelope_and_the_note_on_the_page_are_byte_exact() -> None:

@@ -156,6 +156,21 @@ contract ProvenanceAnchorTest is Test {
         refuses(alice, 8, root(8), none, inconsistent(5, 8));
     }
 
+    /// @dev Bit 64 of a size, or half a hash of the proof: neither is read as something smaller.
+    function test_anchorOfCalldataThatDoesNotDecodeReverts() public {
+        anchorAs(alice, 5, root(5), none);
+        bytes memory call = abi.encodeCall(anchors.anchor, (ledgerId, 8, root(8), leaves.proof(5, 8)));
+        bytes memory tooLarge = bytes.concat(call);
+        tooLarge[4 + 32 + 23] = 0x01;
+        bytes memory cutOff = bytes.concat(call);
+        assembly ("memory-safe") {
+            mstore(cutOff, sub(mload(cutOff), 16))
+        }
+        check(!sends(alice, tooLarge), "a size beyond its type");
+        check(!sends(alice, cutOff), "calldata that is cut off");
+        check(sends(alice, call), "a true proof");
+    }
+
     function testFuzz_anchor(uint64 size1, uint64 size2, bytes32 seed) public {
         size1 = bound(size1, 1, 99);
         size2 = bound(size2, size1 + 1, 100);
@@ -293,6 +308,11 @@ contract ProvenanceAnchorTest is Test {
         anchors.anchor(ledgerId, size, newRoot, proof);
         (uint64 sizeAfter, bytes32 rootAfter) = anchors.latest(ledgerId);
         check(sizeBefore == sizeAfter && rootBefore == rootAfter, "the head changed");
+    }
+
+    function sends(address sender, bytes memory call) private returns (bool accepted) {
+        vm.prank(sender);
+        (accepted,) = address(anchors).call(call);
     }
 
     function handOver(address to) private {

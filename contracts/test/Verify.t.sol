@@ -261,6 +261,49 @@ contract VerifyTest is Test {
         check(!recordHolds(c), "another argument");
     }
 
+    // --- calldata -----------------------------------------------------------------------------
+
+    /// @dev Bit 64 of a number, or an end that is missing: neither is read as something smaller.
+    function test_calldataThatDoesNotDecodeReverts() public {
+        Case memory c = example();
+        bytes memory data = abi.encodeCall(
+            anchors.verifyEntry, (c.ledgerId, c.size, c.entry, c.entryIndex, c.entryPath)
+        );
+        uint8[2] memory numbers = [1, 3];
+        for (uint256 i = 0; i < numbers.length; i++) {
+            checkReverts(data, numbers[i]);
+        }
+        data = abi.encodeCall(
+            anchors.verifyRecord,
+            (c.ledgerId, c.size, c.record, c.position, c.entry, c.entryIndex, c.entryPath)
+        );
+        uint8[4] memory more = [1, 5, 8, 9];
+        for (uint256 i = 0; i < more.length; i++) {
+            checkReverts(data, more[i]);
+        }
+    }
+
+    function checkReverts(bytes memory data, uint256 word) private view {
+        (bool returned, bytes memory answer) = address(anchors).staticcall(data);
+        check(returned && abi.decode(answer, (bool)), "a true proof");
+        bytes1 kept = data[4 + 32 * word + 23];
+        data[4 + 32 * word + 23] = 0x01;
+        (returned,) = address(anchors).staticcall(data);
+        check(!returned, "a number beyond its type");
+        data[4 + 32 * word + 23] = kept;
+        uint256 length = data.length;
+        for (uint256 less = 1; less <= 32; less++) {
+            assembly ("memory-safe") {
+                mstore(data, sub(length, less))
+            }
+            (returned,) = address(anchors).staticcall(data);
+            check(!returned, "calldata that is cut off");
+        }
+        assembly ("memory-safe") {
+            mstore(data, length)
+        }
+    }
+
     // --- shared -------------------------------------------------------------------------------
 
     /// @dev Put another entry at the same place of a log of its own, and look for the record there.

@@ -277,8 +277,13 @@ def test_the_host_of_a_node_is_not_told(tmp_path: Path) -> None:
         own.register([{"a": 1}], name="one")
         own.anchor()
         bundle = own.prove("one").to_bytes().decode()
+        (pin,) = own.policy().chains
     config = tmp_path / ".provenance/config.toml"
-    config.write_text(config.read_text().replace('path = "chain.db"', 'url = "http://127.0.0.3:9"'))
+    node = f'''url = "http://127.0.0.3:9"
+chainId = {pin.chain_id}
+contract = "{pin.contract}"
+confirmations = 1'''
+    config.write_text(config.read_text().replace('path = "chain.db"', node))
     with (
         Ledger.open(tmp_path) as own,
         serving(own) as url,

@@ -4,7 +4,8 @@
 
     ProvenanceError                 catch this one to catch them all
     ├── InputError                  what was given cannot be used: a file, a row, a REF, a key
-    │   └── MalformedError          bytes that are not of the form they should have
+    │   ├── MalformedError          bytes that are not of the form they should have
+    │   └── BatchError              one of a batch cannot be used; ``.position`` says which
     ├── LedgerError                 the ledger folder: missing, locked, half made, out of space
     ├── ChainError                  a chain refuses, or answers what it must not
     │   └── ChainUnreachableError   a chain does not answer: ask again later
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from provenance.verification.report import Report
 
 __all__ = [
+    "BatchError",
     "ChainError",
     "ChainUnreachableError",
     "InputError",
@@ -46,6 +48,20 @@ class InputError(ProvenanceError):
 
 class MalformedError(InputError):
     """Bytes that are not of the form they should have."""
+
+
+class BatchError(InputError):
+    """One of a batch cannot be used, so nothing of the batch was written.
+
+    Attributes:
+        reason: why not.
+        position: of the first that cannot be used, from 0.
+    """
+
+    def __init__(self, reason: InputError, position: int) -> None:
+        super().__init__(f"item {position} of the batch: {reason}")
+        self.reason = reason
+        self.position = position
 
 
 class LedgerError(ProvenanceError):

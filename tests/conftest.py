@@ -1,5 +1,8 @@
-"""Shared by all tests: only the settings that must be the same everywhere."""
+"""Shared by all tests: the settings that must be the same everywhere, and one database server."""
 
+import os
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says nothing on a machine that runs several workers at once.
@@ -7,3 +10,17 @@ settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A running PostgreSQL server; see `postgres.Server`."""
+    from postgres import Server, binaries
+
+    if binaries() is None and not os.environ.get("CI"):
+        pytest.skip("no PostgreSQL server is installed")
+    server = Server()
+    try:
+        yield server.start()
+    finally:
+        server.close()

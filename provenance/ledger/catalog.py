@@ -7,34 +7,52 @@ transaction that appends it, and could be built again from the log alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from sqlalchemy import ColumnElement, Index, literal_column, text
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
-from provenance.records import ARTIFACT_DIGEST, Artifact
-from provenance.statements import ArtifactRef, Statement, Subject
+from provenance.ledger.drafting import ARTIFACT_KINDS, Mention
+from provenance.log.store import Number, insert
+from provenance.records import Artifact
+from provenance.statements import Statement
 from provenance.statements.predicates import Described
 
 __all__ = ["AnchorRow", "AnchorState", "Catalog", "MentionRow", "RegisteredArtifact"]
 
-_ARTIFACT_KINDS = ("dataset", "model", "outputs")
+
+def _where_not_null(column: str) -> dict[str, Any]:
+    condition = text(f"{column} IS NOT NULL")
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
+# A name can be longer than PostgreSQL lets a row of an index be.
+_NAME_START: ColumnElement[str] = literal_column("substr(name, 1, 200)")
 
 
 class MentionRow(SQLModel, table=True):
     """An artifact that a statement names, as its subject or as something it refers to."""
 
     __tablename__ = "mention"
+    __table_args__ = (
+        Index("mention_name", "name", "entry").ddl_if(dialect="sqlite"),
+        Index("mention_name_start", _NAME_START, "entry").ddl_if(dialect="postgresql"),
+        Index("mention_digest", "digest", "entry", **_where_not_null("digest")),
+        Index("mention_root", "root", **_where_not_null("root")),
+        Index("mention_sha256", "sha256", **_where_not_null("sha256")),
+        {"sqlite_with_rowid": False},
+    )
 
-    entry: int = Field(primary_key=True)
+    entry: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
     position: int = Field(primary_key=True)
-    digest: str = Field(index=True)
-    name: str = Field(index=True)
+    digest: bytes | None
+    name: str
     kind: str
     subject: bool
-    root: str | None = Field(default=None, index=True)
-    sha256: str | None = Field(default=None, index=True)
+    root: bytes | None
+    sha256: bytes | None
 
 
 AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
@@ -49,14 +67,14 @@ class AnchorRow(SQLModel, table=True):
     __tablename__ = "anchor"
 
     chain: str = Field(primary_key=True)
-    size: int = Field(primary_key=True)
+    size: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
     root: bytes
     state: str
     tx_hash: bytes
-    nonce: int | None
-    block: int | None
+    nonce: int | None = Field(sa_type=Number)
+    block: int | None = Field(sa_type=Number)
     block_hash: bytes | None
-    block_time: int | None
+    block_time: int | None = Field(sa_type=Number)
 
 
 @dataclass(frozen=True)
@@ -111,25 +129,14 @@ class Catalog:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, index: int, statement: Statement) -> None:
-        """Index the statement of a new entry."""
-        predicate = statement.predicate
-        root = predicate.artifact.root.hex() if isinstance(predicate, Described) else None
-        named: list[Subject | ArtifactRef] = [*statement.subjects, *predicate.references()]
-        for position, resource in enumerate(named):
-            subject = isinstance(resource, Subject)
-            self._session.add(
-                MentionRow(
-                    entry=index,
-                    position=position,
-                    digest=resource.digest.get(ARTIFACT_DIGEST, ""),
-                    name=resource.name,
-                    kind=statement.kind,
-                    subject=subject,
-                    root=root if subject else None,
-                    sha256=resource.digest.get("sha256"),
-                )
-            )
+    def add(self, first: int, mentions: Iterable[Sequence[Mention]]) -> None:
+        """Index the statements of new entries, the first of which stands at `first`."""
+        rows = [
+            (index, position, *mention)
+            for index, named in enumerate(mentions, first)
+            for position, mention in enumerate(named)
+        ]
+        insert(self._session, MentionRow, rows)
 
     def registrations(
         self,
@@ -142,44 +149,41 @@ class Catalog:
     ) -> list[int]:
         """Return entries that register an artifact, newest first."""
         query = select(MentionRow.entry).where(
-            MentionRow.subject, col(MentionRow.kind).in_([kind] if kind else _ARTIFACT_KINDS)
+            MentionRow.subject, col(MentionRow.kind).in_([kind] if kind else ARTIFACT_KINDS)
         )
         if name is not None:
-            query = query.where(MentionRow.name == name)
+            query = query.where(name[:200] == _NAME_START, MentionRow.name == name)
         if digest is not None:
-            query = query.where(MentionRow.digest == digest)
+            query = query.where(MentionRow.digest == bytes.fromhex(digest))
         if before is not None:
             query = query.where(MentionRow.entry < before)
         return list(self._session.exec(query.order_by(col(MentionRow.entry).desc()).limit(limit)))
 
     def digests_like(self, prefix: str) -> set[str]:
         """Return artifact digests whose digest, root or sha256 starts with `prefix` (hex)."""
-        last = f"{prefix}g"  # above every hex digit; a range can use the index, LIKE cannot
+        first, last = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
         query = select(MentionRow.digest).where(
             MentionRow.subject,
-            col(MentionRow.kind).in_(_ARTIFACT_KINDS),
-            col(MentionRow.digest).between(prefix, last)
-            | col(MentionRow.root).between(prefix, last)
-            | col(MentionRow.sha256).between(prefix, last),
+            col(MentionRow.kind).in_(ARTIFACT_KINDS),
+            col(MentionRow.digest).between(first, last)
+            | col(MentionRow.root).between(first, last)
+            | col(MentionRow.sha256).between(first, last),
         )
-        return set(self._session.exec(query.distinct()))
+        return {digest.hex() for digest in self._session.exec(query.distinct()) if digest}
 
     def about(self, digest: str, *, kind: str | None = None) -> list[int]:
         """Return every entry whose statement has this artifact among its subjects, in order."""
-        query = select(MentionRow.entry).where(MentionRow.digest == digest, MentionRow.subject)
+        query = select(MentionRow.entry).where(
+            MentionRow.digest == bytes.fromhex(digest), MentionRow.subject
+        )
         if kind is not None:
             query = query.where(MentionRow.kind == kind)
         return list(self._session.exec(query.distinct().order_by(col(MentionRow.entry))))
 
-    def of_kinds(self, *kinds: str) -> Iterator[int]:
-        """Yield the entries of these kinds, in order."""
-        query = select(MentionRow.entry).where(col(MentionRow.kind).in_(kinds)).distinct()
-        yield from self._session.exec(query.order_by(col(MentionRow.entry)))
-
     def count(self) -> int:
         """Return how many artifacts are registered."""
         query = select(func.count(col(MentionRow.digest).distinct())).where(
-            MentionRow.subject, col(MentionRow.kind).in_(_ARTIFACT_KINDS)
+            MentionRow.subject, col(MentionRow.kind).in_(ARTIFACT_KINDS)
         )
         return self._session.exec(query).one()
 

@@ -22,11 +22,17 @@ CHAIN = "embedded"
 SIGNER = "signer"
 
 
-def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
-    """Fill the folder of a new ledger: keys, embedded chain, log with two entries, policy.
+def create(
+    folder: Folder, origin: str, keyring: Keyring, clock: Clock, database: str | None
+) -> None:
+    """Fill the folder of a new ledger: keys, embedded chain, policy, log with two entries.
+
+    The log comes last. A crash in between leaves in the `database` of a server, where it is given,
+    the log of a ledger that has no keys: it is to be dropped by hand.
 
     Raises:
         InputError: an origin that a log cannot have.
+        LedgerError: the database cannot be used, or holds a ledger.
     """
     check_origin(origin)
     keyring.generate()
@@ -39,8 +45,19 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
         ledger_id=pin.ledger_id,
         publisher=publisher,
     )
-    with closing(Database.create(folder.database)) as database:
-        journal = Journal(database, origin, keyring, clock)
+    policy = Policy(
+        origin=origin,
+        log_keys=(str(log_key),),
+        admin_keys=(admin.to_pem(),),
+        signers=(Signer(name=SIGNER, public_key=signer.to_pem()),),
+        chains=(pin,),
+    )
+    write_file(folder.policy, policy.to_bytes().decode() + "\n")
+    chains = {CHAIN: ChainConfig(path="chain.db")}
+    config = Config(origin=origin, database=database, chains=chains)
+    write_file(folder.config, config.to_toml(), private=True)
+    with closing(Database.create(database or folder.database)) as made:
+        journal = Journal(made, origin, keyring, clock)
         genesis = Key(
             **journal.stamp(),
             action="genesis",
@@ -53,16 +70,6 @@ def create(folder: Folder, origin: str, keyring: Keyring, clock: Clock) -> None:
         statement = Statement(subjects=(subject,), predicate=genesis)
         journal.submit(statement, [keyring.log, keyring.admin])
         add_key(journal, keyring.admin, signer, name=SIGNER, kinds=())
-    policy = Policy(
-        origin=origin,
-        log_keys=(str(log_key),),
-        admin_keys=(admin.to_pem(),),
-        signers=(Signer(name=SIGNER, public_key=signer.to_pem()),),
-        chains=(pin,),
-    )
-    write_file(folder.policy, policy.to_bytes().decode() + "\n")
-    config = Config(origin=origin, chains={CHAIN: ChainConfig(path="chain.db")})
-    write_file(folder.config, config.to_toml())
 
 
 def _chain(folder: Folder, origin: str, account: bytes, clock: Clock) -> tuple[ChainPin, str]:

@@ -3,9 +3,10 @@
 ::
 
     .provenance/
-      config.toml     the origin, and where each chain and each witness is reached
+      config.toml     the origin, where each chain and each witness is reached, and the URL of a
+                      PostgreSQL database, where that holds the log; 0600: it can hold a password
       policy.json     whom the ledger itself trusts; `Ledger.policy` exports it
-      ledger.db       log, envelopes, catalogue (SQLite)
+      ledger.db       log, envelopes, catalogue (SQLite), unless PostgreSQL holds them
       trees/          one file per artifact tree, named by artifact digest
       drafts/         trees that are being built
       spool/          outputs that are recorded, but not yet registered
@@ -108,6 +109,7 @@ class Config:
     """What ``config.toml`` holds."""
 
     origin: str
+    database: str | None = None
     chains: dict[str, ChainConfig] = field(default_factory=dict)
     witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
 
@@ -132,6 +134,8 @@ class Config:
     def to_toml(self) -> str:
         """Return the text of the file. JSON strings are TOML strings."""
         lines = [f"origin = {json.dumps(self.origin)}"]
+        if self.database is not None:
+            lines.append(f"database = {json.dumps(self.database)}")
         for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
             for name, member in members.items():
                 values: Mapping[str, str | int] = forms.encode(member)
@@ -223,7 +227,7 @@ class Folder:
             LedgerError: it cannot be read or written; what was there still is.
         """
         config = replace(Config.read(self.config), **changes)
-        write_file(self.config, config.to_toml())
+        write_file(self.config, config.to_toml(), private=True)
         return config
 
     @contextmanager
@@ -276,8 +280,8 @@ def locked(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a small file whole or not at all, and durably.
+def write_file(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a small file whole or not at all, and durably; `private`: with mode 0600.
 
     Raises:
         LedgerError: it cannot be written; what was there still is.
@@ -285,6 +289,8 @@ def write_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8") as file:
+            if private:
+                draft.chmod(0o600)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

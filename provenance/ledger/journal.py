@@ -1,22 +1,25 @@
-"""Writing to the log: sign, admit, append and catalogue one statement in one transaction."""
+"""Writing to the log: sign, admit, append and catalogue, each batch in one transaction."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from sqlmodel import Session
-
-from provenance.errors import InputError
+from provenance.errors import BatchError, InputError
+from provenance.ledger.admission import Admission
 from provenance.ledger.catalog import Catalog
+from provenance.ledger.drafting import Draft, Keys, draft
+from provenance.ledger.group import GroupCommit
 from provenance.ledger.keyring import Keyring
-from provenance.log.log import Log, Submission
+from provenance.log.log import Log
 from provenance.log.store import Database
-from provenance.signing import Envelope, PrivateKey, PublicKey, sign
-from provenance.statements import NONCE_SIZE, Key, Statement
-from provenance.verification import Standing, StandingError
+from provenance.log.submission import Submission
+from provenance.signing import Envelope, PrivateKey, sign
+from provenance.statements import NONCE_SIZE, Statement
+from provenance.verification import Standing
 
 __all__ = ["Clock", "Journal", "Stamp", "utc_text"]
 
@@ -37,13 +40,16 @@ def utc_text(time: datetime) -> str:
 
 
 class Journal:
-    """The one way into the log of a ledger."""
+    """The one way into the log of a ledger. May be shared between threads."""
 
     def __init__(self, database: Database, origin: str, keyring: Keyring, clock: Clock) -> None:
         self._database = database
         self._origin = origin
         self._keyring = keyring
         self._clock = clock
+        self._admission = Admission()
+        self._alone = threading.Lock()  # with the admission
+        self._group = GroupCommit[Draft, int](self._commit)
 
     def now(self) -> str:
         """Return the time as statements write it."""
@@ -66,60 +72,89 @@ class Journal:
         return self.append(Submission(sign(statement.to_bytes(), keys), statement))
 
     def append(self, submission: Submission) -> int:
-        """Append what somebody signed; as `submit`."""
-        with self._database.writing() as session:
-            log = Log(session, self._origin)
-            # What was logged stays so: who never got the answer asks again, perhaps with a key that
-            # this very entry revoked.
-            known = log.find(submission)
-            if known is not None:
-                return known
-            size = log.size
-            self._admit(session, size, submission)
-            (index,) = log.append([submission])
-            Catalog(session).add(index, submission.statement)
+        """Append what somebody signed; as `submit`.
+
+        Threads that append at the same time share a transaction; one whose submission cannot be
+        taken fails alone.
+        """
+        try:
+            (index,) = self.write([draft(submission, self.keys)])
+        except BatchError as error:
+            raise error.reason from None
         return index
 
-    def standing(self, session: Session) -> Standing:
-        """Return what the log says of keys."""
-        log = Log(session, self._origin)
-        genesis = Statement.parse(Envelope.parse(log.envelope(0)).payload).predicate
-        admins = genesis.admin_keys or () if isinstance(genesis, Key) else ()
-        standing = Standing([PublicKey.from_pem(pem) for pem in admins])
-        for index in Catalog(session).of_kinds("key"):
-            envelope = Envelope.parse(log.envelope(index))
-            statement = Statement.parse(envelope.payload)
-            standing.apply(index, statement, standing.signers(envelope))
-        return standing
+    def append_all(self, submissions: Iterable[Submission]) -> list[int]:
+        """Append in order, all or nothing, in one transaction; return each one's index.
 
-    def _admit(self, session: Session, size: int, submission: Submission) -> None:
-        """Refuse what a verifier would not count."""
-        if size == 0:
-            return
-        statement, envelope = submission.statement, submission.envelope
-        standing = self.standing(session)
-        signers = standing.signers(envelope)
-        unknown = set(envelope.keyids) - signers
-        if unknown:
-            raise InputError(f"the log does not know the key {min(unknown)}: add it first")
-        if statement.kind in ("key", "supersede"):
+        The same payload by the same keys is logged once, so a batch whose answer was lost can be
+        sent again and gets the same indices.
+
+        Raises:
+            BatchError: one of them cannot be taken, as `submit` says; nothing was appended.
+        """
+        drafts = []
+        for position, submission in enumerate(submissions):
             try:
-                originals = self._original_signers(session, standing, statement)
-                standing.apply(size, statement, signers, originals)
-            except StandingError as error:
-                raise InputError(str(error)) from error
-        else:
-            for keyid in sorted(signers):
-                reason = standing.why_not(keyid, statement.kind, size)
-                if reason:
-                    raise InputError(reason)
+                drafts.append(draft(submission, self.keys))
+            except InputError as error:
+                raise BatchError(error, position) from error
+        return self.write(drafts)
 
-    def _original_signers(
-        self, session: Session, standing: Standing, statement: Statement
-    ) -> frozenset[str]:
-        """Return who signed for the subject of a `supersede` statement."""
-        log, found = Log(session, self._origin), frozenset[str]()
-        for digest in statement.artifact_digests()[:1]:
-            for index in Catalog(session).registrations(digest=digest.hex()):
-                found |= standing.signers(Envelope.parse(log.envelope(index)))
-        return found
+    def write(self, drafts: Sequence[Draft]) -> list[int]:
+        """Append drafts; as `append_all`."""
+        return self._group.submit(drafts) if drafts else []
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that the log knew when it was last looked at."""
+        return self._admission.keys
+
+    def look(self) -> Keys:
+        """Look what the log says of keys now; return those that it knows."""
+        with self._database.reading() as session, self._alone:
+            self._admission.catch_up(Log(session, self._origin))
+            return self.keys
+
+    def _commit(self, items: list[Sequence[Draft]]) -> list[list[int] | Exception]:
+        """Append what can be taken of `items`, each as a whole or not at all.
+
+        A crash before the commit leaves nothing of any of them, and one after it all.
+        """
+        outcomes: list[list[int] | Exception] = []
+        with self._alone, self._admission.transaction(), self._database.writing() as session:
+            log, catalog = Log(session, self._origin), Catalog(session)
+            # What was logged stays so: who never got the answer asks again, perhaps with a key that
+            # this very entry revoked.
+            indices = log.find(each.leaf.identity for item in items for each in item)
+            self._admission.catch_up(log)
+            size, new = log.size, list[Draft]()
+
+            def original_signers(statement: Statement, standing: Standing) -> frozenset[str]:
+                found = frozenset[str]()
+                for digest in statement.artifact_digests()[:1]:
+                    for index in catalog.registrations(digest=digest.hex()):
+                        found |= standing.signers(Envelope.parse(log.envelope(index)))
+                    for each in new:
+                        if each.registers(digest):
+                            found |= each.verified
+                return found
+
+            for item in items:
+                taken, position = len(new), 0
+                try:
+                    with self._admission.all_or_nothing(log):
+                        for position, each in enumerate(item):  # noqa: B007 - of what fails
+                            if each.leaf.identity not in indices:
+                                index = size + len(new)
+                                self._admission.admit(index, each, original_signers)
+                                indices[each.leaf.identity] = index
+                                new.append(each)
+                    outcomes.append([indices[each.leaf.identity] for each in item])
+                except InputError as error:
+                    for each in new[taken:]:
+                        del indices[each.leaf.identity]
+                    del new[taken:]
+                    outcomes.append(BatchError(error, position))
+            log.extend([each.leaf for each in new])
+            catalog.add(size, [each.mentions for each in new])
+        return outcomes

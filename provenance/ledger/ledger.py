@@ -14,12 +14,13 @@ from typing import Any, Self
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.errors import InputError, LedgerError
+from provenance.errors import BatchError, InputError, LedgerError
 from provenance.ledger import keys, outputs, publishing, witnesses
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Pause, agree
 from provenance.ledger.creation import create
+from provenance.ledger.drafting import draft, read
 from provenance.ledger.folder import Folder, WitnessConfig, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
@@ -39,11 +40,11 @@ from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
-from provenance.log.log import Log, Submission
+from provenance.log.log import Log
 from provenance.merkle import EMPTY_ROOT, Tree, TreeWriter
 from provenance.records import Artifact, Encoding
 from provenance.records.sources import Progress, open_source
-from provenance.signing import Envelope, PublicKey, SignatureError, import_foreign
+from provenance.signing import Envelope, PublicKey
 from provenance.statements import (
     Code,
     Kind,
@@ -84,6 +85,7 @@ class Ledger(LedgerView):
         path: str | PathLike[str] = ".",
         *,
         origin: str,
+        database: str | None = None,
         passphrase: str | None = None,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> Self:
@@ -92,6 +94,8 @@ class Ledger(LedgerView):
         Args:
             path: of the folder that gets a ``.provenance``; it is made where it is missing.
             origin: the log's name, for all time: a URL without scheme is recommended.
+            database: the URL of an empty PostgreSQL database, or of an empty schema of one, for
+                the log; a SQLite file in the folder, if None. See `provenance.log.backends`.
             passphrase: of the private keys, else ``PROVENANCE_PASSPHRASE``; without one they are
                 files with mode 0600.
             clock: returns the time.
@@ -100,8 +104,8 @@ class Ledger(LedgerView):
             LedgerError: there is a ledger already, or the folder cannot be made.
             InputError: an origin that a log cannot have.
         """
-        with Folder.making(Path(path)) as draft:
-            create(draft, origin, Keyring(draft, passphrase), clock)
+        with Folder.making(Path(path)) as folder:
+            create(folder, origin, Keyring(folder, passphrase), clock, database)
         return cls(Folder.find(Path(path)), passphrase, clock)
 
     @classmethod
@@ -339,13 +343,33 @@ class Ledger(LedgerView):
             MalformedError: not DSSE, or not one of the statements known here.
             InputError: by a key that the log does not know, or that may not sign this.
         """
-        known = [PublicKey.from_pem(key.public_key) for key in self.keys()]
         try:
-            imported = import_foreign(envelope, known)
-        except SignatureError as error:
-            raise InputError(f"{error}: add the signer's key first, if you trust it") from error
-        statement = Statement.parse(imported.payload)
-        return self.journal.append(Submission(imported, statement))
+            (index,) = self.submit_all([envelope])
+        except BatchError as error:
+            raise error.reason from None
+        return index
+
+    def submit_all(self, envelopes: Iterable[bytes]) -> list[int]:
+        """Append statements that others signed, all or nothing; return the entry of each.
+
+        The batch is one transaction, so a thousand cost little more than one. What was logged
+        before is not logged again: a batch whose answer was lost can be sent again, and gets the
+        same entries.
+
+        Raises:
+            BatchError: one of them cannot be taken, as `submit` says; none was.
+        """
+        keys, drafts = self.journal.keys, []
+        for position, envelope in enumerate(envelopes):
+            try:
+                try:
+                    drafts.append(draft(read(envelope, keys), keys))
+                except InputError:  # by a key, perhaps, that another process has just added
+                    keys = self.journal.look()
+                    drafts.append(draft(read(envelope, keys), keys))
+            except InputError as error:
+                raise BatchError(error, position) from error
+        return self.journal.write(drafts)
 
     def _about(self, ref: Ref, predicate: Quality | Supersede) -> Statement:
         artifact = self.resolve(ref)

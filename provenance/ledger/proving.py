@@ -103,7 +103,7 @@ def prove_artifact(
                 state=kept_state_proof(session, pin.name, row.size, row.block_hash),
             )
         )
-    standing = [*catalog.of_kinds("key"), *catalog.about(registered.digest, kind="supersede")]
+    standing = [*log.of_kinds("key"), *catalog.about(registered.digest, kind="supersede")]
     return Proof(
         Bundle(
             statement=logged(registered.index),

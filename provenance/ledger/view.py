@@ -44,7 +44,7 @@ class LedgerView:
         self.folder = folder
         self.config = Config.read(folder.config)
         self.origin = self.config.origin
-        self._database = Database.open(folder.database)
+        self._database = Database.open(self.config.database or folder.database)
         with self._database.reading() as session:
             logged = read_statement(Log(session, self.origin), 0).subjects[0].name
         if logged != self.origin:
@@ -142,7 +142,7 @@ class LedgerView:
         """Return every key that the log knows."""
         with self._database.reading() as session:
             log = Log(session, self.origin)
-            entries = Catalog(session).of_kinds("key")
+            entries = log.of_kinds("key")
             return keys.list_keys([(index, read_statement(log, index)) for index in entries])
 
     def policy(self) -> Policy:

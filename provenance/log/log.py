@@ -7,17 +7,24 @@ committed before it is signed, so a crash at any point leaves at most entries wi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from provenance.errors import InputError, LedgerError
 from provenance.log.checkpoint import Checkpoint
 from provenance.log.entry import Entry
 from provenance.log.proof import LogProof
-from provenance.log.store import CheckpointRow, CosignatureRow, EntryRow, EnvelopeRow, TileRow
+from provenance.log.store import (
+    CheckpointRow,
+    CosignatureRow,
+    EntryRow,
+    EnvelopeRow,
+    TileRow,
+    insert,
+)
+from provenance.log.submission import Leaf, Submission
 from provenance.log.tiles import (
     ENTRIES,
     HEIGHT,
@@ -37,24 +44,10 @@ from provenance.merkle import (
     prove_inclusion,
 )
 from provenance.merkle.proofs import Node, range_root
-from provenance.signing import Envelope, PrivateKey, VerifierKey, add_signatures, sign_note
-from provenance.statements import Statement
+from provenance.signing import PrivateKey, VerifierKey, add_signatures, sign_note
+from provenance.statements import KIND_NUMBERS, Kind
 
-__all__ = ["Log", "Submission"]
-
-
-@dataclass(frozen=True)
-class Submission:
-    """An envelope whose signatures have been checked, and the statement inside it."""
-
-    envelope: Envelope
-    statement: Statement
-
-    @property
-    def identity(self) -> bytes:
-        """SHA-256 over payload and key ids: equal for the same payload by the same keys."""
-        keyids = "".join(self.envelope.keyids).encode()
-        return sha256(sha256(self.envelope.payload).digest() + keyids).digest()
+__all__ = ["Log"]
 
 
 class Log:
@@ -77,50 +70,48 @@ class Log:
 
         The same payload by the same keys is appended once; its first index is returned again.
         """
+        leaves = [submission.leaf for submission in submissions]
+        indices = self.find(leaf.identity for leaf in leaves)
+        size = self.size
+        new: dict[bytes, Leaf] = {}
+        for leaf in leaves:
+            if leaf.identity not in indices:
+                indices[leaf.identity] = size + len(new)
+                new[leaf.identity] = leaf
+        self.extend(list(new.values()))
+        return [indices[leaf.identity] for leaf in leaves]
+
+    def extend(self, leaves: Sequence[Leaf]) -> None:
+        """Append what `find` does not know, and each one once.
+
+        The cost grows with the logarithm of the log's size.
+        """
         self._session.info["appended"] = True
-        first = size = self.size
-        indices = []
-        leaf_hashes = []
-        for submission in submissions:
-            known = self.find(submission)
-            if known is not None:
-                indices.append(known)
-                continue
-            envelope = submission.envelope.to_bytes()
-            entry = Entry.of(envelope, submission.statement)
-            self._session.add(
-                EntryRow(
-                    index=size,
-                    kind=entry.kind,
-                    leaf=entry.to_bytes(),
-                    envelope_hash=entry.envelope_hash,
-                    submission=submission.identity,
-                )
-            )
-            self._session.add(EnvelopeRow(hash=entry.envelope_hash, data=envelope))
-            self._session.flush()
-            leaf_hashes.append(entry.leaf_hash)
-            indices.append(size)
-            size += 1
-        self._integrate(first, leaf_hashes)
-        return indices
+        size = self.size
+        entries = [
+            (index, leaf.kind, leaf.data, leaf.identity) for index, leaf in enumerate(leaves, size)
+        ]
+        insert(self._session, EntryRow, entries)
+        envelopes = [(index, leaf.envelope) for index, leaf in enumerate(leaves, size)]
+        insert(self._session, EnvelopeRow, envelopes)
+        self._integrate(size, [leaf.hash for leaf in leaves])
 
     def _integrate(self, size: int, hashes: list[bytes]) -> None:
         """Add leaf hashes to the right edge of every tile level."""
-        level = 0
+        tiles, level = [], 0
         while hashes:
             index, held = divmod(size, WIDTH)
-            tile = self._session.get(TileRow, (level, index)) if held else None
-            data = (tile.hashes if tile else b"") + b"".join(hashes)
+            data = (self._hashes(level, index) if held else b"") + b"".join(hashes)
             hashes = []
             for at in range(0, len(data), WIDTH * HASH_SIZE):
                 block = data[at : at + WIDTH * HASH_SIZE]
-                self._session.merge(TileRow(level=level, index=index, hashes=block))
+                tiles.append((level, index, block))
                 if len(block) == WIDTH * HASH_SIZE:
                     hashes.append(Tree.from_leaf_hashes(block).root)
                 index += 1
             size >>= HEIGHT
             level += 1
+        insert(self._session, TileRow, tiles, replace=True)
 
     def checkpoint(self, key: PrivateKey) -> str:
         """Sign the current tree head, unless it is signed; return the note, cosignatures and all.
@@ -181,10 +172,27 @@ class Log:
         )
         return self._session.exec(sizes.order_by(col(CosignatureRow.size).desc()).limit(1)).first()
 
-    def find(self, submission: Submission) -> int | None:
-        """Return the entry of the same payload by the same keys; None if there is none."""
-        same = select(EntryRow.index).where(EntryRow.submission == submission.identity)
-        return self._session.exec(same).first()
+    def find(self, identities: Iterable[bytes]) -> dict[bytes, int]:
+        """Return the entries that are logged already, by `Leaf.identity`."""
+        found: dict[bytes, int] = {}
+        asked = list(dict.fromkeys(identities))
+        for at in range(0, len(asked), 500):
+            known = select(EntryRow.submission, EntryRow.index).where(
+                col(EntryRow.submission).in_(asked[at : at + 500])
+            )
+            found.update(self._session.exec(known).all())
+        return found
+
+    def of_kinds(self, *kinds: Kind, since: int = 0) -> list[int]:
+        """Return the entries of kinds that decide on others, ``key`` and ``supersede``, in order.
+
+        Found by an index of their own: it takes no longer in a log of very many others.
+        """
+        numbers = [KIND_NUMBERS[kind] for kind in kinds]
+        # As text: an index over some rows serves only a question that is seen to be within it.
+        wanted = text(f"({' OR '.join(f'kind = {number}' for number in numbers)})")
+        query = select(EntryRow.index).where(wanted, EntryRow.index >= since)
+        return list(self._session.exec(query.order_by(col(EntryRow.index))))
 
     def entry(self, index: int) -> Entry:
         """Return one entry.
@@ -209,10 +217,13 @@ class Log:
             InputError: the log has no such entry.
             LedgerError: the envelope was erased.
         """
-        row = self._session.get(EnvelopeRow, self.entry(index).envelope_hash)
-        if row is None:
+        data = self._session.exec(
+            select(EnvelopeRow.data).where(EnvelopeRow.index == index)
+        ).first()
+        if data is None:
+            self.entry(index)
             raise LedgerError(f"the envelope of entry {index} was erased")
-        return row.data
+        return data
 
     def prove_inclusion(self, index: int, size: int) -> InclusionProof:
         """Return the proof that entry `index` is among the first `size`."""
@@ -253,10 +264,11 @@ class Log:
         return self._hashes(int(path.level), path.index)[: path.width * HASH_SIZE]
 
     def _hashes(self, level: int, index: int) -> bytes:
-        row = self._session.get(TileRow, (level, index))
-        if row is None:
+        tile = select(TileRow.hashes).where(TileRow.level == level, TileRow.index == index)
+        hashes = self._session.exec(tile).first()
+        if hashes is None:
             raise LedgerError(f"the log has lost {TilePath(level, index)}: restore it from a copy")
-        return row.hashes
+        return hashes
 
     def _node(self) -> Node:
         read: dict[tuple[int, int], bytes] = {}

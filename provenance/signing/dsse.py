@@ -19,7 +19,7 @@ The tests hold this against ``securesystemslib``, in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -142,7 +142,8 @@ def import_foreign(data: bytes, keys: Iterable[PublicKey]) -> Envelope:
 
     Accepted are members in any order and unknown ones, either base64 alphabet, with or without
     padding, high-s ECDSA, and any or no ``keyid`` (to DSSE it is a hint): whose a signature is,
-    is found out by verifying it. A second signature by one key is dropped.
+    is found out by verifying it, first under the key that is named. A second signature by one key
+    is dropped.
 
     Raises:
         MalformedError: not a DSSE envelope of an in-toto statement.
@@ -164,7 +165,8 @@ def import_foreign(data: bytes, keys: Iterable[PublicKey]) -> Envelope:
         if not isinstance(item, dict):
             raise MalformedError(f"{what} must be an object")
         sig = _either_base64(item.get("sig"), f"{what}.sig")
-        keyid, one_form = _signer(sig, message, known, what)
+        named_first = sorted(known, key=lambda key: key.keyid != item.get("keyid"))
+        keyid, one_form = _signer(sig, message, named_first, what)
         found.setdefault(keyid, one_form)
     return Envelope(
         payload=body,
@@ -172,9 +174,7 @@ def import_foreign(data: bytes, keys: Iterable[PublicKey]) -> Envelope:
     )
 
 
-def _signer(
-    sig: bytes, message: bytes, keys: tuple[PublicKey, ...], what: str
-) -> tuple[str, bytes]:
+def _signer(sig: bytes, message: bytes, keys: Sequence[PublicKey], what: str) -> tuple[str, bytes]:
     for key in keys:
         try:
             one_form = key.one_form(sig)

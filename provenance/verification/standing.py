@@ -59,13 +59,19 @@ class Standing:
         """Return every key known so far, admins first."""
         return [*self._admins.values(), *(history.key for history in self._keys.values())]
 
+    def key(self, keyid: str) -> PublicKey | None:
+        """Return the key of this id, if it is known."""
+        history = self._keys.get(keyid)
+        return self._admins.get(keyid) or (history.key if history else None)
+
     def signers(self, envelope: Envelope) -> frozenset[str]:
         """Return the ids of known keys with a valid signature on `envelope`.
 
         Raises:
             SignatureError: a signature by a known key is not valid.
         """
-        return frozenset(envelope.verified_by(self.keys()))
+        named = map(self.key, envelope.keyids)
+        return frozenset(envelope.verified_by(key for key in named if key is not None))
 
     def why_not(self, keyid: str, kind: str, index: int) -> str | None:
         """Say why `keyid` cannot sign a statement of `kind` at entry `index`; None if it can."""

@@ -254,7 +254,7 @@ def test_two_processes_write_one_ledger(ledger, run):
 
 
 def test_a_writer_that_never_ends_is_named(ledger, monkeypatch):
-    monkeypatch.setattr("provenance.log.store.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("provenance.log.backends.BUSY_SECONDS", 0.2)
     said = r"ledger\.db is being written by another process"
     with Ledger.open(ledger.folder.path.parent) as other:
         with ledger._database.writing(), pytest.raises(LedgerError, match=said):

@@ -2,7 +2,7 @@
 
 ::
 
-    python tests/log/appending.py DATABASE NAME COUNT BATCH
+    python tests/log/appending.py PATH|URL NAME COUNT BATCH
 
 appends COUNT entries of the writer NAME, BATCH at a time, each batch and each checkpoint in a
 transaction of its own, and writes down what was promised only after the commit: a line
@@ -12,16 +12,22 @@ transaction of its own, and writes down what was promised only after the commit:
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel import select
 
-from provenance.log.log import Log, Submission
-from provenance.log.store import Database
+from provenance.log import Checkpoint
+from provenance.log.backends import is_url
+from provenance.log.log import Log
+from provenance.log.store import CheckpointRow, Database, EntryRow
+from provenance.log.submission import Submission
+from provenance.merkle import Tree, leaf_hash
 from provenance.records import ARTIFACT_DIGEST
-from provenance.signing import PrivateKey, sign
+from provenance.signing import Envelope, PrivateKey, VerifierKey, open_note, sign
 from provenance.statements import Review, Statement, Subject
 
 ORIGIN = "log.example/ml"
@@ -53,7 +59,57 @@ def append_and_tell(database: Database, name: str, count: int, batch: int) -> No
         print("checkpoint", note.splitlines()[1], flush=True)
 
 
+def start(place: Path | str, name: str, count: int, batch: int) -> subprocess.Popen[str]:
+    """Start a writer of its own process."""
+    return subprocess.Popen(
+        [sys.executable, __file__, str(place), name, str(count), str(batch)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_whole(place: Path | str) -> list[str]:
+    """Check the log against itself; return whose entries it has, in order.
+
+    Indices without gaps, every envelope, every proof's tiles, every checkpoint ever signed.
+    """
+    database = Database.open(place)
+    with database.reading() as session:
+        log = Log(session, ORIGIN)
+        rows = session.exec(select(EntryRow).order_by(EntryRow.index)).all()  # type: ignore[arg-type]
+        assert [row.index for row in rows] == list(range(log.size))
+        tree = Tree.from_leaf_hashes(b"".join(leaf_hash(row.leaf) for row in rows))
+        assert log.root(log.size) == tree.root
+        for index in range(0, log.size, 7):
+            assert log.prove_inclusion(index, log.size) == tree.prove(index)
+        for row in session.exec(select(CheckpointRow)):
+            note = open_note(row.note.encode(), [VerifierKey(ORIGIN, KEY.public)])
+            whole = Tree.from_leaf_hashes(
+                b"".join(leaf_hash(each.leaf) for each in rows[: row.size])
+            )
+            assert row.size <= log.size
+            assert Checkpoint.parse(note.text) == Checkpoint(ORIGIN, row.size, whole.root)
+        names = []
+        for index in range(log.size):
+            predicate = Statement.parse(Envelope.parse(log.envelope(index)).payload).predicate
+            assert isinstance(predicate, Review)
+            names.append(str(predicate.reason))
+    database.close()
+    return names
+
+
+def promised(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return ranges of indices and sizes of checkpoints from whole lines of a writer."""
+    words = [line.split() for line in lines if line.endswith("\n")]
+    ranges = [(int(a), int(b)) for a, b in words if a != "checkpoint"]
+    return ranges, [int(b) for a, b in words if a == "checkpoint"]
+
+
 if __name__ == "__main__":
+    place = sys.argv[1]
     append_and_tell(
-        Database.open(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+        Database.open(place if is_url(place) else Path(place)),
+        sys.argv[2],
+        int(sys.argv[3]),
+        int(sys.argv[4]),
     )

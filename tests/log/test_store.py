@@ -2,126 +2,26 @@
 
 from __future__ import annotations
 
-import random
 import resource
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import appending
 import pytest
-from appending import KEY, ORIGIN, submission
-from sqlmodel import select
+from appending import ORIGIN, check_whole, promised, submission
 
 from provenance.errors import LedgerError
-from provenance.log import Checkpoint
-from provenance.log import store as store_module
+from provenance.log import backends
+from provenance.log.backends import SCHEMA_VERSION
 from provenance.log.log import Log
-from provenance.log.store import SCHEMA_VERSION, CheckpointRow, Database, EntryRow
-from provenance.merkle import Tree, leaf_hash
-from provenance.signing import Envelope, VerifierKey, open_note
-from provenance.statements import Review, Statement
-
-SCRIPT = [sys.executable, appending.__file__]
+from provenance.log.store import Database
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     Database.create(tmp_path / "ledger.db").close()
     return tmp_path / "ledger.db"
-
-
-def start(path: Path, name: str, count: int, batch: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*SCRIPT, str(path), name, str(count), str(batch)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def check_whole(path: Path) -> list[str]:
-    """Check the log against itself; return whose entries it has, in order.
-
-    Indices without gaps, every envelope, every proof's tiles, every checkpoint ever signed.
-    """
-    database = Database.open(path)
-    with database.reading() as session:
-        log = Log(session, ORIGIN)
-        rows = session.exec(select(EntryRow).order_by(EntryRow.index)).all()  # type: ignore[arg-type]
-        assert [row.index for row in rows] == list(range(log.size))
-        tree = Tree.from_leaf_hashes(b"".join(leaf_hash(row.leaf) for row in rows))
-        assert log.root(log.size) == tree.root
-        for index in range(0, log.size, 7):
-            assert log.prove_inclusion(index, log.size) == tree.prove(index)
-        for row in session.exec(select(CheckpointRow)):
-            note = open_note(row.note.encode(), [VerifierKey(ORIGIN, KEY.public)])
-            whole = Tree.from_leaf_hashes(
-                b"".join(leaf_hash(each.leaf) for each in rows[: row.size])
-            )
-            assert row.size <= log.size
-            assert Checkpoint.parse(note.text) == Checkpoint(ORIGIN, row.size, whole.root)
-        names = []
-        for index in range(log.size):
-            predicate = Statement.parse(Envelope.parse(log.envelope(index)).payload).predicate
-            assert isinstance(predicate, Review)
-            names.append(str(predicate.reason))
-    database.close()
-    return names
-
-
-def promised(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
-    """Return ranges of indices and sizes of checkpoints from whole lines of a writer."""
-    words = [line.split() for line in lines if line.endswith("\n")]
-    ranges = [(int(a), int(b)) for a, b in words if a != "checkpoint"]
-    return ranges, [int(b) for a, b in words if a == "checkpoint"]
-
-
-# --- several writers, and their end -----------------------------------------------------------
-
-
-def test_two_processes_lose_nothing_and_leave_no_gap(path: Path) -> None:
-    writers = {name: start(path, name, 60, batch) for name, batch in (("a", 7), ("b", 3))}
-    outputs = {name: writer.communicate(timeout=120)[0] for name, writer in writers.items()}
-    assert [writer.returncode for writer in writers.values()] == [0, 0]
-    names = check_whole(path)
-    assert sorted(names) == sorted(f"{name} {n}" for name in "ab" for n in range(60))
-    for name, output in outputs.items():
-        own = [at for at, entry in enumerate(names) if entry.startswith(name)]
-        ranges, _ = promised(output.splitlines(keepends=True))
-        assert own == [index for first, last in ranges for index in range(first, last + 1)]
-
-
-def test_kill_9_loses_nothing_that_was_promised(path: Path) -> None:
-    chosen = random.Random(9)
-    indices: dict[int, str] = {}
-    sizes: list[int] = []
-    for number in range(4):
-        writer = start(path, f"round {number}", 100_000, chosen.choice([1, 5, 40]))
-        assert writer.stdout is not None
-        lines = [writer.stdout.readline()]  # it has started to append
-        time.sleep(chosen.uniform(0, 0.3))
-        writer.kill()
-        lines += writer.stdout.readlines()
-        writer.stdout.close()
-        assert writer.wait() == -signal.SIGKILL
-        ranges, checkpoints = promised(lines)
-        done = 0
-        for first, last in ranges:
-            for index in range(first, last + 1):
-                assert index not in indices
-                indices[index] = f"round {number} {done}"
-                done += 1
-        sizes += checkpoints
-        names = check_whole(path)
-        assert {index: names[index] for index in indices} == indices
-    database = Database.open(path)
-    with database.reading() as session:
-        assert set(sizes) <= set(session.exec(select(CheckpointRow.size)))
-    database.close()
-    assert len(indices) >= 4
 
 
 # --- a full disk ------------------------------------------------------------------------------
@@ -194,7 +94,7 @@ def test_a_file_that_may_grow_no_further(path: Path) -> None:
 def test_a_writer_that_waits_too_long_is_told_why(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(backends, "BUSY_SECONDS", 0.1)
     first, second = Database.open(path), Database.open(path)
     with first.writing() as session:
         Log(session, ORIGIN).append([submission("one")])
@@ -228,16 +128,16 @@ def test_it_is_durable_and_open_to_readers(path: Path) -> None:
         pragma = session.connection().exec_driver_sql
         assert pragma("PRAGMA journal_mode").scalar() == "wal"
         assert pragma("PRAGMA synchronous").scalar() == 2
-        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 1
+        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 2
     database.close()
 
 
 def test_a_database_of_another_version(path: Path) -> None:
-    for version in (0, 2):
+    for version in (0, 1, 3):
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
-        with pytest.raises(LedgerError, match=f"schema version {version}, not 1"):
+        with pytest.raises(LedgerError, match=f"schema version {version}, not 2"):
             Database.open(path)
 
 

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from provenance.client import connect
     from provenance.errors import (
+        BatchError,
         ChainError,
         ChainUnreachableError,
         InputError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from provenance.verification import Bundle, Policy, Verified
 
 _HOMES = {
+    "BatchError": "provenance.errors",
     "Bundle": "provenance.verification",
     "ChainError": "provenance.errors",
     "ChainUnreachableError": "provenance.errors",
@@ -64,6 +66,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchError",
     "Bundle",
     "ChainError",
     "ChainUnreachableError",

@@ -44,12 +44,21 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Gets a .provenance folder.")
     ] = Path(),
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="postgresql://… of an empty database for the log, else it is a file in DIR.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a ledger: keys, log, embedded chain and policy."""
     from provenance.ledger.ledger import Ledger
 
-    with Ledger.init(folder, origin=origin, passphrase=new_passphrase()) as ledger:
+    with Ledger.init(
+        folder, origin=origin, database=database, passphrase=new_passphrase()
+    ) as ledger:
         if not ledger.keyring.encrypted:
             tell(
                 f"warning: the keys in {ledger.folder.keys} are not encrypted; "

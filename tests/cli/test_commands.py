@@ -209,3 +209,11 @@ def test_serve_answers_until_it_is_ended(provenance):
         served.terminate()
         assert served.wait(30) == 0
         served.stdout.close()
+
+
+def test_a_ledger_on_a_server(elsewhere, postgres):
+    url = postgres.database()
+    elsewhere("init", "--origin", "acme.example/ml", "--database", url)
+    _, told = elsewhere("init", "--origin", "b.example", "other", "--database", url, status=2)
+    assert "Give each ledger a database, or a schema, of its own" in told
+    assert "s3cret" not in told

@@ -34,6 +34,7 @@ import json
 import re
 import types
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import (
     Annotated,
@@ -115,19 +116,26 @@ def parse(data: bytes, *, what: str, cap: int) -> Json:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError(f"{what} is not UTF-8 at byte {error.start}") from None
+    if text.startswith("\ufeff"):
+        raise MalformedError(f"{what} is not JSON: Unexpected UTF-8 BOM")
     check_depth(text, what)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=functools.partial(_object, what),
-            parse_constant=functools.partial(_constant, what),
-            parse_int=functools.partial(_integer, what),
-            parse_float=functools.partial(_float, what),
-        )
+        value = _parser(what).decode(text)
     except json.JSONDecodeError as error:
         raise MalformedError(f"{what} is not JSON: {error}") from None
-    _check_text(value, what)
+    if "\\ud" in text or "\\uD" in text:  # in UTF-8 there is no other way to write half a sign
+        _check_text(value, what)
     return value
+
+
+@functools.lru_cache(maxsize=64)
+def _parser(what: str) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=functools.partial(_object, what),
+        parse_constant=functools.partial(_constant, what),
+        parse_int=functools.partial(_integer, what),
+        parse_float=functools.partial(_float, what),
+    )
 
 
 def check_depth(text: str, what: str) -> None:
@@ -162,9 +170,42 @@ def canonical(value: Json) -> bytes:
         MalformedError: the value has no RFC 8785 form.
     """
     try:
+        if _is_plain(value):
+            return _PLAIN.encode(value).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError) as error:
         raise MalformedError(f"no canonical JSON for this value: {error}") from None
+
+
+_PLAIN = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+"""Python's own encoder, in C. It escapes in strings what RFC 8785 does, and nothing else."""
+
+
+def _is_plain(value: Json, depth: int = 0) -> bool:
+    """Whether `_PLAIN` writes RFC 8785: no doubles, and keys that sort alike in any encoding.
+
+    Nor is it trusted with what nests deeply: it recurses in C.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return abs(cast(int, value)) <= MAX_INTEGER
+    if kind is dict:
+        for name in value:
+            if type(name) is not str or not name.isascii():
+                return False
+        members = value.values()
+    elif kind is list:
+        members = value
+    else:
+        return False
+    for member in members:
+        if type(member) is not str and (depth > MAX_DEPTH or not _is_plain(member, depth + 1)):
+            return False
+    return True
 
 
 def dump(form: object) -> bytes:
@@ -223,36 +264,84 @@ def _check_text(value: Json, what: str) -> None:
 # --- JSON values ↔ forms --------------------------------------------------------------------
 
 
+# What a form's fields say is read once, into functions that are put together once.
+
+
+class _MisfitError(Exception):
+    """A value that a form does not take: where in it, and why not."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.where = ""
+        self.why = why
+
+    def within(self, outer: str) -> _MisfitError:
+        """Return it as seen from around it."""
+        self.where = outer + self.where
+        return self
+
+
+_Decoder = Callable[[Json], Any]
+_Encoder = Callable[[Any], Json]
+
+
 def decode(form: type[T], value: Json, what: str) -> T:
     """Read a form from a JSON value; `what` is the path named in errors.
 
     Raises:
         MalformedError: unknown or missing field, or a value of another type.
     """
-    return cast(T, _decode_form(form, value, what))
+    try:
+        return cast(T, _decoder(cast(type, form))(value))
+    except _MisfitError as misfit:
+        raise MalformedError(f"{what}{misfit.where}{misfit.why}") from None
 
 
 def encode(form: object) -> Json:
     """Return the JSON value of a form."""
-    return {
-        name: _encode(hint, value)
-        for field_name, (name, hint, _) in _fields(cast(type, type(form))).items()
-        if (value := getattr(form, field_name)) is not None
-    }
+    return _form_encoder(cast(type, type(form)))(form)
 
 
-def _encode(hint: Any, value: Any) -> Json:
+@functools.cache
+def _form_encoder(form: type) -> _Encoder:
+    plan = [
+        (field_name, name, _encoder(hint)) for field_name, (name, hint, _) in _fields(form).items()
+    ]
+
+    def encode_form(value: object) -> Json:
+        members = {}
+        for field_name, name, encode_member in plan:
+            member = getattr(value, field_name)
+            if member is not None:
+                members[name] = member if encode_member is None else encode_member(member)
+        return members
+
+    return encode_form
+
+
+def _encoder(hint: Any) -> _Encoder | None:
+    """Return what makes a JSON value; None where it is one already."""
     hint = _optional_of(hint) or hint
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated and isinstance(args[1], _Hex):
-        return value.hex()
+        return bytes.hex
     if origin is tuple:
-        return [_encode(args[0], item) for item in value]
+        item = _encoder(args[0])
+        return list if item is None else functools.partial(_encode_list, item)
     if origin is dict:
-        return {name: _encode(args[1], item) for name, item in value.items()}
+        item = _encoder(args[1])
+        return dict if item is None else functools.partial(_encode_dict, item)
     if hint is bytes:
-        return base64.b64encode(value).decode()
-    return encode(value) if dataclasses.is_dataclass(hint) else value
+        return lambda value: base64.b64encode(value).decode()
+    return encode if dataclasses.is_dataclass(hint) else None
+
+
+def _encode_list(encode_item: _Encoder, value: tuple[Any, ...]) -> Json:
+    return [encode_item(item) for item in value]
+
+
+def _encode_dict(encode_item: _Encoder, value: dict[str, Any]) -> Json:
+    return {name: encode_item(item) for name, item in value.items()}
 
 
 @functools.cache
@@ -288,83 +377,168 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _decode_form(form: type, value: Json, what: str) -> Any:
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what} must be an object")
-    fields = _fields(form)
-    known = {name for name, _, _ in fields.values()}
-    for name in value:
-        if name not in known:
-            listed = ", ".join(sorted(known))
-            raise MalformedError(f"{what} has an unknown field {_quoted(name)}; known are {listed}")
-    arguments = {}
-    for field_name, (name, hint, may_lack) in fields.items():
-        if name in value:
-            if value[name] is None:
-                raise MalformedError(f"{what}.{name} is null; leave it out instead")
-            arguments[field_name] = _decode(hint, value[name], f"{what}.{name}")
-        elif not may_lack:
-            raise MalformedError(f"{what} lacks the field {name!r}")
-    return form(**arguments)
-
-
-def _decode(hint: Any, value: Json, what: str) -> Any:
+@functools.cache
+def _decoder(hint: Any) -> _Decoder:
     if hint is Any:
-        return value
+        return _as_it_is
     inner = _optional_of(hint)
     if inner is not None:
-        return _decode(inner, value, what)
+        return _decoder(inner)
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _decode_annotated(args[1], value, what)
+        return _decoder_of_text(args[1])
     if origin is Literal:
-        if value not in args or type(value) not in {type(arg) for arg in args}:
-            raise MalformedError(f"{what} must be one of {', '.join(map(repr, args))}")
-        return value
+        return _decoder_of_literal(args)
     if origin is tuple:
-        if not isinstance(value, list):
-            raise MalformedError(f"{what} must be a list")
-        return tuple(_decode(args[0], item, f"{what}[{i}]") for i, item in enumerate(value))
+        return _decoder_of_list(_decoder(args[0]))
     if origin is dict:
-        if not isinstance(value, dict):
-            raise MalformedError(f"{what} must be an object")
-        return {
-            name: _decode(args[1], item, f"{what}[{_quoted(name)}]") for name, item in value.items()
-        }
+        return _decoder_of_dict(_decoder(args[1]))
     if dataclasses.is_dataclass(hint):
-        return _decode_form(cast(type, hint), value, what)
-    return _decode_plain(hint, value, what)
+        return _decoder_of_form(cast(type, hint))
+    return _decode_bytes if hint is bytes else _decoder_of_plain(hint)
 
 
-def _decode_annotated(rule: Any, value: Json, what: str) -> Any:
+def _as_it_is(value: Json) -> Json:
+    return value
+
+
+def _decoder_of_form(form: type) -> _Decoder:
+    plan = [
+        (field_name, name, _decoder(hint), may_lack)
+        for field_name, (name, hint, may_lack) in _fields(form).items()
+    ]
+    known = {name for _, name, _, _ in plan}
+
+    def decode_form(value: Json) -> Any:
+        if not isinstance(value, dict):
+            raise _MisfitError(" must be an object")
+        if not value.keys() <= known:
+            name = next(name for name in value if name not in known)
+            listed = ", ".join(sorted(known))
+            raise _MisfitError(f" has an unknown field {_quoted(name)}; known are {listed}")
+        arguments = {}
+        for field_name, name, decode_member, may_lack in plan:
+            member = value.get(name)
+            if member is not None:
+                try:
+                    arguments[field_name] = decode_member(member)
+                except _MisfitError as misfit:
+                    raise misfit.within(f".{name}") from None
+            elif name in value:
+                raise _MisfitError(f".{name} is null; leave it out instead")
+            elif not may_lack:
+                raise _MisfitError(f" lacks the field {name!r}")
+        return form(**arguments)
+
+    return decode_form
+
+
+def _decoder_of_list(decode_item: _Decoder) -> _Decoder:
+    def decode_list(value: Json) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _MisfitError(" must be a list")
+        items = []
+        for item in value:
+            try:
+                items.append(decode_item(item))
+            except _MisfitError as misfit:
+                raise misfit.within(f"[{len(items)}]") from None
+        return tuple(items)
+
+    return decode_list
+
+
+def _decoder_of_dict(decode_item: _Decoder) -> _Decoder:
+    def decode_dict(value: Json) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _MisfitError(" must be an object")
+        if decode_item is _as_it_is:
+            return dict(value)
+        members = {}
+        for name, item in value.items():
+            try:
+                members[name] = decode_item(item)
+            except _MisfitError as misfit:
+                raise misfit.within(f"[{_quoted(name)}]") from None
+        return members
+
+    return decode_dict
+
+
+def _decoder_of_literal(choices: tuple[Any, ...]) -> _Decoder:
+    kinds = {type(choice) for choice in choices}
+
+    def decode_literal(value: Json) -> Any:
+        if value not in choices or type(value) not in kinds:
+            raise _MisfitError(f" must be one of {', '.join(map(repr, choices))}")
+        return value
+
+    return decode_literal
+
+
+def _decoder_of_text(rule: Any) -> _Decoder:
     if isinstance(rule, _Hex):
-        if not isinstance(value, str) or not re.fullmatch(rf"[0-9a-f]{{{2 * rule.size}}}", value):
-            raise MalformedError(f"{what} must be {2 * rule.size} lower-case hex digits")
-        return bytes.fromhex(value)
-    if not isinstance(value, str) or not re.fullmatch(rule.regex, value, re.ASCII):
-        raise MalformedError(f"{what} must be {rule.what}")
-    return value
+        digits = 2 * rule.size
+        is_hex = re.compile(rf"[0-9a-f]{{{digits}}}").fullmatch
+
+        def decode_hex(value: Json) -> bytes:
+            if not isinstance(value, str) or not is_hex(value):
+                raise _MisfitError(f" must be {digits} lower-case hex digits")
+            return bytes.fromhex(value)
+
+        return decode_hex
+    matches = re.compile(rule.regex, re.ASCII).fullmatch
+
+    def decode_pattern(value: Json) -> str:
+        if not isinstance(value, str) or not matches(value):
+            raise _MisfitError(f" must be {rule.what}")
+        return value
+
+    return decode_pattern
 
 
-def _decode_plain(hint: Any, value: Json, what: str) -> Any:
-    if hint is bytes:
-        return decode_base64(value, what)
-    noun = {int: "a whole number from 0 to 2^53-1", str: "a string", bool: "true or false"}[hint]
-    if type(value) is not hint or (hint is int and not 0 <= value <= MAX_INTEGER):
-        raise MalformedError(f"{what} must be {noun}")
-    return value
+def _decoder_of_plain(kind: type) -> _Decoder:
+    noun = {int: "a whole number from 0 to 2^53-1", str: "a string", bool: "true or false"}[kind]
+
+    def decode_plain(value: Json) -> Any:
+        if type(value) is not kind or (kind is int and not 0 <= cast(int, value) <= MAX_INTEGER):
+            raise _MisfitError(f" must be {noun}")
+        return value
+
+    return decode_plain
+
+
+def _decode_bytes(value: Json) -> bytes:
+    data = _base64(value)
+    if data is None:
+        raise _MisfitError(_NOT_BASE64)
+    return data
 
 
 def decode_base64(value: Json, what: str) -> bytes:
-    """Read standard padded base64 (RFC 4648 section 4), the one form of these bytes."""
+    """Read standard padded base64 (RFC 4648 section 4), the one form of these bytes.
+
+    Raises:
+        MalformedError: it is not.
+    """
+    data = _base64(value)
+    if data is None:
+        raise MalformedError(f"{what}{_NOT_BASE64}")
+    return data
+
+
+_NOT_BASE64 = " must be standard base64 with padding"
+
+
+def _base64(value: Json) -> bytes | None:
     if isinstance(value, str) and value.isascii():
         try:
             data = base64.b64decode(value, validate=True)
         except ValueError:
-            data = None
-        if data is not None and base64.b64encode(data).decode() == value:
+            return None
+        if base64.b64encode(data) == value.encode():
             return data
-    raise MalformedError(f"{what} must be standard base64 with padding")
+    return None
 
 
 # --- forms → JSON Schema ----------------------------------------------------------------------

@@ -382,6 +382,30 @@ def test_an_annotation_that_is_not_understood_fails_whatever_the_value():
 
 # --- canonical bytes --------------------------------------------------------------------------
 
+# Text as it is found, and every sort of character that one of the two encoders might escape.
+ODD = '\0\x1f"\\/\x7f\x80\u2028\uffff\U0001f984'
+ANY_TEXT = st.text(st.characters(codec="utf-8")) | st.text(ODD)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | ANY_TEXT,
+        lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT | st.text("az_09"), inner),
+    )
+)
+def test_the_fast_way_to_canonical_bytes_is_rfc_8785(value):
+    """Where Python's own encoder is used, and where a key or a double makes it the other."""
+    assert forms.canonical(value) == rfc8785.dumps(value)
+    with_double = [value, 1e21, 0.5, -0.0]
+    assert forms.canonical(with_double) == rfc8785.dumps(with_double)
+
+
+def test_keys_sort_by_their_utf_16_units():
+    """U+E000 sorts above U+1F984 there, and below it by code point."""
+    value = {"\ue000": 1, "\U0001f984": 2, "z": 3}
+    written = '{"z":3,"\U0001f984":2,"\ue000":1}'.encode()
+    assert forms.canonical(value) == rfc8785.dumps(value) == written
+
 
 @pytest.mark.parametrize(
     "value",

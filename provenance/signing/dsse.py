@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -86,6 +87,10 @@ class Envelope:
 
     def to_bytes(self) -> bytes:
         """Return the one byte form."""
+        return self._one_form
+
+    @cached_property
+    def _one_form(self) -> bytes:
         return forms.dump(self)
 
     @property

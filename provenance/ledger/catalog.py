@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Index, literal_column, text
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from provenance.ledger.drafting import ARTIFACT_KINDS, Mention
-from provenance.log.store import Number, insert
+from provenance.log.store import Number, insert, number_key
 from provenance.records import Artifact
 from provenance.statements import Statement
 from provenance.statements.predicates import Described
@@ -45,7 +45,7 @@ class MentionRow(SQLModel, table=True):
         {"sqlite_with_rowid": False},
     )
 
-    entry: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
+    entry: int = number_key()
     position: int = Field(primary_key=True)
     digest: bytes | None
     name: str
@@ -67,7 +67,7 @@ class AnchorRow(SQLModel, table=True):
     __tablename__ = "anchor"
 
     chain: str = Field(primary_key=True)
-    size: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
+    size: int = number_key()
     root: bytes
     state: str
     tx_hash: bytes

@@ -14,7 +14,7 @@ from provenance import forms
 from provenance.anchoring import AnchorError, ChainPin, ChainReader, RpcReader, StateProof
 from provenance.errors import ChainError
 from provenance.ledger.anchors import AnchorRecord
-from provenance.log.store import Database
+from provenance.log.store import Database, number_key
 
 __all__ = ["StateProofRow", "keep_state_proof", "kept_state_proof"]
 
@@ -27,7 +27,7 @@ class StateProofRow(SQLModel, table=True):
     __tablename__ = "state_proof"
 
     chain: str = Field(primary_key=True)
-    size: int = Field(primary_key=True)
+    size: int = number_key()
     block_hash: bytes
     data: bytes
 

@@ -35,6 +35,7 @@ __all__ = [
     "Number",
     "TileRow",
     "insert",
+    "number_key",
 ]
 
 STANDING_KINDS = (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
@@ -51,8 +52,8 @@ class Number(TypeDecorator[int]):
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
 
-def _key() -> Any:
-    """Return the field of a number in a primary key, which is never counted up by itself."""
+def number_key() -> Any:
+    """Return the field of a number in a primary key, which the database never counts up."""
     return Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
 
 
@@ -66,7 +67,7 @@ class EntryRow(SQLModel, table=True):
         Index("entry_standing", "kind", "index", sqlite_where=_few, postgresql_where=_few),
     )
 
-    index: int = _key()
+    index: int = number_key()
     kind: int
     leaf: bytes
     submission: bytes = Field(unique=True)
@@ -77,7 +78,7 @@ class EnvelopeRow(SQLModel, table=True):
 
     __tablename__ = "envelope"
 
-    index: int = _key()
+    index: int = number_key()
     data: bytes
 
 
@@ -86,8 +87,8 @@ class TileRow(SQLModel, table=True):
 
     __tablename__ = "tile"
 
-    level: int = _key()
-    index: int = _key()
+    level: int = number_key()
+    index: int = number_key()
     hashes: bytes
 
 
@@ -96,7 +97,7 @@ class CheckpointRow(SQLModel, table=True):
 
     __tablename__ = "checkpoint"
 
-    size: int = _key()
+    size: int = number_key()
     note: str
 
 
@@ -105,7 +106,7 @@ class CosignatureRow(SQLModel, table=True):
 
     __tablename__ = "cosignature"
 
-    size: int = _key()
+    size: int = number_key()
     witness: str = Field(primary_key=True)
     line: str
 

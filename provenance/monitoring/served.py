@@ -10,7 +10,6 @@ from provenance.errors import MalformedError, ProvenanceError
 from provenance.log import Checkpoint, TilePath
 from provenance.log.tiles import HEIGHT, node_from_tiles, tile_width
 from provenance.merkle import (
-    HASH_SIZE,
     ConsistencyProof,
     InclusionProof,
     ProofError,
@@ -95,8 +94,5 @@ class ServedTree:
             return self._own[level]
         if (level, index) not in self._read:
             width = tile_width(level, index, self.head.size)
-            tile = read_tile(self._source, TilePath(level, index, width))
-            if len(tile) != width * HASH_SIZE:
-                raise MalformedError(f"{TilePath(level, index, width)} has {len(tile)} bytes")
-            self._read[level, index] = tile
+            self._read[level, index] = read_tile(self._source, TilePath(level, index, width))
         return self._read[level, index]

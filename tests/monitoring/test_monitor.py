@@ -22,6 +22,7 @@ from static_log import (
     policy,
     signed,
     tile_files,
+    tiles,
     tree_head,
     vkey,
 )
@@ -154,6 +155,38 @@ def test_a_long_reading_is_saved_on_its_way_and_goes_on_from_there(
     assert not any(path.startswith("tile/entries/003") for path in monitor.log.asked)
 
 
+def test_of_a_long_reading_only_what_is_proven_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SAVED_EVERY", 256)
+    monitor = Following(StaticLog.of([*ENTRIES[:10], b"misshapen", *ENTRIES[11:]]))
+
+    def fail(path: str) -> None:
+        if path.startswith("tile/entries/005"):
+            raise SourceError("gone")
+
+    monitor.log.before_each = fail
+    assert monitor().undecided == ("gone",)
+    assert monitor.saved == []  # else the entry would never be told
+    monitor.log.before_each = lambda _: None
+    monitor.finds("entry")
+
+    monitor = Following(StaticLog.of(ENTRIES))
+    monitor.log.note = signed([*ENTRIES[:-1], entry(0, "another")])
+    monitor.finds("entries")
+    assert monitor.saved == []
+
+
+def test_a_tile_two_levels_up_is_compared_when_it_gets_full() -> None:
+    many = [entry(number) for number in range(65_537)]
+    monitor = Following(StaticLog.of(many))
+    altered(monitor, "tile/1/000", 40)
+    assert monitor.finds("tiles")["tile"]["path"] == "tile/1/000"
+    altered(monitor, "tile/1/000", 40)
+    altered(monitor, "tile/2/000.p/1", 3)
+    assert monitor.finds("tiles")["tile"]["path"] == "tile/2/000.p/1"
+    altered(monitor, "tile/2/000.p/1", 3)
+    assert monitor.fine().new == 65_537
+
+
 def test_an_old_answer_of_a_cache_is_no_fault() -> None:
     monitor = following(400)
     old = monitor.log.note
@@ -248,6 +281,15 @@ def test_an_entry_altered_after_it_was_read_is_found_too() -> None:
     assert stands(monitor.finds("entries"), OWN)[1] == leaf(ENTRIES[256])
 
 
+def test_an_entry_altered_together_with_its_hash_after_it_was_read_is_found() -> None:
+    monitor = following(300)
+    monitor.log.grow(ENTRIES[:310])
+    lie = tiles([*ENTRIES[:256], entry(0, "lie"), *ENTRIES[257:310]])
+    for path in ("tile/entries/001.p/54", "tile/0/001.p/54"):
+        monitor.log.files[path] = lie[path]
+    assert monitor.finds("entries")["finding"] == "an entry from 256 on was another one before"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -302,6 +344,41 @@ def test_altered_entries_under_hash_tiles_that_go_with_them_are_found() -> None:
     assert monitor.state == before
     monitor = Following(StaticLog(note, monitor.log.files))
     monitor.finds("entries")
+
+
+def test_hash_tiles_that_show_nothing_leave_the_newest_head_where_it_was() -> None:
+    monitor = following(300)
+    monitor.log.grow(ENTRIES[:700])
+
+    def fail(asked: str) -> None:
+        if "entries" in asked:
+            raise SourceError("no answer")
+
+    monitor.log.before_each = fail
+    assert monitor().undecided
+    monitor.log.before_each = lambda _: None
+    monitor.log.grow(ENTRIES[:900])
+    altered(monitor, "tile/1/000.p/3", 40)
+    assert monitor.finds("tiles")["finding"].startswith("nothing shows one history: ")
+    assert monitor.state
+    assert monitor.state.head.size == 700  # seen, and 900 is not shown to continue it
+    monitor.log.grow(ENTRIES[:900])
+    assert monitor.fine().new == 600
+
+
+def test_a_tile_that_is_wrong_for_a_moment_is_told() -> None:
+    monitor = following(300)
+    monitor.log.grow(ENTRIES[:700])
+    right = monitor.log.files["tile/1/000.p/2"]
+    monitor.log.files["tile/1/000.p/2"] = right[::-1]
+
+    def mend(asked: str) -> None:
+        if "entries" in asked:
+            monitor.log.files["tile/1/000.p/2"] = right
+
+    monitor.log.before_each = mend
+    assert "those that would show one history" in monitor.finds("tiles")["finding"]
+    assert monitor.fine().new == 400
 
 
 def test_an_entry_of_no_known_form_is_told_once_with_its_place() -> None:

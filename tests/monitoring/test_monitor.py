@@ -176,7 +176,7 @@ def test_of_a_long_reading_only_what_is_proven_is_saved(monkeypatch: pytest.Monk
 
 
 def test_a_tile_two_levels_up_is_compared_when_it_gets_full() -> None:
-    many = [entry(number) for number in range(65_537)]
+    many = [entry(0)] * 65_537
     monitor = Following(StaticLog.of(many))
     altered(monitor, "tile/1/000", 40)
     assert monitor.finds("tiles")["tile"]["path"] == "tile/1/000"

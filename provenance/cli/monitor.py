@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from provenance.cli.options import Json, Rpc, pairs
+from provenance.cli.options import Json, Rpc, pairs, seconds
 from provenance.cli.output import emit, moment, tell, write
-from provenance.errors import InputError
 
 if TYPE_CHECKING:
     from provenance.ledger.watching import Look
@@ -25,8 +23,6 @@ __all__ = ["monitor"]
 
 FINE, FOUND, UNDECIDED = 0, 1, 3
 VERDICTS = {FINE: "one history", FOUND: "found", UNDECIDED: "undecided"}
-
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def monitor(
@@ -40,7 +36,7 @@ def monitor(
     ] = None,
     every: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Go on, with so long between: 30s, 1m, 2h."),
+        typer.Option(metavar="TIME", help="Go on, with so long between: 30s, 10m, 2h."),
     ] = None,
     state: Annotated[
         Path | None,
@@ -60,7 +56,7 @@ def monitor(
     from provenance.ledger.watching import Watch
     from provenance.monitoring import SourceError
 
-    pause = None if every is None else _seconds(every)
+    pause = None if every is None else seconds("--every", every)
     with Watch(
         target, policy=policy, chains=pairs("--rpc", rpc), state=state, evidence=evidence
     ) as watch:
@@ -74,13 +70,6 @@ def monitor(
             if pause is None or status == FOUND:
                 raise typer.Exit(status)
             time.sleep(pause)
-
-
-def _seconds(text: str) -> int:
-    match = re.fullmatch("([1-9][0-9]{0,5})([smh])", text)
-    if not match:
-        raise InputError(f"--every takes a time such as 30s, 1m or 2h, not {text!r}")
-    return int(match[1]) * SECONDS[match[2]]
 
 
 def _tell(look: Look, as_json: bool, going_on: bool) -> int:

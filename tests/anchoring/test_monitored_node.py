@@ -6,8 +6,10 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from loose_node import Node, relaying
 
 from provenance import Ledger, Policy
 from provenance.anchoring import RpcReader
@@ -108,3 +110,34 @@ def test_a_copy_of_the_ledger_that_anchored_another_history_is_caught(followed: 
     assert finding.history.old_root != finding.anchor.root
     assert (finding.history.old_size, finding.anchor.size) == (3, 3)
     assert Path(look.files[0]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "said"),
+    [
+        ("eth_blockNumber", hex(2**63), "is at block 9223372036854775808"),
+        ("eth_call", "0x" + "ff" * 64, "has a head of 1157920892373161954235709850086879078532"),
+        ("eth_call", "0x", "answers 0 bytes"),
+        ("eth_getCode", "0x00", "has SHA-256"),
+        ("eth_getCode", "0x", "there is no contract at"),
+        ("eth_chainId", "0x1", "is on chain 1; the policy pins 31337"),
+    ],
+)
+def test_whatever_a_node_says_it_ends_in_a_sentence(
+    followed: Followed, node: Node, method: str, answer: str, said: str
+) -> None:
+    fine(followed.look())
+    before = (followed.folder / "state.json").read_bytes()
+
+    def change(request: dict[str, Any], told: dict[str, Any]) -> None:
+        if request["method"] == method:
+            told["result"] = answer
+
+    node.answer = relaying(followed.node, change)
+    followed.node = node.url
+    look = followed.look()
+    told = [*look.round.undecided, *(finding.finding for finding in look.round.findings)]
+    assert len(told) == 1
+    assert said in told[0]
+    assert "secret-key" not in told[0]
+    assert (followed.folder / "state.json").read_bytes() == before

@@ -6,11 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-import pytest
-
 from provenance import Ledger
-from provenance.cli.monitor import _seconds
-from provenance.errors import InputError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text("utf-8")
 
@@ -92,10 +88,3 @@ def test_what_cannot_be_told_is_undecided(provenance, elsewhere):
     assert "does not answer" in value["undecided"][0]
     elsewhere("init", "--origin", "new.example/log")
     assert "has signed no checkpoint yet" in elsewhere("monitor", ".", status=3)[0]
-
-
-@pytest.mark.parametrize("every", ["", "0s", "1", "1d", "-1s", "1.5m", "99999999s"])
-def test_a_time_is_a_number_and_a_unit(every):
-    with pytest.raises(InputError, match="30s, 1m or 2h"):
-        _seconds(every)
-    assert [_seconds(text) for text in ("30s", "10m", "2h")] == [30, 600, 7200]

@@ -67,7 +67,7 @@ def create_app(ledger: Ledger) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.ledger = ledger
-    for routes in (artifacts, proofs, log):
+    for routes in (proofs, artifacts, log):  # the paths of artifacts take all that is left
         app.include_router(routes.router)
     add_handlers(app)
     app.add_middleware(Guard)

@@ -37,6 +37,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = False
+        head = scope["method"] == "HEAD"
+        if head:
+            scope = {**scope, "method": "GET"}  # the same headers, and no body (RFC 9110)
         sent = Headers(scope=scope)
         unread = sent.get("content-length", "0") != "0" or "transfer-encoding" in sent
 
@@ -55,6 +58,8 @@ class Guard:
                     headers.setdefault(name, value)
                 if unread:  # else the rest of the body would be read to its end, if it has one
                     headers["Connection"] = "close"
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from api.answers import Anchors, Health, anchor_answer
 from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
 from provenance.errors import InputError
+from provenance.log.tiles import ENTRIES
 
 router = APIRouter(tags=["log"])
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+BRIEF = "public, max-age=2"
+"""For the checkpoint, which is not to be kept "beyond a few seconds"."""
 
 CHECKPOINT_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -46,7 +51,7 @@ def show_checkpoint(ledger: Served) -> Response:
     note = ledger.latest_checkpoint()
     if note is None:
         raise NoCheckpointError("no checkpoint was signed yet")
-    return PlainTextResponse(note, headers={"Cache-Control": "no-cache"})
+    return PlainTextResponse(note, headers={"Cache-Control": BRIEF})
 
 
 @router.get(
@@ -64,15 +69,32 @@ def show_tile(
             examples=["0/000.p/42"],
         ),
     ],
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """Return a tile of the tree of the newest checkpoint. What it holds never changes."""
+    """Return a tile of the tree of the newest checkpoint. What it holds never changes.
+
+    Entries are compressed for those who take gzip; hashes cannot be.
+    """
     try:
         data = ledger.tile(f"tile/{path}")
     except InputError as error:
         raise NoSuchTileError(str(error)) from error
-    return Response(
-        data, media_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE}
-    )
+    headers = {"Cache-Control": IMMUTABLE}
+    if path.startswith(f"{ENTRIES}/"):
+        headers["Vary"] = "Accept-Encoding"
+        if takes_gzip(accept_encoding):
+            data = gzip.compress(data, mtime=0)  # the same bytes each time
+            headers["Content-Encoding"] = "gzip"
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Say whether a client takes gzip, by its ``Accept-Encoding`` (RFC 9110, section 12.5.3)."""
+    takes = {"gzip": False, "*": False}
+    for coding in accept_encoding.lower().replace(" ", "").split(","):
+        name, _, weight = coding.partition(";q=")
+        takes[name.replace("x-gzip", "gzip")] = not re.fullmatch(r"0(\.0*)?", weight)
+    return takes["gzip"] or ("gzip" not in accept_encoding.lower() and takes["*"])
 
 
 @router.get("/v1/anchors", response_model_exclude_none=True, responses=responses())

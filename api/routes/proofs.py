@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
@@ -121,6 +122,22 @@ BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
 }
 
 
+TLOG_PROOF_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The proof, C2SP tlog-proof",
+        "content": {
+            "text/plain": {
+                "schema": {"type": "string"},
+                "example": "c2sp.org/tlog-proof@v1\nindex 2\n"
+                "mRfYFIgoqZMH8nVFiQPBNBdnOT5dR2U2xN3lPOqtPLo=\n\n"
+                "acme.example/ml\n3\nR0KStnS1PhN9ea0r1VKTPP9JAU4KVH5JhitUoYYBUH8=\n\n"
+                "— acme.example/ml /86As01enawb9WCo…\n",
+            }
+        },
+    }
+}
+
+
 @router.post(
     "/v1/artifacts/{ref:path}/proofs",
     dependencies=[Depends(own_policy)],  # a broken one is not the caller's mistake
@@ -162,6 +179,18 @@ def make_proof(
             "Provenance-Equal-Records": str(proof.equal),
         },
     )
+
+
+@router.get(
+    "/v1/artifacts/{ref:path}/tlog-proof",
+    dependencies=[Depends(own_policy)],
+    response_class=PlainTextResponse,
+    responses=responses(NotRegisteredError) | TLOG_PROOF_RESPONSE,
+)
+def prove_entry(ledger: Served, artifact: Found) -> Response:
+    """Prove that the entry of an artifact is in the log, as C2SP tlog-proof."""
+    with servers_fault():
+        return PlainTextResponse(ledger.prove_entry(artifact).to_bytes())
 
 
 @dataclass(frozen=True, kw_only=True)

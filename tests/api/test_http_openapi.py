@@ -37,6 +37,7 @@ OPERATIONS = [
     "GET /v1/artifacts",
     "GET /v1/artifacts/{ref}",
     "GET /v1/artifacts/{ref}/history",
+    "GET /v1/artifacts/{ref}/tlog-proof",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/verify",
 ]

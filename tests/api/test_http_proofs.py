@@ -6,6 +6,7 @@ import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from served import ROWS
 
 import provenance
 from provenance import Bundle, Ledger
+from provenance.log import LogProof, check_proof
 
 PROOFS = "/v1/artifacts/train/proofs"
 
@@ -222,3 +224,25 @@ def test_nothing_of_the_inside_is_told(http: httpx.Client, ledger: Ledger) -> No
     assert "no embedded chain at .provenance/chain.db" in told
     assert str(ledger.folder.path.parent) not in told
     assert verify(http, bundle)["verified"] is True
+
+
+# --- C2SP tlog-proof ------------------------------------------------------------------------------
+
+
+def test_the_entry_of_an_artifact_is_proven_to_any_tlog_client(
+    http: httpx.Client, ledger: Ledger
+) -> None:
+    for name in ("train", "a/b c?%2F#é"):
+        registered = ledger.resolve(name)
+        answer = http.get(f"/v1/artifacts/{quote(name, safe='')}/tlog-proof")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        proof = LogProof.parse(answer.content)
+        assert proof == ledger.prove_entry(name)
+        (entry,) = [e for i, (e, _) in enumerate(ledger.every_entry(100)) if i == registered.index]
+        check_proof(
+            proof,
+            leaf_hash=leaf_hash(entry),
+            origin=ledger.origin,
+            log_keys=ledger.policy().log_verifiers,
+        )
+    problem(http.get("/v1/artifacts/trian/tlog-proof"), 404, "unknown-artifact")

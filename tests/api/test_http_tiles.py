@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -73,7 +74,7 @@ def test_the_checkpoint_is_a_note_over_the_entries(
 ) -> None:
     answer = http.get("/checkpoint")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["cache-control"] == "public, max-age=2"
     assert answer.content.decode() == long.latest_checkpoint()
     note = open_note(answer.content, [VerifierKey.parse(long.policy().log_keys[0])])
     origin, size, head, rest = note.text.split("\n")
@@ -92,7 +93,49 @@ def test_every_tile_is_the_reference_byte_for_byte(
         assert answer.content == data, path
         assert answer.headers["content-type"] == "application/octet-stream"
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-        assert "content-encoding" not in answer.headers
+        compressed = path.startswith("entries/")
+        assert answer.headers.get("content-encoding") == ("gzip" if compressed else None)
+        assert answer.headers.get("vary") == ("Accept-Encoding" if compressed else None)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5, identity;q=0.1", True),
+        ("gzip ; q=0.001", True),
+        ("*", True),
+        ("br, *;q=0.1", True),
+        ("", False),
+        ("identity", False),
+        ("br, zstd, deflate", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000, *", False),
+        ("*;q=0", False),
+    ],
+)
+def test_entries_are_compressed_for_those_who_take_it(
+    http: httpx.Client, entries: list[bytes], accepted: str, compressed: bool
+) -> None:
+    with http.stream("GET", "/tile/entries/000", headers={"Accept-Encoding": accepted}) as answer:
+        raw = b"".join(answer.iter_raw())
+    expected = tiles(entries)["entries/000"]
+    assert ("content-encoding" in answer.headers) is compressed
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["content-length"] == str(len(raw))
+    assert (gzip.decompress(raw) if compressed else raw) == expected
+    if compressed:
+        assert len(raw) < len(expected)
+
+
+@pytest.mark.parametrize(
+    "path", ["/checkpoint", "/tile/0/000", "/tile/0/001.p/44", "/tile/entries/000", "/tile/0/009"]
+)
+def test_head_is_get_without_the_body(http: httpx.Client, path: str) -> None:
+    head, get = http.head(path), http.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    for name in ("content-type", "content-length", "cache-control"):
+        assert head.headers[name] == get.headers[name]
 
 
 def test_partial_tiles_of_every_width_are_prefixes(

@@ -117,11 +117,12 @@ def status(as_json: Json = False) -> None:
 
 def _chain_text(chain: ChainStatus) -> str:
     worth = f" ({EMBEDDED})" if chain.embedded else ""
+    sent = f"; {chain.sent} sent, in no block" if chain.sent else ""
     if not chain.size:
-        return f"nothing yet on {chain.name}{worth}"
+        return f"nothing yet on {chain.name}{sent}{worth}"
     return (
         f"{chain.size} entries on {chain.name}, block {chain.block}, "
-        f"{moment(chain.block_time)}, {chain.state}{worth}"
+        f"{moment(chain.block_time)}, {chain.state}{sent}{worth}"
     )
 
 

@@ -559,7 +559,11 @@ class Ledger(LedgerView):
             if answer.reason:
                 warnings.warn(f"witness {answer.name}: {answer.reason}", stacklevel=2)
         wanted = [pins[name] for name in dict.fromkeys(names or pins)]
-        return bring_to_all(wanted, lambda pin: self._anchor_to(pin, note, told, pause))
+
+        def bring(pin: ChainPin, waiting: Pause) -> AnchorRecord:
+            return self._anchor_to(pin, note, told, waiting)
+
+        return bring_to_all(wanted, bring, pause)
 
     def anchor_due(self, name: str) -> bool:
         """Say whether `anchor` has anything to do on a chain.

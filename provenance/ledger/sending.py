@@ -11,6 +11,7 @@ The contract itself takes the same head twice for one, and no head beside its hi
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +28,7 @@ from provenance.errors import (
 )
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import AnchorRow, Catalog
+from provenance.ledger.chains import Pause
 from provenance.ledger.states import keep_state_proof
 from provenance.log import Checkpoint
 from provenance.log.log import Log
@@ -99,8 +101,9 @@ class Sender:
         # A crash here leaves an anchor that is written down as submitted: `follow` finds it.
         anchor = self._judged(anchor, self._chain.head(), self._chain.finalized())
         self._write_down(anchor)
-        for overtaken in self._unsettled(above=anchor.block or 0):
-            self._look(overtaken, self._chain.head(), None)
+        for other in self._unsettled(above=0):
+            if other.state == "submitted":  # and overtaken now
+                self._look(other, self._chain.head(), None)
         return anchor
 
     def follow(self) -> None:
@@ -165,7 +168,7 @@ class Sender:
         receipt = self._chain.locate(pin.contract, pin.ledger_id, head.size, head.root)
         if receipt is None:
             raise ChainError(f"{self._chain.name} has the root of size {head.size} and no event")
-        anchor = AnchorRecord(
+        anchor = known or AnchorRecord(
             chain=pin.name,
             size=head.size,
             root=head.root,
@@ -246,24 +249,34 @@ class Sender:
 
 
 def bring_to_all(
-    pins: Sequence[ChainPin], bring: Callable[[ChainPin], AnchorRecord]
+    pins: Sequence[ChainPin], bring: Callable[[ChainPin, Pause], AnchorRecord], pause: Pause
 ) -> list[AnchorRecord]:
     """Anchor to several chains, each in a thread: what takes long is waiting for their blocks.
+
+    `bring` waits with the `Pause` that it is given, which ends when this call is interrupted.
 
     Raises:
         ChainError: a chain does not take it. Every other one was tried, and is told.
         LedgerError: all that failed did so by the ledger's own fault.
         InputError: all that failed did so since their account's key file does not open.
     """
+    interrupted = threading.Event()
+
+    def waiting(seconds: float) -> object:
+        return pause(seconds) or interrupted.is_set()
 
     def attempt(pin: ChainPin) -> AnchorRecord | ProvenanceError:
         try:
-            return bring(pin)
+            return bring(pin, waiting)
         except ProvenanceError as error:
             return error
 
     with ThreadPoolExecutor(max_workers=max(len(pins), 1)) as pool:
-        found = list(pool.map(attempt, pins))
+        try:
+            found = list(pool.map(attempt, pins))
+        except BaseException:
+            interrupted.set()
+            raise
     anchored = [result for result in found if isinstance(result, AnchorRecord)]
     failed = {
         pin.name: result

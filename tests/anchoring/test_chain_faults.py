@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_keyfile.keyfile import create_keyfile_json
-from loose_node import Answer, Node, relaying, sending
+from loose_node import Answer, Node, relaying, result, sending
 from sample_log import ALICE
 
 import provenance
@@ -23,6 +27,7 @@ from provenance.errors import (
     LedgerError,
 )
 from provenance.ledger import publishing
+from provenance.ledger.sending import WATCHED_BLOCKS
 
 FREE = ("--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee")
 NOBODY = "http://127.0.0.1:9"
@@ -211,6 +216,83 @@ def test_a_node_out_of_reach_is_reported_as_that(scene: Scene) -> None:
     report = publishing.report(scene.ledger, "main")
     assert report.unreachable is not None
     assert not report.wrong
+
+
+def silent(handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [silent, sending(b"<html>"), result([]), result({"x": 1})],
+    ids=["silent", "html", "list", "object"],
+)
+def test_a_node_that_answers_garbage_at_each_question(
+    scene: Scene, node: Node, free_node: str, answer: Answer
+) -> None:
+    """Whatever it says and whenever: an error of ours, and one anchor in the end."""
+    before = scene.sent()
+    for method in (
+        *("eth_chainId", "eth_getCode", "eth_blockNumber", "eth_call", "eth_getLogs"),
+        *("eth_getTransactionCount", "eth_estimateGas", "eth_gasPrice", "eth_sendRawTransaction"),
+        "eth_getTransactionReceipt",
+    ):
+
+        def change(request: dict[str, Any], said: dict[str, Any]) -> Answer | None:
+            return answer if request["method"] == method else None  # noqa: B023
+
+        node.answer = relaying(free_node, change)
+        scene.configure("url", node.url)
+        with pytest.raises(ChainError) as caught:
+            scene.ledger.anchor("main")
+        assert "secret" not in str(caught.value)
+        scene.configure("url", free_node)
+        scene.ledger.register([{"after": method}], name="more")
+    scene.ledger.anchor("main")
+    logs = scene.node._logs(scene.pin.contract, scene.pin.ledger_id, 0, scene.node.head())
+    sizes = [int(log["topics"][2], 16) for log in logs]
+    assert sizes == [anchor.size for anchor in scene.ledger.anchors()]
+    assert scene.sent() == before + len(sizes)
+
+
+def test_a_chain_that_calls_nothing_final_is_watched_so_deep_and_no_deeper(
+    scene: Scene, node: Node, free_node: str
+) -> None:
+    looked_at: list[str] = []
+
+    def change(request: dict[str, Any], said: dict[str, Any]) -> None:
+        if request["method"] == "eth_getBlockByNumber":
+            looked_at.append(request["params"][0])
+            if request["params"][0] == "finalized":
+                said.pop("result")
+                said["error"] = {"code": -32601, "message": "unknown tag"}
+
+    node.answer = relaying(free_node, change)
+    scene.configure("url", node.url)
+    (anchor,) = scene.ledger.anchor("main")
+    assert (anchor.state, anchor.block is None) == ("confirmed", False)
+    for blocks, watched in ((WATCHED_BLOCKS - 1, True), (1, False)):
+        scene.node._ask("anvil_mine", hex(blocks))
+        looked_at.clear()
+        assert scene.ledger.anchor("main") == [anchor]
+        assert (hex(anchor.block or 0) in looked_at) == watched
+
+
+def test_interrupted_it_waits_for_no_block(scene: Scene) -> None:
+    scene.node._ask("evm_setAutomine", False)
+    main = threading.main_thread().ident or 0
+    timer = threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT))
+    started = time.monotonic()
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            scene.ledger.anchor("main")
+    finally:
+        scene.node._ask("evm_mine")
+        scene.node._ask("evm_setAutomine", True)
+    assert time.monotonic() - started < 60
+    (anchor,) = scene.ledger.anchor("main")
+    assert anchor.nonce is not None, "the one that was sent then"
 
 
 # --- accounts -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from loose_node import Answer, Node, relaying, result, sending
 from sample_log import ALICE, Log
 
 from provenance.anchoring import Head, latest_head
-from provenance.anchoring.contract import RefusedError
+from provenance.anchoring.contract import RefusedError, Sent
 from provenance.anchoring.rpc import RpcChain
 from provenance.errors import ChainError, ChainUnreachableError, InputError
 
@@ -67,6 +67,7 @@ def test_no_base_fee_no_tip_and_no_finalized_tag(node: Node, anvil: str, log: Lo
     def change(request: dict[str, Any], said: dict[str, Any]) -> None:
         if request["method"] == "eth_getBlockByNumber" and said.get("result"):
             del said["result"]["baseFeePerGas"]
+            said["result"]["extraData"] = "0x" + "00" * 97  # as with proof of authority
         if request["method"] == "eth_maxPriorityFeePerGas" or "finalized" in request["params"]:
             said.pop("result")
             said["error"] = refusal
@@ -111,6 +112,43 @@ def test_stuck_then_outbid_then_mined(own_anvil: str, log: Log) -> None:
     assert receipt.block == block, "found, not sent again"
     assert chain.head() == block
     assert ask(chain, "txpool_status")["pending"] == "0x0"
+
+
+def test_another_transaction_was_mined_in_its_place(own_anvil: str, log: Log) -> None:
+    chain = RpcChain(own_anvil, ALICE, patience=30)
+    contract, ledger_id = anchored_once(chain, log)
+    ask(chain, "evm_setAutomine", False)
+    sent: list[Sent] = []
+    prices = iter((10**12, 10**14))  # the node's own suggestion follows what was paid
+
+    def overtake(transaction: Sent) -> None:
+        sent.append(transaction)
+        dearer = chain._account.sign_transaction(  # type: ignore[union-attr]
+            {
+                **{"to": chain._account.address, "value": 0, "gas": 21000},  # type: ignore[union-attr]
+                **{
+                    "gasPrice": next(prices),
+                    "nonce": transaction.nonce,
+                    "chainId": chain.chain_id(),
+                },
+            }
+        )
+        ask(chain, "eth_sendRawTransaction", f"0x{dearer.raw_transaction.hex()}")
+        ask(chain, "evm_mine")
+
+    with pytest.raises(ChainError, match=r"nonce too low|mined another transaction"):
+        chain.anchor(contract, ledger_id, 5, log.root(5), log.proof(3, 5), sending=overtake)
+
+    def pause(_: float) -> None:  # broadcast, and overtaken while it is waited for
+        if len(sent) == 1:
+            overtake(sent[0])
+
+    ask(chain, "evm_setAutomine", False)
+    sent.clear()
+    waiting = RpcChain(own_anvil, ALICE, patience=30, pause=pause)
+    with pytest.raises(ChainUnreachableError, match=r"mined another transaction of 0x\w+ in place"):
+        waiting.anchor(contract, ledger_id, 5, log.root(5), log.proof(3, 5), sending=sent.append)
+    assert latest_head(chain, contract, ledger_id) == Head(3, log.root(3))
 
 
 def test_mined_and_the_answer_lost(node: Node, own_anvil: str, log: Log) -> None:

@@ -177,7 +177,7 @@ from provenance.ledger.rounds import Rounds
 
 rng = random.Random(7)
 kills, anchored = 0, 0
-while kills < 6 or anchored < 4:
+while kills < 5 or anchored < 3:
     children = []
     for _ in range(1 + kills % 2):
         children.append(os.fork())
@@ -202,7 +202,7 @@ def test_killed_at_random_it_never_sends_a_head_twice(
     ledger: provenance.Ledger, start_anvil: Callable[..., str]
 ) -> None:
     """Every transaction of the account is accounted for: two to register, one for each head."""
-    url = start_anvil(*FREE, "--block-time", "0.1")
+    url = start_anvil(*FREE, "--block-time", "0.5")
     pin = ledger.add_chain("main", url, confirmations=2)
     node = RpcReader(url)
     subprocess.run(

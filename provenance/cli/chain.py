@@ -17,7 +17,7 @@ from provenance.cli.output import EMBEDDED, anchor_json, emit, moment, shown, wr
 if TYPE_CHECKING:
     from provenance.anchoring import ChainPin
     from provenance.ledger.anchors import AnchorRecord
-    from provenance.ledger.folder import ChainConfig
+    from provenance.ledger.config import ChainConfig
     from provenance.ledger.publishing import ChainReport
     from provenance.ledger.rounds import Event
 

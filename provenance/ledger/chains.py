@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from provenance.anchoring import ChainPin, ChainReader, RpcReader
 from provenance.errors import ChainError, InputError, LedgerError
-from provenance.ledger.folder import ChainConfig, Config, Folder, node_url, wei
+from provenance.ledger.config import ChainConfig, Config, node_url, wei
+from provenance.ledger.folder import Folder
 
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain

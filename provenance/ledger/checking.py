@@ -15,7 +15,8 @@ from provenance.anchoring import ChainReader, RpcReader, StateCheck
 from provenance.errors import InputError, MalformedError
 from provenance.ledger import trust
 from provenance.ledger.chains import Chains
-from provenance.ledger.folder import Config, Folder
+from provenance.ledger.config import Config
+from provenance.ledger.folder import Folder
 from provenance.merkle import HASH_SIZE
 from provenance.verification import Bundle, Content, EveryEntry, Policy, Verified, Verifier
 

@@ -7,7 +7,8 @@ from datetime import UTC
 from hashlib import sha256
 
 from provenance.anchoring import ChainPin
-from provenance.ledger.folder import ChainConfig, Config, Folder, check_origin, write_file
+from provenance.ledger.config import ChainConfig, Config, check_origin
+from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.keys import add_key

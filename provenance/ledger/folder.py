@@ -20,128 +20,22 @@ when it is whole, so half of one is never found; what a crash leaves is cleared 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import re
 import secrets
 import shutil
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from provenance import forms
-from provenance.anchoring import RpcReader
-from provenance.anchoring.anchor import ADDRESS
-from provenance.errors import InputError, LedgerError, MalformedError
-from provenance.forms import Pattern
+from provenance.errors import LedgerError
+from provenance.ledger.config import Config
 from provenance.signing.keyfiles import sync_folder
 
-__all__ = [
-    "FOLDER",
-    "ChainConfig",
-    "Config",
-    "Folder",
-    "WitnessConfig",
-    "locked",
-    "write_file",
-]
+__all__ = ["FOLDER", "Folder", "locked", "write_file"]
 
 FOLDER = ".provenance"
-ENVIRONMENT = "env:"
-
-FEE = Pattern(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})? gwei", 'a price such as "30 gwei"')
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChainConfig:
-    """Where a chain is reached and who pays there: a node's URL, or an embedded chain's file.
-
-    Attributes:
-        url: of the node's JSON-RPC, or ``env:NAME``: what the environment variable NAME holds.
-        path: of an embedded chain, seen from the ledger's folder; it has none of the next three.
-        chain_id: EIP-155. This and the next two are as the policy pins them.
-        contract: its address.
-        confirmations: blocks, the anchor's included, until an anchor counts.
-        account: the key file of the account that sends, seen from the ledger's folder; the
-            ledger's own ``keys/chain.pem``, if None.
-        max_fee: gwei that a unit of gas may cost, such as ``30 gwei``; anything, if None.
-    """
-
-    url: str | None = None
-    path: str | None = None
-    chain_id: int | None = None
-    contract: Annotated[str, ADDRESS] | None = None
-    confirmations: int | None = None
-    account: str | None = None
-    max_fee: Annotated[str, FEE] | None = None
-
-    def __post_init__(self) -> None:
-        if (self.url is None) == (self.path is None):
-            raise MalformedError("a chain has either a url or a path")
-        pinned = (self.chain_id, self.contract, self.confirmations)
-        if self.url is not None and None in pinned:
-            raise MalformedError("a chain with a url has chainId, contract and confirmations")
-        if self.path is not None and (*pinned, self.max_fee) != (None, None, None, None):
-            raise MalformedError("a chain with a path has nothing beside it but an account")
-
-    @property
-    def shown(self) -> str:
-        """Where it is reached, without what is secret: the path of a URL may carry a key."""
-        if self.url is None:
-            return str(self.path)
-        return self.url if self.url.startswith(ENVIRONMENT) else RpcReader(self.url).name
-
-
-@dataclass(frozen=True, kw_only=True)
-class WitnessConfig:
-    """Where a witness is reached, and the vkey by which its cosignatures are known."""
-
-    url: str
-    vkey: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What ``config.toml`` holds."""
-
-    origin: str
-    database: str | None = None
-    chains: dict[str, ChainConfig] = field(default_factory=dict)
-    witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in self.chains:
-            check_chain_name(name)
-
-    @classmethod
-    def read(cls, path: Path) -> Config:
-        """Read the file.
-
-        Raises:
-            LedgerError: missing, not TOML, or with a field that is not known.
-        """
-        try:
-            return forms.decode(cls, tomllib.loads(path.read_text("utf-8")), path.name)
-        except OSError as error:
-            raise LedgerError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, RecursionError, InputError) as error:  # not TOML, by far or hardly
-            raise LedgerError(f"{path} is not as it must be: {error}") from None
-
-    def to_toml(self) -> str:
-        """Return the text of the file. JSON strings are TOML strings."""
-        lines = [f"origin = {json.dumps(self.origin)}"]
-        if self.database is not None:
-            lines.append(f"database = {json.dumps(self.database)}")
-        for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
-            for name, member in members.items():
-                values: Mapping[str, str | int] = forms.encode(member)
-                lines += ["", f"[{table}.{json.dumps(name)}]"]
-                lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        return "\n".join(lines) + "\n"
 
 
 class Folder:
@@ -311,53 +205,3 @@ def _lock(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def wei(fee: str | None) -> int | None:
-    """Return a price such as ``30 gwei`` in wei.
-
-    Raises:
-        InputError: it is no such price.
-    """
-    if fee is None:
-        return None
-    if not re.fullmatch(FEE.regex, fee, re.ASCII):
-        raise InputError(f"{fee!r} is not {FEE.what}")
-    return int(Decimal(fee.removesuffix(" gwei")) * 10**9)
-
-
-def node_url(url: str) -> str:
-    """Return `url`, or for ``env:NAME`` what the environment variable NAME holds.
-
-    Raises:
-        InputError: there is no such variable.
-    """
-    if not url.startswith(ENVIRONMENT):
-        return url
-    name = url.removeprefix(ENVIRONMENT)
-    if name not in os.environ:
-        raise InputError(f"{name} is to hold the URL of a node, and is not set")
-    return os.environ[name]
-
-
-def check_chain_name(name: str) -> None:
-    """Check that a chain can be called so.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise InputError(f"{name!r} cannot name a chain: take letters, digits, . _ and -")
-
-
-def check_origin(origin: str) -> None:
-    """Check that a log can have this name.
-
-    Raises:
-        InputError: empty, too long, or with a character that a note's key name cannot hold.
-    """
-    if not origin or len(origin) > 200 or not origin.isprintable() or set(origin) & set(" +"):
-        raise InputError(
-            f"{origin!r} cannot name a log: take up to 200 printable characters without spaces "
-            "and +, such as example.com/ml"
-        )

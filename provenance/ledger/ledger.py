@@ -19,9 +19,10 @@ from provenance.ledger import keys, outputs, publishing, witnesses
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Pause, agree
+from provenance.ledger.config import WitnessConfig
 from provenance.ledger.creation import create
 from provenance.ledger.drafting import draft, read
-from provenance.ledger.folder import Folder, WitnessConfig, write_file
+from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.outputs import OutputBatches

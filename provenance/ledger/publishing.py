@@ -15,14 +15,8 @@ from provenance.errors import ChainError, ChainUnreachableError, InputError, Led
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.chains import agree
-from provenance.ledger.folder import (
-    ChainConfig,
-    Folder,
-    check_chain_name,
-    node_url,
-    wei,
-    write_file,
-)
+from provenance.ledger.config import ChainConfig, check_chain_name, node_url, wei
+from provenance.ledger.folder import Folder, write_file
 from provenance.log.log import Log
 
 if TYPE_CHECKING:

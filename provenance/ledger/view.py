@@ -12,7 +12,8 @@ from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
 from provenance.ledger.checking import read_policy
-from provenance.ledger.folder import Config, Folder, WitnessConfig
+from provenance.ledger.config import Config, WitnessConfig
+from provenance.ledger.folder import Folder
 from provenance.ledger.keys import KeyInfo
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.status import LogLine, Status

@@ -23,7 +23,8 @@ from provenance.anchoring import ChainReader, RpcReader
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger import trust
 from provenance.ledger.checking import read_policy
-from provenance.ledger.folder import Config, Folder, locked, write_file
+from provenance.ledger.config import Config
+from provenance.ledger.folder import Folder, locked, write_file
 from provenance.ledger.view import LedgerView
 from provenance.log import Checkpoint
 from provenance.monitoring import LogSource, MissingError, Monitor, Round, SourceError, State

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provenance.errors import InputError, LedgerError, ProvenanceError, WitnessError
-from provenance.ledger.folder import WitnessConfig
+from provenance.ledger.config import WitnessConfig
 from provenance.ledger.journal import Clock
 from provenance.log import Checkpoint
 from provenance.log.log import Log

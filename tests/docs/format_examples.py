@@ -15,7 +15,7 @@ from provenance import forms
 from provenance.anchoring import Anchor, ChainPin, StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import root_slot
-from provenance.ledger.folder import ChainConfig, Config
+from provenance.ledger.config import ChainConfig, Config
 from provenance.log import Checkpoint, Entry
 from provenance.merkle import Tree, leaf_hash
 from provenance.monitoring.evidence import Evidence, History

@@ -27,7 +27,7 @@ from provenance.anchoring import StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import check_state
 from provenance.errors import UndecidedError
-from provenance.ledger.folder import Config, wei
+from provenance.ledger.config import Config, wei
 from provenance.log import Checkpoint
 from provenance.merkle import check_consistency
 from provenance.monitoring import Evidence

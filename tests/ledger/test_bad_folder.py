@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from provenance import InputError, Ledger, LedgerError
-from provenance.ledger.folder import Config
+from provenance.ledger.config import Config
 
 ROWS = [{"id": number} for number in range(3)]
 

@@ -17,7 +17,7 @@ from hand_made import ForeignWitness, Signer, cosigned_at
 from serving_witness import free_port, serving
 
 from provenance import InputError, Ledger, VerificationError, WitnessError, verify
-from provenance.ledger.folder import Config
+from provenance.ledger.config import Config
 from provenance.log import Checkpoint, check_proof
 from provenance.merkle import leaf_hash
 from provenance.signing import VerifierKey, open_note

@@ -356,8 +356,8 @@ class EmbeddedChain(Chain):
             if self._connection.in_transaction:
                 yield
                 return
-            self._connection.execute(begin)
             try:
+                self._connection.execute(begin)
                 yield
                 self._connection.execute("COMMIT")
             finally:

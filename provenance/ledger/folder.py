@@ -147,7 +147,7 @@ class Folder:
         except OSError as error:
             raise LedgerError(f"cannot use {self.drafts}: {error.strerror}") from error
         try:
-            with suppress(BlockingIOError):  # somebody is building: another time
+            with suppress(OSError):  # somebody is building, or the disk fails: another time
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for left in self.drafts.iterdir():
                     left.unlink(missing_ok=True)

@@ -236,7 +236,7 @@ class _Spool:
         with folder.alone("spool"), contextlib.ExitStack() as undo:
             try:
                 file = path.open("x+b", buffering=0)
-                undo.callback(path.unlink)
+                undo.callback(_discard, path)
                 undo.callback(file.close)
                 fcntl.flock(file, fcntl.LOCK_EX)
                 _write(file, line, 0)
@@ -263,8 +263,8 @@ class _Spool:
             return None
         line, newline, frames = file.read().partition(b"\n")
         if not newline:  # it died before anything was acknowledged
-            path.unlink()
-            file.close()
+            with file:
+                _remove(path)
             return None
         try:
             value = forms.parse(line, what="its header", cap=MAX_HEADER)
@@ -306,7 +306,7 @@ class _Spool:
             yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, _FRAME))
 
     def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        _remove(self._path)
 
 
 def _write(file: BinaryIO, data: bytes, at: int) -> None:
@@ -314,6 +314,19 @@ def _write(file: BinaryIO, data: bytes, at: int) -> None:
     if os.pwrite(file.fileno(), data, at) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(file.fileno())
+
+
+def _discard(path: Path) -> None:
+    # Where even this fails, it is a file in which nothing was acknowledged: `recover` removes it.
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _count_whole(frames: bytes) -> int:

@@ -140,7 +140,8 @@ class TreeWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a spare file, which nobody reads
+            self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # on a full disk the buffer is written once more
             self._file.close()
 

@@ -304,8 +304,8 @@ class Witness:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Be the only one; what was done is on the disk at the end, or undone."""
         with self._lock, _explained(self.folder / DATABASE):
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
                 self._database.execute("COMMIT")
             finally:

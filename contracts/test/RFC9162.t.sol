@@ -231,6 +231,40 @@ contract RFC9162Test is Test {
         check(!rfc.checkConsistency(size1, fr, size2, ~sr, path), "another new root");
     }
 
+    // --- what stands behind a path ------------------------------------------------------------
+
+    /// @dev A path that says it is one hash shorter, with that hash still behind it: who reads on past
+    /// the end would find all he needs.
+    function test_aPathEndsWhereItSays() public view {
+        bytes32[] memory leaves = Reference.someLeaves("behind", 11);
+        for (uint64 size = 2; size <= 11; size++) {
+            bytes32 root = leaves.root(0, size);
+            for (uint64 place = 1; place <= size; place++) {
+                bytes32[] memory path = leaves.path(place - 1, 0, size);
+                checkLength(
+                    abi.encodeCall(rfc.checkInclusion, (leaves[place - 1], place - 1, size, path, root)),
+                    path.length
+                );
+                path = leaves.proof(place, size);
+                checkLength(
+                    abi.encodeCall(
+                        rfc.checkConsistency, (place, leaves.root(0, place), size, root, path)
+                    ),
+                    path.length
+                );
+            }
+        }
+    }
+
+    /// @dev Both have five words, then the length of the path.
+    function checkLength(bytes memory data, uint256 length) private view {
+        check(uint8(data[4 + 5 * 32 + 31]) == length, "not where the length is");
+        if (length == 0) return;
+        data[4 + 5 * 32 + 31] = bytes1(uint8(length - 1));
+        (bool returned, bytes memory answer) = address(rfc).staticcall(data);
+        check(returned && !abi.decode(answer, (bool)), "a hash behind the end was read");
+    }
+
     // --- a precompile that fails --------------------------------------------------------------
 
     /// @dev A chain may ask so much for SHA-256 that the gas runs out there and enough is left to go on.

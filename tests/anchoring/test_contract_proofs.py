@@ -1,6 +1,8 @@
 """Solidity and Python give one verdict on every proof: valid, mutated, truncated, replayed.
 
 The contract's RFC 9162 and `provenance.merkle` were written apart; each is the other's oracle here.
+These go through the deployed contract; its checks alone meet thousands of proofs in
+tests/contracts/test_differential.py.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def ledger_with(chain: EmbeddedChain, contract: str, size: int, root: bytes) -> 
     return ledger_id
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(3))
 def test_inclusion(chain: EmbeddedChain, contract: str, seed: int) -> None:
     source = random.Random(seed)
     size = a_size(source)
@@ -128,7 +130,7 @@ def test_inclusion(chain: EmbeddedChain, contract: str, seed: int) -> None:
     assert view(chain, contract, "verifyEntry", ledger_id, size + 1, entry, index, path) == (False,)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(6))
 def test_consistency(chain: EmbeddedChain, contract: str, seed: int) -> None:
     source = random.Random(seed)
     size = a_size(source) + 1
@@ -166,7 +168,7 @@ def test_consistency(chain: EmbeddedChain, contract: str, seed: int) -> None:
 # --- from a record to an anchored root --------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_record(chain: EmbeddedChain, contract: str, seed: int) -> None:
     """verifyRecord against the formulas of the formats, written out."""
     source = random.Random(seed)

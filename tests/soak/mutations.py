@@ -81,12 +81,13 @@ def main() -> None:
         partial(try_chunk, given.seed),
         chunks.processes(),
     )
-    print(f"| changed | cases | {' | '.join(VERDICTS)} | taken for true |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print(f"| changed | cases | {' | '.join(VERDICTS)} |")
+    print("|---|---:|---:|---:|---:|")
     for kind in KINDS:
         numbers = [counted[f"{kind}: {verdict}"] for verdict in VERDICTS]
-        print(f"| {kind} |", *(f"{number:,} |" for number in (sum(numbers), *numbers, 0)))
-    print(f"{counted.total():,} cases; {time.monotonic() - began:.0f} s", flush=True)
+        print(f"| {kind} |", *(f"{number:,} |" for number in (sum(numbers), *numbers)))
+    seconds = time.monotonic() - began
+    print(f"{counted.total():,} cases, nothing false taken for true; {seconds:.0f} s", flush=True)
 
 
 def try_chunk(seed: int, chunk: int) -> Counter[str]:

@@ -2,9 +2,10 @@
 
 - `source`: where a log is read; `web`: any C2SP tlog-tiles log over HTTP
 - `edge`: the tree, grown from entries; `served`: the tree as the log's hash tiles tell it
-- `state`: what a monitor keeps from one round to the next
+- `opening`: the checkpoint; `history`: how it lies to the one before
 - `reading`: every entry that is new; `anchors`: what the chains hold
-- `monitor`: one round; `evidence`: what it found, for others to check
+- `monitor`: one round; `state`: what is kept for the next
+- `evidence`: what was found, for others to check
 """
 
 from provenance.monitoring.evidence import Evidence, Kind

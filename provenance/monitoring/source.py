@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Protocol
 
-from provenance.errors import LedgerError, MalformedError
+from provenance.errors import LedgerError
 from provenance.log import TilePath
 from provenance.log.tiles import ENTRIES, WIDTH, format_entries, parse_entries
 from provenance.merkle import HASH_SIZE
@@ -69,7 +70,4 @@ def read_tile(source: LogSource, path: TilePath) -> bytes:
 def _cut(full: bytes, path: TilePath) -> bytes:
     if path.level != ENTRIES:
         return full[: path.width * HASH_SIZE]
-    entries = list(parse_entries(full))
-    if len(entries) != WIDTH:
-        raise MalformedError(f"a full entry bundle with {len(entries)} entries")
-    return format_entries(entries[: path.width])
+    return format_entries(islice(parse_entries(full), path.width))

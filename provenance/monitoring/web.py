@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -76,13 +77,14 @@ class HttpSource:
 
     def checkpoint(self) -> bytes:
         """Return the newest checkpoint, a signed note."""
-        return self._get("checkpoint", MAX_NOTE)
+        # From the log itself: what a cache has may be older than what is on a chain by now.
+        return self._get("checkpoint", MAX_NOTE, {"Cache-Control": "no-cache"})
 
     def tile(self, path: str) -> bytes:
         """Return the tile or entry bundle of a path."""
         return self._get(path, max_length(TilePath.parse(path)))
 
-    def _get(self, path: str, cap: int) -> bytes:
+    def _get(self, path: str, cap: int, headers: Mapping[str, str] | None = None) -> bytes:
         # In a thread of its own: only so is there one limit for all of it, name look-up and
         # dripping headers included. One that is given up on never holds up the process's end.
         answers: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
@@ -90,7 +92,7 @@ class HttpSource:
 
         def ask() -> None:
             try:
-                answers.put(self._exchange(path, cap, until))
+                answers.put(self._exchange(path, cap, headers, until))
             except BaseException as error:
                 answers.put(error)
 
@@ -103,12 +105,14 @@ class HttpSource:
             raise answer
         return answer
 
-    def _exchange(self, path: str, cap: int, until: float) -> bytes:
+    def _exchange(
+        self, path: str, cap: int, headers: Mapping[str, str] | None, until: float
+    ) -> bytes:
         import httpx
 
         for attempt in range(ATTEMPTS):
             try:
-                with self._client.stream("GET", path) as response:
+                with self._client.stream("GET", path, headers=headers) as response:
                     return self._body(path, response, cap, until)
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 if attempt + 1 == ATTEMPTS:

@@ -16,7 +16,10 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class FileServer(ThreadingHTTPServer):
-    """A log behind ``/log/``; `odd` answers instead, for the paths that it has."""
+    """A log behind ``/log/``; `odd` answers instead, for the paths that it has.
+
+    `accepted` and `fresh`: which encodings were accepted, and what was wanted past any cache.
+    """
 
     daemon_threads = True
 
@@ -25,6 +28,7 @@ class FileServer(ThreadingHTTPServer):
         self.packed = packed
         self.odd: dict[str, Answer] = {}
         self.accepted: set[str | None] = set()
+        self.fresh: set[str] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, *_: object) -> None:
@@ -42,6 +46,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.removeprefix("/log/")
         self.server.accepted.add(self.headers["Accept-Encoding"])
+        if self.headers["Cache-Control"] == "no-cache":
+            self.server.fresh.add(path)
         try:
             if path in self.server.odd:
                 self.close_connection = True

@@ -115,6 +115,13 @@ def test_a_partial_tile_that_is_gone_is_cut_from_the_full_one() -> None:
     assert {"tile/0/001", "tile/entries/001"} <= set(log.asked)
 
 
+def test_a_full_bundle_that_is_none_is_not_cut() -> None:
+    log = StaticLog.of(ENTRIES[:300])
+    del log.files["tile/entries/001.p/44"]
+    log.files["tile/entries/001"] = b"<html>"
+    Following(log).finds("entries")
+
+
 def test_a_log_may_grow_while_it_is_read() -> None:
     monitor = following(300)
     monitor.log.grow(ENTRIES[:700])

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,9 @@ def test_the_policy_is_the_one_given_or_saved_or_that_of_the_ledger(
     with monkeypatch.context() as within:
         within.chdir(home(ledger))
         assert fine(faces.url).round.anchored == {"embedded": 3}
+        other = StaticLog.of([], origin="other.example/log")  # not of the ledger around
+        with served(other) as server, pytest.raises(InputError, match="the log 'other"):
+            once(server.url)
     policy = ledger.policy()
     trust.add(policy, fingerprint=policy.fingerprint, chains={})
     fine(faces.url)
@@ -317,9 +321,11 @@ def test_evidence_is_kept_as_of_the_first_time(copy: Copy, tmp_path: Path) -> No
     two.anchor()
     folder = tmp_path / "a" / "b"
     fine(home(one))
-    first = once(home(two), chains=one.chains, evidence=folder)
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    first = once(home(two), chains=one.chains, evidence=folder, clock=lambda: noon)
     (file,) = first.files
     before = file.read_bytes()
+    assert json.loads(before)["time"] == "2026-01-31T12:00:00Z"
     assert file.parent == folder
     assert once(home(two), chains=one.chains, evidence=folder).files == (file,)
     assert file.read_bytes() == before

@@ -42,6 +42,7 @@ def test_a_log_is_followed(packed: bool, end: str) -> None:
         server.log.grow(ENTRIES, keep_partial=False)
         assert monitor.round(first.state, lambda _: None).new == 300
         assert server.accepted == {"gzip, identity"}
+        assert server.fresh == {"checkpoint"}
         source.close()
 
 

@@ -182,7 +182,7 @@ class _Going:
     def _read(self, opened: Opened, edge: RightEdge, shown: bool) -> None:
         head = opened.head
         tree = ServedTree(self._source, head, edge)
-        if shown and edge.size <= head.size:
+        if shown:
             self._keep(opened.note, edge)  # whatever its entries are: it is what the log signed
 
         def progress(read: RightEdge) -> None:
@@ -237,8 +237,11 @@ class _Going:
             return
         try:
             contradiction = compare(looked, head, self._tree, seen)
-        except (UnshownError, SourceError) as error:
+        except SourceError as error:
             self.undecided.append(f"{what}: {error}")
+            return
+        except UnshownError as error:  # under a root that the entries were read for
+            self._find("tiles", f"{what} has a head of {head.size} entries, and {error}")
             return
         if contradiction:
             self._find(

@@ -129,7 +129,7 @@ TLOG_PROOF_RESPONSE: dict[int | str, dict[str, Any]] = {
             "text/plain": {
                 "schema": {"type": "string"},
                 "example": "c2sp.org/tlog-proof@v1\nindex 2\n"
-                "mRfYFIgoqZMH8nVFiQPBNBdnOT5dR2U2xN3lPOqtPLo=\n\n"
+                "GXUpil1R8pEujlBgShIOc1iXUoRJaqCvJ9Lnq54t47Q=\n\n"
                 "acme.example/ml\n3\nR0KStnS1PhN9ea0r1VKTPP9JAU4KVH5JhitUoYYBUH8=\n\n"
                 "— acme.example/ml /86As01enawb9WCo…\n",
             }

@@ -4,7 +4,7 @@
 
     c2sp.org/tlog-proof@v1
     index 2
-    mRfYFIgoqZMH8nVFiQPBNBdnOT5dR2U2xN3lPOqtPLo=
+    GXUpil1R8pEujlBgShIOc1iXUoRJaqCvJ9Lnq54t47Q=
 
     acme.example/ml
     3

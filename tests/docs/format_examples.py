@@ -15,12 +15,21 @@ from provenance import forms
 from provenance.anchoring import Anchor, ChainPin, StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import root_slot
-from provenance.ledger.config import ChainConfig, Config
-from provenance.log import Checkpoint, Entry
+from provenance.ledger.config import ChainConfig, Config, WitnessConfig
+from provenance.log import Checkpoint, Entry, LogProof
 from provenance.merkle import Tree, leaf_hash
 from provenance.monitoring.evidence import Evidence, History
 from provenance.records import JSON, Artifact, canonical_row, hash_record
-from provenance.signing import PrivateKey, VerifierKey, pae, sign, sign_note
+from provenance.signing import (
+    COSIGNATURE,
+    PrivateKey,
+    VerifierKey,
+    add_signatures,
+    cosign_note,
+    pae,
+    sign,
+    sign_note,
+)
 from provenance.signing.dsse import PAYLOAD_TYPE
 from provenance.statements import Account, Dataset, Key, Predicate, Statement, Subject, key_subject
 from provenance.verification import (
@@ -104,6 +113,11 @@ ENTRIES = [
 LOG_TREE = Tree.from_leaf_hashes(b"".join(entry.leaf_hash for entry in ENTRIES))
 CHECKPOINT = Checkpoint(ORIGIN, LOG_TREE.size, LOG_TREE.root)
 NOTE = sign_note(CHECKPOINT.to_text(), ORIGIN, LOG).decode()
+WITNESS = VerifierKey("witness.example/w1", key("witness").public, COSIGNATURE)
+COSIGNED = add_signatures(
+    NOTE.encode(),
+    [cosign_note(CHECKPOINT.to_text(), WITNESS.name, key("witness"), time=1769860805)],
+)
 ANCHOR = Anchor(
     chain_id=PIN.chain_id,
     contract=PIN.contract,
@@ -155,6 +169,7 @@ CONFIG = Config(
             max_fee="30 gwei",
         ),
     },
+    witnesses={"w1": WitnessConfig(url="https://witness.example", vkey=str(WITNESS))},
 )
 
 
@@ -217,6 +232,8 @@ EXAMPLES = {
     "envelope": ENVELOPES[2].decode(),
     "entry": ENTRIES[2].to_bytes().hex(" ", 32),
     "checkpoint": NOTE.rstrip("\n"),
+    "proof": LogProof(2, LOG_TREE.prove(2).path, COSIGNED).to_bytes().decode().rstrip("\n"),
+    "witness": str(WITNESS),
     "policy": pretty(POLICY.to_bytes()),
     "fingerprint": POLICY.fingerprint,
     "bundle": pretty(BUNDLE.to_bytes()),

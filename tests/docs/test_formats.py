@@ -28,10 +28,10 @@ from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import check_state
 from provenance.errors import UndecidedError
 from provenance.ledger.config import Config, wei
-from provenance.log import Checkpoint
-from provenance.merkle import check_consistency
+from provenance.log import Checkpoint, LogProof, check_proof
+from provenance.merkle import check_consistency, leaf_hash
 from provenance.monitoring import Evidence
-from provenance.signing import Envelope, open_note
+from provenance.signing import Envelope, VerifierKey, open_note
 from provenance.verification import Bundle, Mark, Policy, Verifier
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -92,3 +92,16 @@ def test_the_evidence_on_the_page_convicts_the_log() -> None:
     assert (history.old_size, history.size, history.root) == (seen.size, now.size, now.root)
     check_consistency(**vars(history))
     assert history.old_root != seen.root
+
+
+def test_the_proof_on_the_page_holds_with_the_keys_on_the_page() -> None:
+    proof = LogProof.parse(shown()["proof"].encode() + b"\n")
+    checkpoint = check_proof(
+        proof,
+        leaf_hash=leaf_hash(bytes.fromhex(shown()["entry"])),
+        origin=POLICY.origin,
+        log_keys=POLICY.log_verifiers,
+        witnesses=[VerifierKey.parse(shown()["witness"])],
+        need=1,
+    )
+    assert checkpoint.to_text() == shown()["checkpoint"].partition("\n\n")[0] + "\n"

@@ -21,7 +21,8 @@ from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Pause, agree
 from provenance.ledger.config import WitnessConfig
 from provenance.ledger.creation import create
-from provenance.ledger.drafting import draft, read
+from provenance.ledger.drafters import Drafters
+from provenance.ledger.drafting import Draft
 from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
@@ -79,6 +80,12 @@ class Ledger(LedgerView):
         self._clock = clock
         self.keyring = Keyring(folder, passphrase, signers)
         self.journal = Journal(self._database, self.origin, self.keyring, clock)
+        self._drafters = Drafters()
+
+    def close(self) -> None:
+        """Give files, connections and processes back."""
+        self._drafters.close()
+        super().close()
 
     @classmethod
     def init(
@@ -353,24 +360,26 @@ class Ledger(LedgerView):
     def submit_all(self, envelopes: Iterable[bytes]) -> list[int]:
         """Append statements that others signed, all or nothing; return the entry of each.
 
-        The batch is one transaction, so a thousand cost little more than one. What was logged
+        The batch is one transaction, so a thousand cost little more than one, and a large one is
+        checked on every core. While one is written another can be checked: two threads that call
+        this in turn keep a machine busy. What was logged
         before is not logged again: a batch whose answer was lost can be sent again, and gets the
         same entries.
 
         Raises:
             BatchError: one of them cannot be taken, as `submit` says; none was.
         """
-        keys, drafts = self.journal.keys, []
-        for position, envelope in enumerate(envelopes):
-            try:
-                try:
-                    drafts.append(draft(read(envelope, keys), keys))
-                except InputError:  # by a key, perhaps, that another process has just added
-                    keys = self.journal.look()
-                    drafts.append(draft(read(envelope, keys), keys))
-            except InputError as error:
-                raise BatchError(error, position) from error
-        return self.journal.write(drafts)
+        given = list(envelopes)
+        drafts = self._drafters.draft_all(given, self.journal.keys or self.journal.look())
+        failed = [at for at, drafted in enumerate(drafts) if isinstance(drafted, InputError)]
+        if failed:  # by a key, perhaps, that another process has just added
+            keys = self.journal.look()
+            again = self._drafters.draft_all([given[at] for at in failed], keys)
+            for at, drafted in zip(failed, again, strict=True):
+                if isinstance(drafted, InputError):
+                    raise BatchError(drafted, at) from drafted
+                drafts[at] = drafted
+        return self.journal.write([each for each in drafts if isinstance(each, Draft)])
 
     def _about(self, ref: Ref, predicate: Quality | Supersede) -> Statement:
         artifact = self.resolve(ref)

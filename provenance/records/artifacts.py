@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -80,7 +80,12 @@ class Encoding:
     @property
     def hash(self) -> bytes:
         """SHA-256(RFC 8785 of the encoding), 32 bytes."""
-        return sha256(forms.dump(self)).digest()
+        return _hash_of(self)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(encoding: Encoding) -> bytes:
+    return sha256(forms.dump(encoding)).digest()
 
 
 JSON = Encoding(name="json")

@@ -221,3 +221,13 @@ class Catalog:
             col(AnchorRow.state).in_(("submitted", "mined", "reorged")) | confirmed,
         )
         return list(self._session.exec(query.order_by(col(AnchorRow.size))))
+
+    def submitted_anchors(self, chain: str) -> list[AnchorRow]:
+        """Return the anchors on `chain` that were sent and not seen in a block yet."""
+        query = select(AnchorRow).where(AnchorRow.chain == chain, AnchorRow.state == "submitted")
+        return list(self._session.exec(query.order_by(col(AnchorRow.size))))
+
+    def is_settled(self, chain: str) -> bool:
+        """Say whether every anchor on `chain` is final."""
+        query = select(AnchorRow.size).where(AnchorRow.chain == chain, AnchorRow.state != "final")
+        return self._session.exec(query.limit(1)).first() is None

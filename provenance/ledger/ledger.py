@@ -586,7 +586,7 @@ class Ledger(LedgerView):
             newest = catalog.newest_anchor(name)
             if newest is None or newest.size < Log(session, self.origin).size:
                 return True
-            return bool(catalog.unsettled_anchors(name, above=-1))
+            return not catalog.is_settled(name)
 
     def _anchor_to(self, pin: ChainPin, note: str, told: Told, pause: Pause) -> AnchorRecord:
         configured = self.chains.configured(pin.name)

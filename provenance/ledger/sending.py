@@ -81,7 +81,7 @@ class Sender:
         self.follow()
         head = self._head()
         if head is None or head.size < checkpoint.size:
-            sent = [anchor for anchor in self._unsettled(above=0) if anchor.state == "submitted"]
+            sent = self._submitted()
             if self._chain.settle(sent[-1].tx_hash if sent else None):
                 head = self._head()  # what was in flight may be mined by now
         if head is not None and head.size >= checkpoint.size:
@@ -101,9 +101,8 @@ class Sender:
         # A crash here leaves an anchor that is written down as submitted: `follow` finds it.
         anchor = self._judged(anchor, self._chain.head(), self._chain.finalized())
         self._write_down(anchor)
-        for other in self._unsettled(above=0):
-            if other.state == "submitted":  # and overtaken now
-                self._look(other, self._chain.head(), None)
+        for overtaken in self._submitted():
+            self._look(overtaken, self._chain.head(), None)
         return anchor
 
     def follow(self) -> None:
@@ -114,14 +113,18 @@ class Sender:
         """
         self._check_node()
         height, final = self._chain.head(), self._chain.finalized()
-        for anchor in self._unsettled(above=-1 if final is not None else height - WATCHED_BLOCKS):
+        lowest = -1 if final is not None else height - WATCHED_BLOCKS
+        with self._database.reading() as session:
+            rows = Catalog(session).unsettled_anchors(self._pin.name, above=lowest)
+            anchors = [AnchorRecord.of(row, self._pin) for row in rows]
+        for anchor in anchors:
             self._look(anchor, height, final)
 
     # --- looking ------------------------------------------------------------------------------
 
-    def _unsettled(self, *, above: int) -> list[AnchorRecord]:
+    def _submitted(self) -> list[AnchorRecord]:
         with self._database.reading() as session:
-            rows = Catalog(session).unsettled_anchors(self._pin.name, above=above)
+            rows = Catalog(session).submitted_anchors(self._pin.name)
             return [AnchorRecord.of(row, self._pin) for row in rows]
 
     def _look(self, anchor: AnchorRecord, height: int, final: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from sample_log import ALICE
 
 import provenance
 from provenance.anchoring import RpcReader, latest_head
-from provenance.anchoring.account import account_from_file
+from provenance.anchoring.account import account_from_file, account_to_pem, generate_account
 from provenance.errors import (
     ChainError,
     ChainUnreachableError,
@@ -209,6 +210,31 @@ def _selector(signature: str) -> str:
     from eth_utils.crypto import keccak
 
     return keccak(signature.encode())[:4].hex()
+
+
+def test_another_folder_takes_over_and_the_history_goes_on(
+    scene: Scene, tmp_path: Path, free_node: str
+) -> None:
+    scene.ledger.register([{"id": 1}], name="ours")
+    scene.ledger.anchor("main")
+    shutil.copytree(scene.ledger.folder.path, tmp_path / "theirs" / ".provenance")
+    with provenance.Ledger.open(tmp_path / "theirs") as theirs:
+        key = theirs.folder.keys / "second.pem"
+        key.write_bytes(account_to_pem(generate_account(), None))
+        key.chmod(0o600)
+        to, _ = publishing.account_of(theirs, "main", key)
+        publishing.offer(scene.ledger, "main", to)
+        assert publishing.accept(theirs, "main", key) == to
+        last = theirs.register([{"id": 2}], name="theirs")
+        (anchor,) = theirs.anchor("main")
+        assert (anchor.size, anchor.state) == (4, "confirmed")
+        assert theirs.chains.configured("main").account == "keys/second.pem"
+        policy = scene.ledger.policy()
+        verified = provenance.verify(theirs.prove(last), policy=policy, chains={"main": free_node})
+        assert verified.anchors[0].anchor.ledger_id == scene.pin.ledger_id
+    scene.ledger.register([{"id": 3}], name="a fork")
+    with pytest.raises(ChainError, match="head of 4 entries that this log of 4 does not have"):
+        scene.ledger.anchor("main")
 
 
 def test_a_node_out_of_reach_is_reported_as_that(scene: Scene) -> None:

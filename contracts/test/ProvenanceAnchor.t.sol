@@ -133,6 +133,20 @@ contract ProvenanceAnchorTest is Test {
         );
         refuses(alice, 5, root(5), none, refusal);
         refuses(alice, 5, root(5), leaves.proof(5, 8), refusal);
+        refusal = abi.encodeWithSelector(
+            IProvenanceAnchor.SmallerSize.selector, ledgerId, uint64(7), uint64(8)
+        );
+        refuses(alice, 7, root(7), none, refusal);
+    }
+
+    /// @dev All 64 bits of a size are kept, beside the publisher in one slot.
+    function test_anchorOfTheLargestSize() public {
+        uint64 largest = type(uint64).max;
+        anchorAs(alice, largest, root(8), none);
+        (uint64 size, bytes32 latestRoot) = anchors.latest(ledgerId);
+        check(size == largest && latestRoot == root(8), "latest");
+        check(anchors.publisherOf(ledgerId) == alice, "publisher");
+        check(anchors.rootAt(ledgerId, largest) == root(8), "root");
     }
 
     function test_anchorOfAnotherRootReverts() public {
@@ -145,6 +159,7 @@ contract ProvenanceAnchorTest is Test {
 
     function test_firstAnchorWithAProofReverts() public {
         refuses(alice, 8, root(8), leaves.proof(5, 8), inconsistent(0, 8));
+        refuses(alice, 8, root(8), new bytes32[](1), inconsistent(0, 8));
     }
 
     function test_anchorOfAForkReverts() public {

@@ -30,6 +30,9 @@ PROBLEMS = {
 }
 """Status → how a refusal is answered."""
 
+EVIDENCE = 8192
+"""Bytes of a request that are written to the log where a log misbehaves: all that it says."""
+
 _log = logging.getLogger("api")
 
 
@@ -61,7 +64,8 @@ def create_witness_app(witness: Witness) -> FastAPI:
                 told.headers["Content-Type"] = SIZE_TYPE
                 return told
             if error.status in (409, 422):  # signed by the log: evidence, should it misbehave
-                _log.warning("refused with %d: %s\n%s", error.status, error, body.decode())
+                shown = body[:EVIDENCE].decode("utf-8", "replace")
+                _log.warning("refused with %d: %s\n%s", error.status, error, shown)
             return PROBLEMS[error.status].response(str(error))
 
     @app.get("/{origin_hash}/checkpoint")

@@ -3,7 +3,7 @@
 ====  =============================================================================================
 0     done; of ``verify``: verified
 1     of ``verify``: not verified; of ``monitor``, ``chain status``: something does not hold
-2     usage, malformed input, or a ledger or chain that cannot do it
+2     usage, malformed input, or a ledger, witness or chain that cannot do it
 3     of ``verify``, ``monitor`` and ``chain status``: undecided
 70    a fault of this program, with a traceback
 130   interrupted (128 + SIGINT)

@@ -14,19 +14,21 @@ VKEY = re.compile(r"w\.example/1\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
 
 
 @pytest.fixture
-def watching(provenance):
+def watching(provenance, made):
     """The vkey of a witness in ``w`` that watches the ledger."""
-    out, _ = provenance("witness", "init", "w", "--name", "w.example/1")
-    log_key = re.search(r"^log key +(\S+)$", provenance("policy", "show")[0], re.MULTILINE)[1]
-    provenance("witness", "watch", "w", log_key)
+    policy = Policy.parse((made / "policy.json").read_bytes())
+    (_, out, _), (status, _, _) = provenance.many(
+        [
+            ["witness", "init", "w", "--name", "w.example/1"],
+            ["witness", "watch", "w", *policy.log_keys],
+        ]
+    )
+    assert status == 0
     return out.strip()
 
 
 def test_a_witness_from_the_first_to_the_last_command(provenance, watching):
     assert VKEY.fullmatch(watching)
-    assert provenance("witness", "show", "w")[0] == (
-        f"{watching}\nacme.example/ml: nothing cosigned yet\n"
-    )
     server = provenance.start("witness", "serve", "w", "--port", "0", "--json", stdout=-1)
     try:
         text = ""
@@ -35,13 +37,16 @@ def test_a_witness_from_the_first_to_the_last_command(provenance, watching):
         url = json.loads(text)["url"]
         added = provenance.json("witness", "add", "one", url, watching)
         assert (added["name"], added["url"], added["vkey"]) == ("one", url, watching)
-        assert provenance.json("witness", "list") == {
-            "witnesses": [{"name": "one", "url": url, "vkey": watching}]
-        }
         (answer,) = provenance.json("witness", "ask")["witnesses"]
         assert set(answer) == {"name", "size", "time"}
-        out, _ = provenance("witness", "ask")
-        assert out == f"one: cosigned {answer['size']} entries at {answer['time']}\n"
+        done = provenance.many(
+            [["witness", "ask"], ["witness", "list"], ["policy", "show"], ["witness", "show", "w"]]
+        )
+        asked, listed, policy, shown = (out for _, out, _ in done)
+        assert asked == f"one: cosigned {answer['size']} entries at {answer['time']}\n"
+        assert listed == f"one  {url}  {watching}\n"
+        assert f"\nwitness      {watching}\n" in policy
+        assert shown.startswith(f"{watching}\nacme.example/ml: {answer['size']} entries, root ")
     finally:
         server.terminate()
         assert server.wait(30) == 0
@@ -52,8 +57,7 @@ def test_a_witness_from_the_first_to_the_last_command(provenance, watching):
         answer["size"],
         answer["time"],
     )
-    assert f", root {log['root']}, {log['time']}\n" in provenance("witness", "show", "w")[0]
-    assert f"witness      {watching}\n" in provenance("policy", "show")[0]
+    assert f", root {log['root']}, {log['time']}\n" in shown
 
 
 def test_too_few_is_an_error_that_names_each(provenance, watching):
@@ -68,28 +72,30 @@ def test_too_few_is_an_error_that_names_each(provenance, watching):
 
 
 def test_what_is_no_witness_is_refused(provenance, watching):
-    for arguments, said in (
-        (("init", "w", "--name", "w.example/1"), "Directory not empty"),
-        (("init", "v", "--name", "two words"), "cannot name a key"),
-        (("watch", "model", watching), "there is no witness in model"),
-        (("watch", "w", watching), "that is the vkey of a witness"),
-        (("serve", "model"), "there is no witness in model"),
-        (("add", "one", "http://w.example", "no key"), "vkey"),
-        (("ask",), "witnesses needed: 1, known: 0"),
-    ):
-        out, told = provenance("witness", *arguments, status=2)
-        assert out == ""
+    refused = {
+        ("init", "w", "--name", "w.example/1"): "Directory not empty",
+        ("init", "v", "--name", "two words"): "cannot name a key",
+        ("watch", "model", watching): "there is no witness in model",
+        ("watch", "w", watching): "that is the vkey of a witness",
+        ("serve", "model"): "there is no witness in model",
+        ("add", "one", "http://w.example", "no key"): "vkey",
+        ("ask",): "witnesses needed: 1, known: 0",
+    }
+    done = provenance.many([["witness", *arguments] for arguments in refused])
+    for (status, out, told), said in zip(done, refused.values(), strict=True):
+        assert (status, out, told.count("\n")) == (2, "", 1)
         assert said in told
-        assert told.count("\n") == 1
 
 
 def test_the_proof_of_an_entry(provenance, made):
-    out, _ = provenance("prove", "rows", "--tlog-proof")
-    provenance("prove", "rows", "--tlog-proof", "-o", "rows.tlog-proof")
+    prove = ["prove", "rows", "--tlog-proof"]
+    more = [[], ["-o", "rows.tlog-proof"], ["--json"]]
+    (_, out, _), _, (_, told, _), (_, bundle, _) = provenance.many(
+        [*([*prove, *each] for each in more), ["prove", "rows"]]
+    )
     assert (provenance.folder / "rows.tlog-proof").read_text() == out
-    told = provenance.json("prove", "rows", "--tlog-proof")
+    told, bundle = json.loads(told), json.loads(bundle)["statement"]
     assert told == {"index": told["index"], "proof": out}
-    bundle = provenance.json("prove", "rows")["bundle"]["statement"]
     policy = Policy.parse((made / "policy.json").read_bytes())
     proof = LogProof.parse(out.encode())
     assert proof.index == told["index"] == bundle["index"]
@@ -99,5 +105,5 @@ def test_the_proof_of_an_entry(provenance, made):
         origin="acme.example/ml",
         log_keys=policy.log_verifiers,
     )
-    for more in (("--index", "1"), ("--sidecar",)):
-        assert "about the entry" in provenance("prove", "rows", "--tlog-proof", *more, status=2)[1]
+    done = provenance.many([[*prove, "--index", "1"], [*prove, "--sidecar"]])
+    assert [status for status, _, told in done if "about the entry" in told] == [2, 2]

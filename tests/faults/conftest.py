@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 import uvicorn
 from faulty import Faults
-from scene import Scene
+from scene import Scene, envelopes
 
 from api import create_witness_app
 from provenance import Ledger
-from provenance.signing import sign
-from provenance.statements import Review, Statement, Subject
 from provenance.witness import Witness
 
 START = 254
@@ -54,17 +52,6 @@ def switchboard() -> Iterator[tuple[Switchboard, str]]:
         yield board, f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join(20)
-
-
-def envelopes(ledger: Ledger, *names: str) -> list[bytes]:
-    """What a signer of the ledger could send to it."""
-    found = []
-    for name in names:
-        predicate = Review(**ledger.journal.stamp(), verdict="approve", reason=name)
-        digest = {"provenance-artifact-v1": f"{len(name):064x}"}
-        statement = Statement(subjects=(Subject(name="it", digest=digest),), predicate=predicate)
-        found.append(sign(statement.to_bytes(), ledger.keyring.signers).to_bytes())
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +106,6 @@ def scenes(switchboard: tuple[Switchboard, str]) -> Callable[[Path], Scene]:
 
     def scene(folder: Path) -> Scene:
         with Ledger.open(folder / "home") as ledger:
-            batch = envelopes(ledger, "one", "two", "three", "four")
-        return Scene(folder, batch, switchboard[0].serving)
+            return Scene(folder, envelopes(ledger, *"abcd"), switchboard[0].serving)
 
     return scene

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from provenance import Ledger
 from provenance.ledger import outputs
 from provenance.log import Checkpoint
 from provenance.records import JSON, hash_record
-from provenance.signing import Envelope
+from provenance.signing import Envelope, sign
+from provenance.statements import Review, Statement, Subject
 from provenance.witness import Witness
 
 ROWS = [{"id": number} for number in range(3)]
@@ -29,11 +31,13 @@ class Scene:
         folder: holds ``home`` and ``witness``.
         batch: envelopes to append.
         serve: serves a witness over HTTP.
+        clock: of the ledger and its witness.
     """
 
     folder: Path
     batch: list[bytes]
     serve: Callable[[Witness], Any]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     promised: Promises = field(default_factory=Promises)
     _ledger: Ledger | None = None
 
@@ -54,13 +58,28 @@ class Scene:
     def opened(self) -> Iterator[None]:
         """As a process that starts: open everything anew."""
         with (
-            Ledger.open(self.home) as self._ledger,
-            Witness.open(self.witness) as witness,
+            Ledger.open(self.home, clock=self.clock) as self._ledger,
+            Witness.open(self.witness, clock=self.clock) as witness,
             self.serve(witness),
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # that a witness did not answer
             yield
+
+    def renew_batch(self) -> None:
+        """Take other envelopes than so far."""
+        self.batch = envelopes(self.ledger, *"abcd")
+
+
+def envelopes(ledger: Ledger, *names: str) -> list[bytes]:
+    """What a signer of the ledger could send to it."""
+    found = []
+    for name in names:
+        predicate = Review(**ledger.journal.stamp(), verdict="approve", reason=name)
+        digest = {"provenance-artifact-v1": f"{len(name):064x}"}
+        statement = Statement(subjects=(Subject(name="it", digest=digest),), predicate=predicate)
+        found.append(sign(statement.to_bytes(), ledger.keyring.signers).to_bytes())
+    return found
 
 
 def append(scene: Scene) -> int:

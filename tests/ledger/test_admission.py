@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from provenance import BatchError, InputError, Ledger, LedgerError
+from provenance.ledger.drafting import draft
 from provenance.log.store import Database
 from provenance.log.submission import Submission
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
@@ -23,7 +24,7 @@ from provenance.statements import (
     key_subject,
 )
 
-ALICE, BOB = (PrivateKey.generate() for _ in range(2))
+ALICE, BOB, STRANGER = (PrivateKey.generate() for _ in range(3))
 
 
 def review(ledger, number, *keys):
@@ -124,6 +125,20 @@ def test_a_key_of_a_batch_that_was_refused_is_not_known(ledger):
     with pytest.raises(InputError, match="add it first"):
         ledger.journal.append(review(ledger, 3, ALICE))
     assert ledger.status().size == 2
+
+
+def test_what_a_refused_batch_said_of_keys_does_not_count_for_the_rest_of_its_group(ledger):
+    ledger.add_key(BOB.public, name="bob")
+    keys = ledger.journal.look()
+    bad = [added(ledger, ALICE), review(ledger, 1, ALICE), review(ledger, 2, STRANGER)]
+    good = [review(ledger, number, BOB) for number in range(3)]
+    group = [[draft(each, keys) for each in batch] for batch in (bad, good)]
+    refused, logged = ledger.journal._commit(group)
+    assert isinstance(refused, BatchError)
+    assert logged == [3, 4, 5]
+    with pytest.raises(InputError, match=f"does not know the key {ALICE.public.keyid}"):
+        ledger.journal.append(review(ledger, 3, ALICE))
+    assert ledger.journal.append_all(bad[:2]) == [6, 7]
 
 
 # --- what others log, and what is undone ----------------------------------------------------------

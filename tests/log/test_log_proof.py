@@ -165,8 +165,14 @@ def test_hashes_end_in_a_newline_each() -> None:
         parse_hashes(HASH)
 
 
-def test_cosignatures_are_kept_with_their_checkpoint(tmp_path: Path) -> None:
-    database = Database.create(tmp_path / "ledger.db")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_cosignatures_are_kept_with_their_checkpoint(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "sqlite":
+        database = Database.create(tmp_path / "ledger.db")
+    else:
+        database = Database.create(request.getfixturevalue("postgres").database())
     keys = [PrivateKey.generate() for _ in range(3)]
     vkeys = [VerifierKey(f"w{n}", key.public, COSIGNATURE) for n, key in enumerate(keys)]
 

@@ -130,6 +130,36 @@ for artifact in ledger.artifacts(limit=20):
 """
 )
 
+WITNESS = (
+    PRELUDE
+    + """
+from provenance.log import Checkpoint
+from provenance.log.log import Log
+from provenance.witness import AddCheckpoint, Witness
+
+witness = Witness.init("w", name="witness.example/w")
+witness.watch(*ledger.policy().log_keys)
+log = witness.folder / "witness.db-wal"
+old = failed = done = 0
+for page in range(25):
+    ledger.register([{"page": page}], name="rows")
+    note = ledger.checkpoint()
+    size = Checkpoint.of_note(note).size
+    with ledger._database.reading() as session:
+        proof = Log(session, ledger.origin).prove_consistency(old, size).path if old else ()
+    body = AddCheckpoint(old, proof, note.encode()).to_bytes()
+    limit = log.stat().st_size + 500 * page
+    if limited(limit, lambda: witness.add_checkpoint(body)) is None:
+        failed += 1
+        assert (witness.logs()[0].size or 0) == old, "recorded and not answered"
+    else:
+        done += 1
+        assert witness.logs()[0].size == size
+        old = size
+assert failed > 5 and done > 5, (failed, done)
+"""
+)
+
 INIT = (
     PRELUDE
     + """
@@ -173,6 +203,11 @@ def test_anchor(home, run):
     said = errors(run(ANCHOR), home)
     chain = "ChainError embedded: the embedded chain HERE/chain.db cannot be used: disk I/O error"
     assert said == {LOG, chain}
+
+
+def test_a_witness(home, run):
+    (said,) = {line.replace(str(home), "HERE") for line in run(WITNESS).splitlines()}
+    assert re.fullmatch("WitnessError HERE/w/witness.db cannot be used: disk I/O error", said)
 
 
 def test_init(home, run):

@@ -213,12 +213,19 @@ class Catalog:
     def unsettled_anchors(self, chain: str, *, above: int) -> list[AnchorRow]:
         """Return the anchors on `chain` that may yet change, the smallest tree first.
 
-        Of those that are confirmed, only what stands `above` a block.
+        Of those that are confirmed, only what stands `above` a block. Of those that a reorg took
+        back, only what no confirmed one covers: a contract takes no head below its newest.
         """
         confirmed = (col(AnchorRow.state) == "confirmed") & (col(AnchorRow.block) > above)
+        covered = select(func.coalesce(func.max(AnchorRow.size), 0)).where(
+            AnchorRow.chain == chain, col(AnchorRow.state).in_(("confirmed", "final"))
+        )
+        reorged = (col(AnchorRow.state) == "reorged") & (
+            col(AnchorRow.size) > covered.scalar_subquery()
+        )
         query = select(AnchorRow).where(
             AnchorRow.chain == chain,
-            col(AnchorRow.state).in_(("submitted", "mined", "reorged")) | confirmed,
+            col(AnchorRow.state).in_(("submitted", "mined")) | confirmed | reorged,
         )
         return list(self._session.exec(query.order_by(col(AnchorRow.size))))
 
@@ -226,8 +233,3 @@ class Catalog:
         """Return the anchors on `chain` that were sent and not seen in a block yet."""
         query = select(AnchorRow).where(AnchorRow.chain == chain, AnchorRow.state == "submitted")
         return list(self._session.exec(query.order_by(col(AnchorRow.size))))
-
-    def is_settled(self, chain: str) -> bool:
-        """Say whether every anchor on `chain` is final."""
-        query = select(AnchorRow.size).where(AnchorRow.chain == chain, AnchorRow.state != "final")
-        return self._session.exec(query.limit(1)).first() is None

@@ -69,7 +69,10 @@ class Chains(Mapping[str, ChainReader]):
         """Write into ``config.toml`` how a chain is reached from now on."""
         chains = {**Config.read(self._folder.config).chains, name: chain}
         self._folder.configure(chains=chains)
-        self._configured = chains
+        with self._lock:
+            self._configured = chains
+            if isinstance(self._open.get(name), RpcReader):
+                del self._open[name]  # it may have led elsewhere
 
     @contextmanager
     def opened(

@@ -37,7 +37,7 @@ from provenance.ledger.proving import (
 )
 from provenance.ledger.refs import Ref
 from provenance.ledger.registering import describe, same_claims
-from provenance.ledger.sending import Sender, Told, bring_to_all
+from provenance.ledger.sending import Sender, Told, bring_to_all, watched_above
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
@@ -578,7 +578,11 @@ class Ledger(LedgerView):
     def anchor_due(self, name: str) -> bool:
         """Say whether `anchor` has anything to do on a chain.
 
-        So it has where the log grew since, or an anchor may yet change.
+        So it has where the log grew since, or an anchor may yet change. The chain is asked only
+        where all that may change is confirmed: for how deep it is by now.
+
+        Raises:
+            ChainError: the chain had to be asked, and does not answer.
         """
         outputs.recover(self)
         with self._database.reading() as session:
@@ -586,7 +590,14 @@ class Ledger(LedgerView):
             newest = catalog.newest_anchor(name)
             if newest is None or newest.size < Log(session, self.origin).size:
                 return True
-            return not catalog.is_settled(name)
+            unsettled = catalog.unsettled_anchors(name, above=-1)
+        if not all(row.state == "confirmed" for row in unsettled):
+            return True
+        if not unsettled:
+            return False
+        with self.chains.opened(self.chains.configured(name)) as chain:
+            watched = watched_above(chain.head(), chain.finalized())
+        return any((row.block or 0) > watched for row in unsettled)
 
     def _anchor_to(self, pin: ChainPin, note: str, told: Told, pause: Pause) -> AnchorRecord:
         configured = self.chains.configured(pin.name)

@@ -17,6 +17,7 @@ from provenance.ledger.catalog import Catalog
 from provenance.ledger.chains import agree
 from provenance.ledger.config import ChainConfig, check_chain_name, node_url, wei
 from provenance.ledger.folder import Folder, write_file
+from provenance.ledger.states import forget_chain
 from provenance.log.log import Log
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def add(
             account=file,
             max_fee=max_fee,
         )
+        forget_chain(ledger._database, name)  # of one that was called so and is gone
         ledger.chains.configure(name, config)
         # A crash here leaves a chain that is configured and not pinned: add it again.
         policy = replace(policy, chains=(*policy.chains, pin))
@@ -216,7 +218,7 @@ def report(ledger: Ledger, name: str) -> ChainReport:
             return _compared(ledger, found, chain)
     except ChainUnreachableError as error:
         return replace(found, unreachable=str(error))
-    except (AnchorError, ChainError, LedgerError) as error:
+    except (AnchorError, ChainError, InputError, LedgerError) as error:
         return replace(found, wrong=(str(error),))
 
 

@@ -37,10 +37,11 @@ from provenance.log.store import Database
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain, Receipt, Sent
 
-__all__ = ["Sender", "Told", "bring_to_all"]
+__all__ = ["Sender", "Told", "bring_to_all", "watched_above"]
 
 WATCHED_BLOCKS = 256
 """How deep a chain that calls no block final is watched for reorgs of what it confirmed."""
+
 
 Told = Callable[[AnchorRecord], object]
 """Is called with an anchor whenever something about it changed."""
@@ -113,9 +114,10 @@ class Sender:
         """
         self._check_node()
         height, final = self._chain.head(), self._chain.finalized()
-        lowest = -1 if final is not None else height - WATCHED_BLOCKS
         with self._database.reading() as session:
-            rows = Catalog(session).unsettled_anchors(self._pin.name, above=lowest)
+            rows = Catalog(session).unsettled_anchors(
+                self._pin.name, above=watched_above(height, final)
+            )
             anchors = [AnchorRecord.of(row, self._pin) for row in rows]
         for anchor in anchors:
             self._look(anchor, height, final)
@@ -249,6 +251,11 @@ class Sender:
             row = session.get(AnchorRow, (anchor.chain, anchor.size))
             if row is not None and row.state == "submitted":
                 session.delete(row)
+
+
+def watched_above(height: int, final: int | None) -> int:
+    """Return the block above which a confirmed anchor may change, given the newest and final."""
+    return -1 if final is not None else height - WATCHED_BLOCKS
 
 
 def bring_to_all(

@@ -8,15 +8,16 @@ nothing away from an anchor.
 
 from __future__ import annotations
 
-from sqlmodel import Field, Session, SQLModel
+from sqlmodel import Field, Session, SQLModel, col, delete
 
 from provenance import forms
 from provenance.anchoring import AnchorError, ChainPin, ChainReader, RpcReader, StateProof
 from provenance.errors import ChainError
 from provenance.ledger.anchors import AnchorRecord
+from provenance.ledger.catalog import AnchorRow
 from provenance.log.store import Database, number_key
 
-__all__ = ["StateProofRow", "keep_state_proof", "kept_state_proof"]
+__all__ = ["StateProofRow", "forget_chain", "keep_state_proof", "kept_state_proof"]
 
 MAX_PROOF = 1 << 20
 
@@ -72,3 +73,10 @@ def kept_state_proof(
         return None
     what = f"the state proof of size {size} on chain {chain!r}"
     return forms.decode(StateProof, forms.parse(row.data, what=what, cap=MAX_PROOF), what)
+
+
+def forget_chain(database: Database, chain: str) -> None:
+    """Forget the anchors on a chain and their proofs: another one is to be called so."""
+    with database.writing() as session:
+        session.exec(delete(AnchorRow).where(col(AnchorRow.chain) == chain))
+        session.exec(delete(StateProofRow).where(col(StateProofRow.chain) == chain))

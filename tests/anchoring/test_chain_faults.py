@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,31 @@ def test_a_node_that_lost_its_state(scene: Scene, start_anvil: Callable[..., str
     assert "no contract" in publishing.report(scene.ledger, "main").wrong[0]
 
 
+def test_a_chain_that_is_gone_and_another_of_its_name(
+    scene: Scene, start_anvil: Callable[..., str]
+) -> None:
+    """What stood in the old contract is not taken for what stands in the new one."""
+    scene.ledger.register([{"id": 1}], name="rows")
+    scene.ledger.anchor("main")
+    folder, policy = scene.ledger.folder, scene.ledger.policy()
+    kept = {name: scene.ledger.chains.configured(name) for name in ("embedded",)}
+    folder.configure(chains=kept)
+    pins = tuple(pin for pin in policy.chains if pin.name != "main")
+    folder.policy.write_bytes(replace(policy, chains=pins).to_bytes())
+
+    assert scene.ledger.chains["main"].head(), "the old node, open"
+    fresh = start_anvil(*FREE, "--chain-id", "778")
+    scene.ledger.add_chain("main", fresh, confirmations=1)
+    assert [anchor for anchor in scene.ledger.anchors() if anchor.chain == "main"] == []
+    assert scene.ledger.anchor_due("main")
+    assert publishing.report(scene.ledger, "main").wrong == ()
+    scene.ledger.anchor("main")
+    verified = provenance.verify(
+        scene.ledger.prove("rows"), policy=scene.ledger.policy(), chains=scene.ledger.chains
+    )
+    assert verified.anchors[0].anchor.chain_id == 778
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("chainId", 778), ("contract", "0x" + "12" * 20), ("confirmations", 2)],
@@ -114,6 +140,7 @@ def test_the_url_comes_from_the_environment(
     scene.configure("url", "env:THE_NODE")
     with pytest.raises(InputError, match="main: THE_NODE is to hold the URL of a node"):
         scene.ledger.anchor("main")
+    assert "THE_NODE" in publishing.report(scene.ledger, "main").wrong[0]
     monkeypatch.setenv("THE_NODE", free_node)
     assert scene.ledger.anchor("main")
     with provenance.Ledger.open(scene.ledger.folder.path) as again:
@@ -302,6 +329,7 @@ def test_a_chain_that_calls_nothing_final_is_watched_so_deep_and_no_deeper(
         looked_at.clear()
         assert scene.ledger.anchor("main") == [anchor]
         assert (hex(anchor.block or 0) in looked_at) == watched
+        assert scene.ledger.anchor_due("main") == watched
 
 
 def test_interrupted_it_waits_for_no_block(scene: Scene) -> None:

@@ -101,6 +101,12 @@ def test_taken_back_after_the_log_grew_and_covered_by_the_next(scene: Scene) -> 
         assert verified.anchors[0].anchor.block == third.block
     assert first.block is not None
 
+    # Those that it covers can never be mined again: nothing is left to look at.
+    assert scene.ledger.anchor_due("main")
+    scene.ask("anvil_mine", "0x10")
+    assert scene.anchor().state == "final"
+    assert not scene.ledger.anchor_due("main")
+
 
 def test_moved_to_another_block(scene: Scene) -> None:
     first = scene.anchor()

@@ -225,7 +225,7 @@ contract VerifyTest is Test {
         entry[35] = 0x02;
         checkForm(c, entry, "a count too low", false);
         checkForm(c, "", "nothing", false);
-        checkForm(c, new bytes(35), "shorter than its head", false);
+        checkForm(c, bytes.concat(hex"01", new bytes(34)), "shorter than its head", false);
         checkForm(c, entryOf("none", 0, 0, 0), "no digest", false);
 
         c = build("too full an entry", 2, 1, 2001, 1999, 3, 2);

@@ -214,7 +214,7 @@ ANCHOR = [
         "ProvenanceAnchor.sol",
         "function _namesArtifact",
         ("entry.length < ENTRY_HEADER || ", ""),
-        ("entry.length < ENTRY_HEADER", "entry.length <= ENTRY_HEADER"),
+        ("entry.length < ENTRY_HEADER", "entry.length < ENTRY_HEADER - 1"),
         (" || entry[0] != 0x01", ""),
         ("count > MAX_ARTIFACTS || ", ""),
         ("count > MAX_ARTIFACTS", "count >= MAX_ARTIFACTS"),

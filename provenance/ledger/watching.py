@@ -233,7 +233,7 @@ class Watch:
 def _origin(source: LogSource) -> str:
     """Return the name that the log has by its own word, to find the policy for it."""
     try:
-        return Checkpoint.of_note(source.checkpoint().decode()).origin
+        return Checkpoint.of_note(source.checkpoint().decode(), extended=True).origin
     except (MalformedError, UnicodeDecodeError) as error:
         raise SourceError(f"{source.name} serves no checkpoint: {error}") from None
 

@@ -53,13 +53,17 @@ class Checkpoint:
         return cls(match[1], size, root)
 
     @classmethod
-    def of_note(cls, note: str) -> Checkpoint:
+    def of_note(cls, note: str, *, extended: bool = False) -> Checkpoint:
         """Read the checkpoint in a note of one's own, without looking at its signatures.
+
+        Args:
+            note: all of it.
+            extended: as for `parse`.
 
         Raises:
             MalformedError: not a checkpoint.
         """
-        return cls.parse(note.partition("\n\n")[0] + "\n")
+        return cls.parse(note.partition("\n\n")[0] + "\n", extended=extended)
 
     def to_text(self) -> str:
         """Return the text that is signed."""

@@ -96,6 +96,12 @@ def compare(
 ) -> Contradiction | None:
     """Compare the contract's head with the log's history, which `tree` is.
 
+    Args:
+        looked: what the chain said.
+        head: the contract's.
+        tree: of the log.
+        seen: a head of the contract that was found to lie on the history before `tree`.
+
     Raises:
         UnshownError: the log's tiles do not tell its root at that size.
         SourceError: they cannot be read.

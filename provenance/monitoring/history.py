@@ -72,7 +72,10 @@ def _smaller(source: LogSource, head: Checkpoint, seen: Checkpoint, edge: RightE
     gone: ProvenanceError | None = None
     history: History | None = None
     try:
-        history = _history(ServedTree(source, seen), head)
+        if head.size:
+            history = _history(ServedTree(source, seen), head)
+        else:  # nothing to prove of it; and is what was seen still there?
+            ServedTree(source, seen).leaf(seen.size - 1)
     except (MissingError, UnshownError) as error:
         gone = error
         # What was read before knows the right edge of the tree, and so the end of the proof.

@@ -155,12 +155,7 @@ class _Going:
             self._find("checkpoint", str(error))
             return
         self._note, self._cosigned = opened.note, opened.cosigned
-        demanded = self._policy.demand(self._policy.minimum).witnesses
-        if len(opened.cosigned) < demanded:
-            self.undecided.append(
-                f"cosigned by {len(opened.cosigned)} of the {len(self._policy.witnesses)} "
-                f"witnesses that the policy names; it demands {demanded}"
-            )
+        self._count(opened.cosigned)
         edge = RightEdge(self._before.edge if self._before else ())
         shown = True
         if self._before is not None:
@@ -170,7 +165,7 @@ class _Going:
                 self._find(relation.kind, relation.said, history=relation.history)
                 return
             if relation.kind == "stale":
-                self._notices.append(relation.said)
+                self._stale(self._before, relation.said)
                 self._tree = ServedTree(self._source, seen, edge)
                 return
             shown = relation.kind == "continues"
@@ -178,6 +173,28 @@ class _Going:
                 self._find("tiles", f"nothing shows one history: {relation.said}")
                 return
         self._read(opened, edge, shown)
+
+    def _count(self, cosigned: tuple[str, ...]) -> None:
+        """Count cosignatures: as many as are demanded, and one wherever witnesses are named."""
+        named = len(self._policy.witnesses)
+        demanded = self._policy.demand(self._policy.minimum).witnesses
+        if len(cosigned) < demanded:
+            self.undecided.append(
+                f"cosigned by {len(cosigned)} of the {named} witnesses that the policy names; "
+                f"it demands {demanded}"
+            )
+        elif named and not cosigned:
+            self.undecided.append(
+                f"cosigned by none of the {named} witnesses that the policy names"
+            )
+
+    def _stale(self, before: State, said: str) -> None:
+        """Pass over an old checkpoint once: a cache gives it up, one who hides the new does not."""
+        if before.stale:
+            self.undecided.append(f"{said}; so it was in the round before: nobody shows the newest")
+        else:
+            self._notices.append(said)
+        self._state = replace(before, stale=True)
 
     def _read(self, opened: Opened, edge: RightEdge, shown: bool) -> None:
         head = opened.head
@@ -201,6 +218,8 @@ class _Going:
         if reading.tile is None and shown:
             self._keep(opened.note, reading.edge)
             return
+        if not shown:  # by the hash tiles; the entries show it, and it counts as seen
+            self._keep(opened.note, edge)
         path = reading.tile.path if reading.tile else "those that would show one history"
         said = f"the entries are those of the checkpoint, and hash tiles are not: {path}"
         self._find("tiles", said, tile=reading.tile)
@@ -231,12 +250,14 @@ class _Going:
         self._anchored[pin.name] = head.size if head else 0
         if self._tree is None:
             return
-        seen = self._before.seen(pin) if self._before else None
+        before = self._before
+        seen = before.seen(pin) if before else None
         lost = seen is not None and self._lost(looked, seen)
         if head is None:
             return
+        covered = before is not None and seen is not None and seen.size <= before.head.size
         try:
-            contradiction = compare(looked, head, self._tree, seen)
+            contradiction = compare(looked, head, self._tree, seen if covered else None)
         except SourceError as error:
             self.undecided.append(f"{what}: {error}")
             return
@@ -316,7 +337,8 @@ def _check_state(state: State, policy: Policy) -> None:
         open_note(state.checkpoint.encode(), policy.log_verifiers)
     except (SignatureError, MalformedError) as error:  # then it could not be evidence either
         raise InputError(
-            f"what the state says was seen is not signed by a log key of the policy: {error}"
+            f"what the state says was seen is not signed by a log key of the policy: {error}; "
+            "where the log's key was changed, keep the old one in `logKeys` for one round more"
         ) from None
 
 

@@ -58,7 +58,7 @@ def open_checkpoint(source: LogSource, policy: Policy) -> Opened:
     try:
         if not any(signed.key in policy.log_verifiers for signed in note.signatures):
             raise CheckpointError("not signed by a log key of the policy", data.decode())
-        head = Checkpoint.parse(note.text)
+        head = Checkpoint.parse(note.text, extended=True)
     except MalformedError as error:
         raise CheckpointError(str(error), data.decode()) from None
     if head.origin != policy.origin:

@@ -5,7 +5,8 @@
     {"type": "urn:provenance-ledger:monitor:v1",
      "checkpoint": "acme.example/ml\\n70000\\n…",      the newest that was seen, with signatures
      "edge": ["…", "…", "AbC…"],                      of the tree over the entries read so far
-     "chains": [{"chainId": 1, "contract": "0x…", …}]}
+     "chains": [{"chainId": 1, "contract": "0x…", …}],
+     "stale": false}                                  whether an older checkpoint was served last
 
 So following is as much work as there is new. The checkpoint covers the edge: a first round over a
 large log is saved on its way, and each time the tree so far is shown to lie under the checkpoint.
@@ -60,7 +61,14 @@ class SeenHead:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What was seen of one log, and found to be one history."""
+    """What was seen of one log, and found to be one history.
+
+    Attributes:
+        checkpoint: the newest, a signed note.
+        edge: of the tree over the entries read so far.
+        chains: the newest head of each contract, at most as large as the checkpoint.
+        stale: whether an older one was served last.
+    """
 
     type: Literal["urn:provenance-ledger:monitor:v1"] = field(
         default=STATE_TYPE, metadata={"required": True}
@@ -68,6 +76,7 @@ class State:
     checkpoint: str
     edge: tuple[bytes, ...]
     chains: tuple[SeenHead, ...] = ()
+    stale: bool = False
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -89,7 +98,7 @@ class State:
     @cached_property
     def head(self) -> Checkpoint:
         """The tree head in the checkpoint."""
-        return Checkpoint.of_note(self.checkpoint)
+        return Checkpoint.of_note(self.checkpoint, extended=True)
 
     def seen(self, pin: ChainPin) -> SeenHead | None:
         """Return the newest head seen where `pin` looks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_anchors_of_any_size_are_compared_once(anchored: Anchored) -> None:
     anchored.log.files |= StaticLog.of(ENTRIES[:650]).files
     anchored.fine()  # an old answer: the chain is held against what was seen
     anchored.log.note = old
+
+
+def test_a_head_that_was_compared_with_another_history_is_compared_again(
+    anchored: Anchored,
+) -> None:
+    """The log forks where only the contract has seen more of it than the state says."""
+    anchored.fine()
+    assert anchored.state
+    before = anchored.state
+    anchored.anchor(610)
+    anchored.log.grow(ENTRIES[:610])
+    anchored.fine()
+    anchored.state = replace(before, chains=anchored.state.chains)
+    anchored.log.grow([*ENTRIES[:600], *ENTRIES[700:711]])
+    (finding,) = anchored.look().findings
+    assert finding.kind == "anchor"
+    assert finding.history
+    assert (finding.history.old_size, finding.history.size) == (610, 611)
 
 
 def test_tiles_that_do_not_tell_the_root_at_an_anchor_are_found(anchored: Anchored) -> None:

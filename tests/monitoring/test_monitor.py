@@ -28,6 +28,7 @@ from static_log import (
 )
 
 from provenance.errors import InputError, MalformedError
+from provenance.log import Checkpoint
 from provenance.monitoring import Evidence, Monitor, Round, SourceError, State, reading
 from provenance.signing import COSIGNATURE, VerifierKey, add_signatures, cosign_note, sign_note
 
@@ -203,9 +204,38 @@ def test_an_old_answer_of_a_cache_is_no_fault() -> None:
     found = monitor.fine()
     assert found.head
     assert found.head.size == 900
-    assert found.notices == ("an old checkpoint of 400 entries is served; 900 were seen",)
+    said = "an old checkpoint of 400 entries is served; 900 were seen"
+    assert found.notices == (said,)
     monitor.log.note = newest
     assert monitor.fine().notices == ()
+    monitor.log.note = old  # for a moment again
+    assert monitor.fine().notices == (said,)
+
+
+@pytest.mark.parametrize("old", [0, 400])
+def test_an_old_checkpoint_that_stays_is_undecided(old: int) -> None:
+    monitor = following(900)
+    newest, monitor.log.note = monitor.log.note, signed(ENTRIES[:old])
+    said = f"an old checkpoint of {old} entries is served; 900 were seen"
+    monitor.log.files |= tiles(ENTRIES[:old])
+    assert monitor.fine().notices == (said,)
+    for _ in range(2):
+        found = monitor()
+        assert (found.findings, found.notices) == ((), ())
+        assert found.undecided == (
+            f"{said}; so it was in the round before: nobody shows the newest",
+        )
+    monitor.log.note = newest
+    assert monitor.fine().notices == ()
+
+
+def test_a_checkpoint_may_have_extension_lines() -> None:
+    monitor = Following(StaticLog.of(ENTRIES[:5]))
+    for size in (5, 9):
+        monitor.log.grow(ENTRIES[:size])
+        text = Checkpoint.of_note(monitor.log.note.decode()).to_text() + "extension 1\nanother\n"
+        monitor.log.note = sign_note(text, ORIGIN, KEY)
+        assert monitor.fine().head == Checkpoint.of_note(monitor.log.note.decode(), extended=True)
 
 
 # --- another history ------------------------------------------------------------------------------
@@ -373,6 +403,19 @@ def test_hash_tiles_that_show_nothing_leave_the_newest_head_where_it_was() -> No
     assert monitor.fine().new == 600
 
 
+def test_a_head_that_only_the_entries_show_counts_as_seen() -> None:
+    monitor = following(300)
+    monitor.log.grow(ENTRIES[:310])
+    altered(monitor, "tile/0/001.p/54", 40)
+    for _ in range(2):
+        assert monitor.finds("tiles")["tile"]["path"] == "tile/0/001.p/54"
+    fork = StaticLog.of([*ENTRIES[:300], *(entry(number, "B") for number in range(300, 311))])
+    monitor.log.note, monitor.log.files = fork.note, fork.files
+    value = monitor.finds("fork")
+    assert convicts(json.dumps(value).encode(), OWN)
+    assert signed_head(value["seen"], OWN)[0] == 310
+
+
 def test_a_tile_that_is_wrong_for_a_moment_is_told() -> None:
     monitor = following(300)
     monitor.log.grow(ENTRIES[:700])
@@ -428,7 +471,7 @@ def test_a_foreign_log_is_not_one_of_ours() -> None:
             "of the log 'evil.example/log'",
         ),
         (sign_note(f"{ORIGIN}\n0\n{'A' * 43}=\n", ORIGIN, KEY), "another root"),
-        (sign_note(f"{ORIGIN}\n9\n{'A' * 43}=\nextension\n", ORIGIN, KEY), "three lines"),
+        (sign_note(f"{ORIGIN}\n9\n{'A' * 43}=\n\nextension\n", ORIGIN, KEY), "three lines"),
     ],
     ids=range(7),
 )
@@ -470,7 +513,7 @@ def test_cosignatures_are_counted_and_demanded() -> None:
         "cosigned by 0 of the 1 witnesses that the policy names; it demands 1",
     )
     content = Following(log, witnesses=(witness,))
-    assert content.fine().cosigned == ()
+    assert content().undecided == ("cosigned by none of the 1 witnesses that the policy names",)
     log.note = cosigned(log.note, WITNESS)
     assert demanding.fine().cosigned == ("w.example/1",)
     assert content.fine().cosigned == ("w.example/1",)
@@ -528,6 +571,19 @@ def test_the_state_of_another_log_is_refused() -> None:
     other = Monitor(monitor.log, policy(origin="other.example", log_keys=()), chains={})
     with pytest.raises(InputError, match=r"of the log 'acme\.example/ml', not of 'other\.example'"):
         other.round(monitor.state, monitor.saved.append)
+
+
+def test_a_changed_log_key_is_refused_with_how_to_go_on() -> None:
+    monitor = following(3)
+    new = policy(log_keys=(vkey(OTHER_KEY),))
+    with pytest.raises(InputError, match="keep the old one in `logKeys` for one round more"):
+        Monitor(monitor.log, new, chains={}).round(monitor.state, monitor.saved.append)
+    monitor.log.note = signed(ENTRIES[:3], key=OTHER_KEY)
+    both = policy(log_keys=(OWN, vkey(OTHER_KEY)))
+    monitor.monitor = Monitor(monitor.log, both, chains={})
+    monitor.fine()
+    monitor.monitor = Monitor(monitor.log, new, chains={})
+    monitor.fine()
 
 
 def test_a_state_whose_parts_do_not_belong_together_is_refused() -> None:

@@ -13,13 +13,15 @@ cosigner   signs checkpoints and has them cosigned; and serves the witness that 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
+import signal
 import socket
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,13 +36,14 @@ from provenance.statements import Review, Statement, Subject
 from provenance.witness import Witness
 
 Promise = Callable[..., None]
-Work = Callable[[provenance.Ledger, random.Random, Promise], Iterator[None]]
+Work = Callable[[provenance.Ledger, random.Random, Promise], NoReturn]
 
 READY, BROKEN = b"r", b"x"
 SERVER_IS_GONE = 3
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def registrar(ledger: provenance.Ledger, rng: random.Random, promise: Promise) -> Iterator[None]:
+def registrar(ledger: provenance.Ledger, rng: random.Random, promise: Promise) -> NoReturn:
     while True:
         if rng.random() < 0.6:
             value = rng.getrandbits(64)
@@ -53,7 +56,6 @@ def registrar(ledger: provenance.Ledger, rng: random.Random, promise: Promise) -
             indices = ledger.submit_all([review(ledger, digest) for digest in digests])
             for index, digest in zip(indices, digests, strict=True):
                 promise("entry", index, digest)
-        yield
 
 
 def review(ledger: provenance.Ledger, digest: str) -> bytes:
@@ -63,23 +65,21 @@ def review(ledger: provenance.Ledger, digest: str) -> bytes:
     return sign(statement.to_bytes(), ledger.keyring.signers).to_bytes()
 
 
-def recorder(ledger: provenance.Ledger, rng: random.Random, promise: Promise) -> Iterator[None]:
+def recorder(ledger: provenance.Ledger, rng: random.Random, promise: Promise) -> NoReturn:
     out = ledger.outputs(name="outputs", flush_count=5, flush_seconds=0.3)
     while True:
         row = {"output": str(rng.getrandbits(64))}
         out.record(row)
         promise("output", hash_record(row, JSON).hex())
-        yield
 
 
-def anchorer(ledger: provenance.Ledger, _: random.Random, promise: Promise) -> Iterator[None]:
+def anchorer(ledger: provenance.Ledger, _: random.Random, promise: Promise) -> NoReturn:
     while True:
         for anchor in ledger.anchor():
             promise("anchor", anchor.size, anchor.root.hex())
-        yield
 
 
-def cosigner(ledger: provenance.Ledger, _: random.Random, promise: Promise) -> Iterator[None]:
+def cosigner(ledger: provenance.Ledger, _: random.Random, promise: Promise) -> NoReturn:
     while True:
         checkpoint = Checkpoint.of_note(ledger.checkpoint())
         promise("checkpoint", checkpoint.size, checkpoint.root.hex())
@@ -91,7 +91,6 @@ def cosigner(ledger: provenance.Ledger, _: random.Random, promise: Promise) -> I
             # The anchorer asked for a larger tree meanwhile, and the witness never goes back.
         else:
             promise("cosigned", answer.size)
-        yield
 
 
 WRITERS: tuple[Work, ...] = (registrar, recorder, anchorer, cosigner)
@@ -99,7 +98,7 @@ WRITERS: tuple[Work, ...] = (registrar, recorder, anchorer, cosigner)
 
 def run(work: Work, folder: Path, rng: random.Random, ready: int, door: socket.socket) -> NoReturn:
     """Write until killed; say so once it begins."""
-    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # if the run itself is killed
     warnings.simplefilter("ignore")
     try:
         if work is cosigner:
@@ -111,9 +110,7 @@ def run(work: Work, folder: Path, rng: random.Random, ready: int, door: socket.s
 
             ledger = provenance.Ledger.open(folder)
             os.write(ready, READY)
-            for _ in work(ledger, rng, promise):
-                if os.getppid() != parent:  # which was killed itself
-                    os._exit(1)
+            work(ledger, rng, promise)
     except BaseException as error:
         if "broke the connection" in str(error) or "cannot be reached" in str(error):
             os._exit(SERVER_IS_GONE)

@@ -26,6 +26,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from typing import Any, cast
 
 from provenance import forms
@@ -166,6 +167,14 @@ class RpcReader:
     # --- one exchange -------------------------------------------------------------------------
 
     def _ask(self, method: str, *params: Any) -> Any:
+        answer = self._answer(method, params)
+        if answer.get("error") is not None:
+            refused = f"{self._name} refuses {method}: {_message(answer['error'])}"
+            raise (LimitedError if _limited(answer["error"]) else NodeRefusedError)(refused)
+        return answer["result"]
+
+    def _answer(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
+        """Return the node's answer: with an ``error``, or else with a ``result``."""
         body = forms.canonical({"id": 1, "jsonrpc": "2.0", "method": method, "params": params})
         data = self._post(body)
         try:
@@ -174,12 +183,9 @@ class RpcReader:
             raise ChainError(str(error)) from None
         if not isinstance(answer, dict) or answer.get("id") != 1:
             raise self._garbage(method, answer)
-        if answer.get("error") is not None:
-            refused = f"{self._name} refuses {method}: {_message(answer['error'])}"
-            raise (LimitedError if _limited(answer["error"]) else NodeRefusedError)(refused)
-        if "result" not in answer:
+        if answer.get("error") is None and "result" not in answer:
             raise self._garbage(method, answer)
-        return answer["result"]
+        return answer
 
     def _post(self, body: bytes) -> bytes:
         """Send one request and read its answer within the time allowed.

@@ -1,7 +1,7 @@
 """Write to a chain through any node: public, private or a consortium's.
 
-Reading is `RpcReader`'s, strict and with the standard library alone; web3 estimates, prices,
-signs, sends and waits. ::
+Every exchange with the node is `RpcReader`'s, bounded and with the standard library alone; over it
+web3 encodes what is sent and reads why a node refuses it. ::
 
     chain = RpcChain("https://node.example/…", account)
 
@@ -15,8 +15,9 @@ With a cap, nothing is ever offered above it: a chain that is dearer is left alo
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -27,12 +28,12 @@ from provenance.anchoring.recursion import recursion_limit_kept
 from provenance.errors import ChainError, ChainUnreachableError, InputError
 
 with recursion_limit_kept():
-    import requests
     from eth_account import Account
     from eth_utils.exceptions import ValidationError
-    from web3 import HTTPProvider, Web3
+    from web3 import Web3
     from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
-    from web3.types import Nonce, TxParams, Wei
+    from web3.providers.base import JSONBaseProvider
+    from web3.types import Nonce, RPCEndpoint, RPCResponse, TxParams, Wei
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -89,11 +90,7 @@ class RpcChain(RpcReader, Chain):
         self._pause = pause
         self._stuck = False
         self._floor: dict[str, int] = {}
-        provider = HTTPProvider(
-            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-        )
-        provider.global_ccip_read_enabled = False  # no contract sends us to an address of its own
-        self._web3 = Web3(provider)
+        self._web3 = Web3(_Exchange(self._answer))
 
     @property
     def address(self) -> str:
@@ -303,7 +300,7 @@ class RpcChain(RpcReader, Chain):
 
     @contextmanager
     def _mapping(self) -> Iterator[None]:
-        """Let no exception of web3 out, nor the URL that those of requests repeat."""
+        """Let no exception of web3 out."""
         try:
             yield
         except ChainError:
@@ -313,19 +310,24 @@ class RpcChain(RpcReader, Chain):
             raise refusal(self.name, _bytes_of(data), str(error.message or "")) from None
         except Web3RPCError as error:
             raise NodeRefusedError(f"{self.name} refuses: {ascii(error.message)[:200]}") from None
-        except requests.HTTPError as error:
-            status = 0 if error.response is None else error.response.status_code
-            later = not 400 <= status < 500 or status == 429
-            kind = ChainUnreachableError if later else NodeRefusedError
-            raise kind(f"{self.name} answers HTTP {status}") from None
         except (Web3Exception, ValueError, TypeError, LookupError, AttributeError) as error:
             raise ChainError(
                 f"{self.name} answers what web3 cannot read ({type(error).__name__})"
             ) from None
-        except OSError as error:
-            raise ChainUnreachableError(
-                f"{self.name} does not answer ({type(error).__name__})"
-            ) from None
+
+
+class _Exchange(JSONBaseProvider):
+    """web3's way to the node: the reader's, with its bounds and without redirects."""
+
+    global_ccip_read_enabled = False  # no contract sends us to an address of its own
+
+    def __init__(self, answer: Callable[[str, Sequence[Any]], dict[str, Any]]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        request = json.loads(self.encode_rpc_request(method, params))
+        return cast(RPCResponse, self._answer(method, request["params"]))
 
 
 def _raised(price: int) -> int:

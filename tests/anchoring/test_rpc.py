@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -324,6 +325,36 @@ def test_a_node_that_breaks_off_at_each_question(
         assert "secret" not in str(caught.value)
         assert str(caught.value).isprintable()
         assert asked, method
+
+
+def test_a_redirect_is_not_followed_and_dripping_ends(node: Node, anvil: str) -> None:
+    def redirecting(handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        handler.send_response(307)
+        handler.send_header("Location", anvil)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def dripping(handler: BaseHTTPRequestHandler, request: dict[str, Any]) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        pause = threading.Event()
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            pause.wait(0.03)
+
+    for method, answer, timeout, message in (
+        ("eth_getTransactionCount", redirecting, 10, "HTTP 307"),
+        ("eth_estimateGas", redirecting, 10, "HTTP 307"),
+        ("eth_sendRawTransaction", redirecting, 10, "HTTP 307"),
+        ("eth_getTransactionCount", dripping, 1, "within 1 seconds"),
+    ):
+
+        def change(request: dict[str, Any], said: dict[str, Any]) -> Answer | None:
+            return answer if request["method"] == method else None  # noqa: B023
+
+        node.answer = relaying(anvil, change)
+        with pytest.raises(ChainError, match=message):
+            RpcChain(node.url, ALICE, timeout=timeout).deploy()
 
 
 def test_refusals_without_a_reason(node: Node, anvil: str) -> None:

@@ -101,6 +101,7 @@ def _event_json(event: Event) -> dict[str, Any]:
         "event": event.what,
         "chain": event.chain,
         "anchor": None if event.anchor is None else anchor_json(event.anchor),
+        "witness": event.witness,
         "error": event.error,
         "again_in": event.again_in,
     }
@@ -111,6 +112,8 @@ def _event_line(event: Event) -> str:
     time = moment(event.time)
     if event.anchor is not None:
         return f"{time} {event.chain}: {_place(event.anchor)}"
+    if event.witness is not None:
+        return f"{time} witness {event.witness}: {event.error}"
     if event.error is not None:
         return f"{time} {event.error}; again in {event.again_in:g} s"
     return f"{time} {event.what}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -538,17 +538,22 @@ class Ledger(LedgerView):
         )
 
     def anchor(
-        self, *names: str, told: Told = lambda _: None, pause: Pause = time.sleep
+        self,
+        *names: str,
+        told: Told = lambda _: None,
+        refused: Callable[[WitnessAnswer], object] | None = None,
+        pause: Pause = time.sleep,
     ) -> list[AnchorRecord]:
         """Sign a checkpoint, have it cosigned, and bring it to every chain, to all at once.
 
         What is anchored there already is not sent again; what a reorg took away is. Outputs that
         processes which are gone left in the spool are registered first; those of a running
-        `outputs` block are its own. A witness that does not cosign is told as a warning.
+        `outputs` block are its own. No witness is waited for long.
 
         Args:
             names: of the chains; all that the policy pins, if none is given.
             told: called with an anchor whenever its state changes, from several threads.
+            refused: called for each witness that does not cosign; a warning, if None.
             pause: waits for so many seconds; what it returns is true to wait for no block any more.
 
         Returns:
@@ -566,7 +571,9 @@ class Ledger(LedgerView):
             outputs.recover(self)
             note = self.checkpoint()
         for answer in self.cosign(need=0):  # first, so that they have seen what is anchored
-            if answer.reason:
+            if answer.reason and refused is not None:
+                refused(answer)
+            elif answer.reason:
                 warnings.warn(f"witness {answer.name}: {answer.reason}", stacklevel=2)
         wanted = [pins[name] for name in dict.fromkeys(names or pins)]
 
@@ -578,13 +585,17 @@ class Ledger(LedgerView):
     def anchor_due(self, name: str) -> bool:
         """Say whether `anchor` has anything to do on a chain.
 
-        So it has where the log grew since, or an anchor may yet change. The chain is asked only
-        where all that may change is confirmed: for how deep it is by now.
+        So it has where the log grew since, a witness has not cosigned the newest checkpoint, or an
+        anchor may yet change. The chain is asked only where all that may change is confirmed: for
+        how deep it is by now.
 
         Raises:
             ChainError: the chain had to be asked, and does not answer.
         """
         outputs.recover(self)
+        note = self.latest_checkpoint()
+        if note is None or witnesses.missing(note, self.witnesses()):
+            return True
         with self._database.reading() as session:
             catalog = Catalog(session)
             newest = catalog.newest_anchor(name)

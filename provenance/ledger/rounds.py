@@ -18,6 +18,7 @@ from provenance.ledger.anchors import AnchorRecord
 
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
+    from provenance.ledger.witnesses import WitnessAnswer
 
 __all__ = ["Event", "Rounds"]
 
@@ -33,24 +34,27 @@ class Event:
     """Something worth a line.
 
     Attributes:
-        what: ``started``; ``anchor``: one has another state; ``failed``; ``stopped``.
+        what: ``started``; ``anchor``: one has another state; ``witness``: one does not cosign;
+            ``failed``; ``stopped``.
         time: when.
         chain: by its name; None if it is about all.
         anchor: of ``anchor``: with its new state.
-        error: of ``failed``: why.
+        witness: of ``witness``: its name.
+        error: of ``witness`` and ``failed``: why.
         again_in: of ``failed``: seconds until it is tried again.
     """
 
-    what: Literal["started", "anchor", "failed", "stopped"]
+    what: Literal["started", "anchor", "witness", "failed", "stopped"]
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     chain: str | None = None
     anchor: AnchorRecord | None = None
+    witness: str | None = None
     error: str | None = None
     again_in: float | None = None
 
 
 class Rounds:
-    """Anchors to every chain once in `every` seconds, if the log grew or an anchor may change."""
+    """Anchors to every chain once in `every` seconds, where there is anything to do."""
 
     def __init__(
         self,
@@ -128,7 +132,12 @@ class Rounds:
             def told(anchor: AnchorRecord) -> None:
                 self._tell(Event(what="anchor", chain=name, anchor=anchor))
 
-            (newest,) = self._ledger.anchor(name, told=told, pause=self._stopped.wait)
+            def refused(answer: WitnessAnswer) -> None:
+                self._tell(Event(what="witness", witness=answer.name, error=answer.reason))
+
+            (newest,) = self._ledger.anchor(
+                name, told=told, refused=refused, pause=self._stopped.wait
+            )
             if newest.state == "mined":
                 return min(self._every, WATCH)
         return self._every

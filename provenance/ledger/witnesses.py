@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "check_enough",
     "demanded",
+    "missing",
 ]
 
 PATIENCE = 30.0
@@ -86,6 +87,12 @@ def check_enough(answers: Sequence[WitnessAnswer], need: int) -> None:
             f"{len(cosigned)} of the {need} witnesses needed have cosigned {answers[0].size} "
             f"entries, and ask again later: {told}"
         )
+
+
+def missing(note: str, witnesses: Mapping[str, WitnessConfig]) -> list[str]:
+    """Return the names of those that have not cosigned the checkpoint `note`."""
+    keys = {name: WitnessClient(known.url, known.vkey).key for name, known in witnesses.items()}
+    return [name for name, key in keys.items() if _cosigned_at(note, key) is None]
 
 
 def ask_witnesses(

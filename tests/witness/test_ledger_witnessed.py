@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,9 @@ from hand_made import ForeignWitness, Signer, cosigned_at
 from serving_witness import free_port, serving
 
 from provenance import InputError, Ledger, VerificationError, WitnessError, verify
+from provenance.cli.chain import _event_json, _event_line
 from provenance.ledger.config import Config
+from provenance.ledger.rounds import Event, Rounds
 from provenance.log import Checkpoint, check_proof
 from provenance.merkle import leaf_hash
 from provenance.signing import VerifierKey, open_note
@@ -104,6 +107,28 @@ def test_confidential_data_verifies_with_a_witness_and_not_without(
         ledger.register(ROWS[:2], name="more")  # beyond what is cosigned
         ledger.checkpoint()
         assert judge() == 2
+
+
+def test_the_service_asks_a_witness_until_it_cosigns(ledger: Ledger, tmp_path: Path) -> None:
+    told: list[Event] = []
+    rounds = Rounds(ledger, 60, tell=told.append)
+    with Witness.init(tmp_path / "w", name="witness.example/w1") as witness:
+        port = free_port()
+        ledger.add_witness("w1", f"http://127.0.0.1:{port}", str(witness.vkey))
+        witness.watch(*ledger.policy().log_keys)
+        for _ in range(2):  # the chain has it all after the first
+            rounds._round("embedded")
+        silent = [event for event in told if event.what == "witness"]
+        assert [event.witness for event in silent] == ["w1", "w1"]
+        said = json.dumps(_event_json(silent[1]))
+        assert all(part in said for part in ('"witness": "w1"', '"error": "witness.example/w1'))
+        assert "witness w1: witness.example/w1" in _event_line(silent[1])
+        told.clear()
+        with serving(witness, port):
+            rounds._round("embedded")
+    assert len(lines(ledger.latest_checkpoint() or "")) == 2
+    assert told == []
+    assert not ledger.anchor_due("embedded")
 
 
 def test_a_witness_of_ours_and_another_are_the_same(

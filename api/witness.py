@@ -30,9 +30,6 @@ PROBLEMS = {
 }
 """Status → how a refusal is answered."""
 
-EVIDENCE = 8192
-"""Bytes of a request that are written to the log where a log misbehaves: all that it says."""
-
 _log = logging.getLogger("api")
 
 
@@ -41,7 +38,7 @@ async def _body(request: Request) -> bytes:
 
 
 def create_witness_app(witness: Witness) -> FastAPI:
-    """Return the service of one witness, under both prefixes of the standard.
+    """Return the service of one witness: its submission prefix and its monitoring prefix are one.
 
     Args:
         witness: stays the caller's: open as long as the service runs, closed by the caller.
@@ -63,9 +60,10 @@ def create_witness_app(witness: Witness) -> FastAPI:
                 told = Response(format_size(error.size), status_code=409)
                 told.headers["Content-Type"] = SIZE_TYPE
                 return told
-            if error.status in (409, 422):  # signed by the log: evidence, should it misbehave
-                shown = body[:EVIDENCE].decode("utf-8", "replace")
-                _log.warning("refused with %d: %s\n%s", error.status, error, shown)
+            if error.status == 409:
+                _log.warning("two histories of one log: %s; `witness show` has both", error)
+            elif error.status == 422:  # of its parts the proof is unsigned: no evidence
+                _log.warning("refused with 422: %s", error)
             return PROBLEMS[error.status].response(str(error))
 
     @app.get("/{origin_hash}/checkpoint")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,7 +64,7 @@ def watch(
     with Witness.open(folder) as opened:
         opened.watch(*vkeys, origin=origin)
         found = opened.logs()
-    emit(as_json, {"logs": [_log_json(log) for log in found]}, map(_log_line, found))
+    emit(as_json, {"logs": [_log_json(log) for log in found]}, _log_lines(found))
 
 
 @witness.command("show")
@@ -76,7 +77,7 @@ def show(folder: Folder, as_json: Json = False) -> None:
     emit(
         as_json,
         {"vkey": vkey, "logs": [_log_json(log) for log in found]},
-        [vkey, *map(_log_line, found)],
+        [vkey, *_log_lines(found)],
     )
 
 
@@ -107,13 +108,20 @@ def _log_json(log: WatchedLog) -> dict[str, Any]:
         "size": log.size,
         "root": log.root.hex() if log.root else None,
         "time": _time(log.time),
+        "contradiction": list(log.contradiction) if log.contradiction else None,
     }
 
 
-def _log_line(log: WatchedLog) -> str:
-    if log.root is None:
-        return f"{log.origin}: nothing cosigned yet"
-    return f"{log.origin}: {log.size} entries, root {log.root.hex()}, {_time(log.time)}"
+def _log_lines(logs: list[WatchedLog]) -> Iterator[str]:
+    for log in logs:
+        if log.root is None:
+            yield f"{log.origin}: nothing cosigned yet"
+        else:
+            yield f"{log.origin}: {log.size} entries, root {log.root.hex()}, {_time(log.time)}"
+        if log.contradiction:
+            yield f"{log.origin} signed two histories, one cosigned and one refused:"
+            for note in log.contradiction:
+                yield from ("", *note.rstrip().split("\n"))
 
 
 # --- ask some -------------------------------------------------------------------------------------

@@ -447,15 +447,13 @@ class Ledger(LedgerView):
             vkey: its key, as its operator tells it.
 
         Raises:
-            InputError: another is called so, or not the URL or the vkey of a witness.
+            InputError: another is called so, its key is known by another name, or not the URL or
+                the vkey of a witness.
         """
-        witnesses.check(name, url, vkey)
         with self.folder.alone("policy"):
             known = self.witnesses()
-            added = WitnessConfig(url=url, vkey=vkey)
-            if known.get(name, added) != added:
-                raise InputError(f"another witness is called {name!r} already")
-            self.folder.configure(witnesses={**known, name: added})
+            witnesses.check(name, url, vkey, known)
+            self.folder.configure(witnesses={**known, name: WitnessConfig(url=url, vkey=vkey)})
             # A crash here leaves a witness that is asked and not counted: add it again.
             policy = self.policy()
             if vkey not in policy.witnesses:

@@ -47,26 +47,34 @@ class WitnessAnswer:
 
     Attributes:
         name: in ``config.toml``.
+        keyid: of its public key: one witness is one key, whatever it is called.
         size: entries of the checkpoint.
         time: of its cosignature, POSIX seconds; None where there is none.
         reason: why there is none.
     """
 
     name: str
+    keyid: str
     size: int
     time: int | None
     reason: str = ""
 
 
-def check(name: str, url: str, vkey: str) -> None:
-    """Check that a witness can be called so, and asked there.
+def check(name: str, url: str, vkey: str, known: Mapping[str, WitnessConfig]) -> None:
+    """Check that a witness can be called so, and asked there, next to those that are `known`.
 
     Raises:
-        InputError: not a name for one, or not the URL or the vkey of a witness.
+        InputError: not a name for one, or not the URL or the vkey of a witness; or the name is
+            another's, or the key is known by another name.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise InputError(f"{name!r} cannot name a witness: take letters, digits, . _ and -")
-    WitnessClient(url, vkey)
+    key = WitnessClient(url, vkey).key.key
+    if known.get(name, (added := WitnessConfig(url=url, vkey=vkey))) != added:
+        raise InputError(f"another witness is called {name!r} already")
+    for other, witness in known.items():
+        if other != name and VerifierKey.parse(witness.vkey).key == key:
+            raise InputError(f"that is the key of the witness {other!r}: one counts once")
 
 
 def demanded(policy: Policy) -> int:
@@ -80,7 +88,7 @@ def check_enough(answers: Sequence[WitnessAnswer], need: int) -> None:
     Raises:
         WitnessError: too few; the message says what became of each other.
     """
-    cosigned = [answer for answer in answers if answer.time is not None]
+    cosigned = {answer.keyid for answer in answers if answer.time is not None}
     if len(cosigned) < need:
         told = "; ".join(f"{answer.name}: {answer.reason}" for answer in answers if answer.reason)
         raise WitnessError(
@@ -121,6 +129,7 @@ def ask_witnesses(
         name: WitnessClient(witness.url, witness.vkey, timeout=TIMEOUT, clock=clock)
         for name, witness in witnesses.items()
     }
+    keyids = {name: client.key.key.keyid for name, client in clients.items()}
     cosigned = {name: _cosigned_at(note, client.key) for name, client in clients.items()}
     reasons = {name: "no answer in time" for name, at in cosigned.items() if at is None}
     arrived: queue.SimpleQueue[tuple[str, Cosignature | ProvenanceError]] = queue.SimpleQueue()
@@ -138,7 +147,7 @@ def ask_witnesses(
         threading.Thread(target=ask, args=(name,), daemon=True).start()
     until = time.monotonic() + patience + TIMEOUT
     for _ in tuple(reasons):
-        if sum(at is not None for at in cosigned.values()) >= need:
+        if len({keyids[name] for name, at in cosigned.items() if at is not None}) >= need:
             enough.set()
             until = min(until, time.monotonic() + TIMEOUT)
         try:
@@ -152,7 +161,10 @@ def ask_witnesses(
             Log(session, origin).cosign(size, clients[name].key, answer.line)
         cosigned[name] = answer.time
         del reasons[name]
-    return [WitnessAnswer(name, size, at, reasons.get(name, "")) for name, at in cosigned.items()]
+    return [
+        WitnessAnswer(name, keyids[name], size, at, reasons.get(name, ""))
+        for name, at in cosigned.items()
+    ]
 
 
 def _ask(

@@ -183,8 +183,9 @@ def open_note(note: bytes, verifiers: Iterable[VerifierKey]) -> Note:
         if key is not None:
             verified[key] = NoteSignature(key, _verify(key, line.signature, text))
     if not verified:
-        names = ", ".join(line.name for line in lines)
-        raise SignatureError(f"the note is signed by no known key, only by {names}")
+        names = ", ".join(line.name[:80] for line in lines[:5])
+        more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+        raise SignatureError(f"the note is signed by no known key, only by {names}{more}")
     return Note(text, tuple(verified.values()))
 
 

@@ -136,7 +136,9 @@ class WitnessClient:
                 return self._checked(note, body)
             if status != 409:
                 raise self._refused(status, body)
-            told = self._told(body) if kind.partition(";")[0] == SIZE_TYPE else old_size
+            if kind.partition(";")[0] != SIZE_TYPE:
+                raise self._conflict(body, size if old_size == size else None)
+            told = self._told(body)
             if told == old_size:
                 raise WitnessError(
                     f"{self.key.name} has cosigned another tree of {old_size} entries: "
@@ -156,6 +158,11 @@ class WitnessClient:
             return parse_size(body)
         except MalformedError as error:
             raise WitnessError(f"{self.key.name} answers 409, and {error}") from error
+
+    def _conflict(self, body: bytes, size: int | None) -> WitnessError:
+        """Return what a 409 is that tells no size; `size` where it may mean another root."""
+        perhaps = f"; so does one that has cosigned another tree of {size} entries" if size else ""
+        return WitnessError(f"{self._name} answers 409 without a size{perhaps}: {_quoted(body)}")
 
     def _checked(self, note: bytes, lines: bytes) -> Cosignature:
         """Return the cosignature among the lines of an answer."""
@@ -177,9 +184,8 @@ class WitnessClient:
         return Cosignature(kept.removeprefix(text + b"\n"), signed)
 
     def _refused(self, status: int, body: bytes) -> WitnessError:
-        said = ascii(body[:300].decode("utf-8", "replace"))[1:-1]
         kind = _UnansweredError if status in (408, 429) or status >= 500 else WitnessError
-        return kind(f"{self._name} answers HTTP {status}: {said}")
+        return kind(f"{self._name} answers HTTP {status}: {_quoted(body)}")
 
     # --- one exchange ---------------------------------------------------------------------------
 
@@ -237,6 +243,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: object) -> None:
         return None
+
+
+def _quoted(body: bytes) -> str:
+    """Return the beginning of an answer, without a character that acts on a terminal."""
+    return ascii(body[:300].decode("utf-8", "replace"))[1:-1]
 
 
 def _host(url: str) -> str:

@@ -67,6 +67,7 @@ CREATE TABLE head (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, time INTEGER NOT NULL,
     note BLOB NOT NULL
 );
+CREATE TABLE contradiction (origin TEXT PRIMARY KEY, cosigned BLOB NOT NULL, refused BLOB NOT NULL);
 """
 
 
@@ -94,6 +95,8 @@ class WatchedLog:
         size: of the tree cosigned last; None before the first.
         root: of that tree, 32 bytes.
         time: of the last cosignature, POSIX seconds.
+        contradiction: two checkpoints of one size and two roots, both signed by the log: the one
+            that was cosigned, and the first that was refused for it.
     """
 
     origin: str
@@ -101,6 +104,7 @@ class WatchedLog:
     size: int | None = None
     root: bytes | None = None
     time: int | None = None
+    contradiction: tuple[str, str] | None = None
 
 
 class Witness:
@@ -236,9 +240,20 @@ class Witness:
             "SELECT origin, vkey, size, root, time FROM log_key LEFT JOIN head USING (origin) "
             "ORDER BY origin, vkey"
         )
+        contradictions = {
+            origin: (cosigned.decode(), refused.decode())
+            for origin, cosigned, refused in self._read("SELECT * FROM contradiction")
+        }
         return [
-            WatchedLog(origin, tuple(row[1] for row in rows if row[0] == origin), *head)
-            for origin, *head in dict.fromkeys((row[0], *row[2:]) for row in rows)
+            WatchedLog(
+                origin,
+                tuple(row[1] for row in rows if row[0] == origin),
+                size,
+                root,
+                time,
+                contradictions.get(origin),
+            )
+            for origin, size, root, time in dict.fromkeys((row[0], *row[2:]) for row in rows)
         ]
 
     def checkpoint(self, origin_hash: str) -> bytes | None:
@@ -260,7 +275,8 @@ class Witness:
         When this returns, the head is on the disk.
 
         Raises:
-            RefusedError: it is not to be cosigned; the head is as it was.
+            RefusedError: it is not to be cosigned; the head is as it was. Where the log signed
+                another root for it, both checkpoints are on the disk.
             WitnessError: the database cannot be used.
         """
         try:
@@ -272,21 +288,30 @@ class Witness:
         text = _opened(request.checkpoint, head, keys)
         if request.old_size > head.size:
             raise RefusedError(400, f"{head.size} is less than the old size {request.old_size}")
+        note = strip_foreign_lines(request.checkpoint, keys)
         with self._transaction() as database:
             recorded = database.execute(
-                "SELECT size, root, time FROM head WHERE origin = ?", (head.origin,)
+                "SELECT size, root, time, note FROM head WHERE origin = ?", (head.origin,)
             ).fetchone()
-            old_size, old_root, last = recorded or (0, EMPTY_ROOT, 0)
+            old_size, old_root, last, cosigned = recorded or (0, EMPTY_ROOT, 0, b"")
             if request.old_size != old_size:
                 raise RefusedError(409, f"the last was of {old_size} entries", old_size)
-            _check_continues(old_size, old_root, head, request.proof)
-            time = max(int(self._clock().timestamp()), last)
-            line = cosign_note(text, self.vkey.name, self.key, time=time)
-            note = add_signatures(strip_foreign_lines(request.checkpoint, keys), [line])
-            database.execute(
-                "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?)",
-                (head.origin, head.size, head.root, time, note),
-            )
+            contradicts = 0 < head.size == old_size and head.root != old_root
+            if contradicts:  # the first is kept: whoever holds the log's key could go on for ever
+                database.execute(
+                    "INSERT OR IGNORE INTO contradiction VALUES (?, ?, ?)",
+                    (head.origin, cosigned, note),
+                )
+            else:
+                _check_continues(old_size, old_root, head, request.proof)
+                time = max(int(self._clock().timestamp()), last)
+                line = cosign_note(text, self.vkey.name, self.key, time=time)
+                database.execute(
+                    "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?)",
+                    (head.origin, head.size, head.root, time, add_signatures(note, [line])),
+                )
+        if contradicts:
+            raise RefusedError(409, f"another root was cosigned for {head.size} entries")
         # A crash here leaves a head without an answer: the log asks again from this very size.
         return line
 
@@ -340,8 +365,6 @@ def _check_continues(
 ) -> None:
     if head.size == 0 and head.root != EMPTY_ROOT:
         raise RefusedError(422, "a tree of no entries has another root")
-    if head.size == old_size and head.root != old_root:
-        raise RefusedError(409, f"another root was cosigned for {old_size} entries")
     if proof and not old_size:
         raise RefusedError(422, "the proof from a tree of no entries has no hashes")
     try:

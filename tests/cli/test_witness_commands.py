@@ -1,14 +1,17 @@
 """``witness`` and ``prove --tlog-proof``: what they print, and how they fail."""
 
 import base64
+import contextlib
 import json
 import re
 from hashlib import sha256
 
 import pytest
 
-from provenance.log import LogProof, check_proof
+from provenance.log import Checkpoint, LogProof, check_proof
+from provenance.signing import PrivateKey, VerifierKey, sign_note
 from provenance.verification import Policy
+from provenance.witness import RefusedError, Witness
 
 VKEY = re.compile(r"w\.example/1\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*")
 
@@ -58,6 +61,26 @@ def test_a_witness_from_the_first_to_the_last_command(provenance, watching):
         answer["time"],
     )
     assert f", root {log['root']}, {log['time']}\n" in shown
+
+
+def test_two_histories_are_shown(provenance, watching):
+    key = PrivateKey.generate()
+    with Witness.open(provenance.folder / "w") as witness:
+        witness.watch(str(VerifierKey("log.example/1", key.public)))
+        for old, root in ((0, bytes(32)), (5, bytes([1]) * 32)):
+            text = Checkpoint("log.example/1", 5, root).to_text()
+            note = sign_note(text, "log.example/1", key)
+            with contextlib.suppress(RefusedError):
+                witness.add_checkpoint(b"old %d\n\n%s" % (old, note))
+    (_, out, _), (_, told, _) = provenance.many(
+        [["witness", "show", "w"], ["witness", "show", "w", "--json"]]
+    )
+    (_, log) = json.loads(told)["logs"]
+    cosigned, refused = log["contradiction"]
+    assert refused == note.decode()
+    assert cosigned.startswith("log.example/1\n5\nAAAA")
+    said = "log.example/1 signed two histories, one cosigned and one refused:\n\n"
+    assert out.partition(said)[2] == f"{cosigned}\n{refused}"
 
 
 def test_too_few_is_an_error_that_names_each(provenance, watching):

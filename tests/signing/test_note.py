@@ -159,6 +159,16 @@ def test_no_known_key_rejects_the_note():
         open_note(NOTE, [])
 
 
+def test_names_of_strangers_are_told_up_to_a_length():
+    stranger = "s" * 900
+    lines = (line(f"{n}{stranger}", bytes([n] * 4), bytes(64)) for n in range(90))
+    with pytest.raises(SignatureError, match=r"by 0s{79}, 1s{79}, .*, 4s{79} and 85 more$"):
+        open_note(f"{TEXT}\n".encode() + b"".join(lines), [W1])
+    few = f"{TEXT}\n".encode() + b"".join(line(f"n{n}", bytes(4), bytes(64)) for n in range(5))
+    with pytest.raises(SignatureError, match=r"by n0, n1, n2, n3, n4$"):
+        open_note(few, [W1])
+
+
 def test_a_key_signs_once():
     repeated = COSIGNED + cosign_note(TEXT, W1.name, WITNESS, time=1679315148)
     with pytest.raises(SignatureError, match="signed twice by witness"):

@@ -342,6 +342,24 @@ def test_a_witness_is_known_to_config_and_policy(ledger: Ledger, home: Path) -> 
     open_note(ledger.checkpoint().encode(), [VerifierKey.parse(before.log_keys[0])])
 
 
+def test_one_witness_under_two_names_counts_once(
+    ledger: Ledger, foreign: ForeignWitness, home: Path
+) -> None:
+    ledger.add_witness("one", foreign.url, foreign.signer.vkey)
+    renamed = str(VerifierKey("renamed.example/w", VerifierKey.parse(foreign.signer.vkey).key, 4))
+    for vkey in (foreign.signer.vkey, renamed):
+        with pytest.raises(InputError, match="the key of the witness 'one': one counts once"):
+            ledger.add_witness("two", foreign.url, vkey)
+    assert ledger.policy().witnesses == (foreign.signer.vkey,)
+    config = home / ".provenance" / "config.toml"
+    whole = config.read_text()
+    config.write_text(whole + whole[whole.index("[witnesses.") :].replace("one", "two", 1))
+    with Ledger.open(home) as again:
+        assert list(again.witnesses()) == ["one", "two"]
+        with pytest.raises(WitnessError, match="1 of the 2 witnesses needed have cosigned"):
+            again.cosign(need=2, patience=0)
+
+
 def test_adding_a_witness_again_finishes_what_a_crash_left(ledger: Ledger, home: Path) -> None:
     policy = home / ".provenance" / "policy.json"
     before = policy.read_text()

@@ -208,8 +208,30 @@ def test_409_another_size_is_told(witness: Witness, log: Log) -> None:
 def test_409_another_root_at_the_same_size(witness: Witness, log: Log) -> None:
     witness.add_checkpoint(log.body(0, 8))
     log.leaves[3] = b"rewritten"
-    refusal(witness, log.body(8, 8), 409)
     refusal(witness, log.body(0, 8), 409, 8)
+    with pytest.raises(RefusedError, match="another root was cosigned for 8 entries") as refused:
+        witness.add_checkpoint(log.body(8, 8))
+    assert (refused.value.status, refused.value.size) == (409, None)
+
+
+def test_two_histories_are_kept_with_the_signatures_of_the_log(witness: Witness, log: Log) -> None:
+    line = witness.add_checkpoint(log.body(0, 8))
+    cosigned = log.note(8) + line.decode()
+    fork = Log(log.origin)
+    fork.leaves[3], fork.signer = b"rewritten", log.signer
+    extended = fork.text(8) + "x" * 9000 + "\n"
+    foreign = Signer("stranger.example", 1).sign(extended)
+    signed = log.signer.sign(extended)
+    with pytest.raises(RefusedError):
+        witness.add_checkpoint(f"old 8\n\n{extended}\n{foreign}{signed}".encode())
+    kept = (cosigned, f"{extended}\n{signed}")
+    assert witness.logs()[0].contradiction == kept
+    fork.leaves[4] = b"a third history"
+    refusal(witness, fork.body(8, 8), 409)
+    witness.add_checkpoint(log.body(8, 9))  # the one history goes on
+    with Witness.open(witness.folder) as again:
+        (seen,) = again.logs()
+    assert (seen.size, seen.contradiction) == (9, kept)
 
 
 def test_422_a_proof_that_does_not_hold(witness: Witness, log: Log) -> None:

@@ -167,12 +167,13 @@ def test_no_other_line_counts(name: str) -> None:
         ([(409, "text/x.tlog.size", b"3 entries\n")], "409, and the size is not"),
         ([(409, "text/x.tlog.size", b"0\n")], "another tree of 0 entries"),
         ([(409, "text/x.tlog.size", b"6\n")], "cosigned 6 entries already"),
-        ([(409, "text/plain", b"3\n")], "another tree of 0"),
+        ([(409, "text/plain", b"3\n")], r"answers 409 without a size: 3\\n$"),
+        ([(409, "text/html", b"<p>Conflict")], "answers 409 without a size: <p>Conflict$"),
         ([(400, "text/plain", b"\x1b[2J")], r"HTTP 400: \\x1b\[2J"),
         ([(302, "text/plain", b"")], "HTTP 302"),
         ([(200, "text/plain", b"x" * (1 << 19))], "more than 262,144 bytes"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_garbage_is_said_once(answers: list[tuple[int, str, bytes]], said: str, log: Log) -> None:
     with answering(*answers) as (url, asked), pytest.raises(WitnessError, match=said):

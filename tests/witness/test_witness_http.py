@@ -67,7 +67,9 @@ def problem(answer: Answer, status: int, slug: str) -> str:
     return str(told.get("detail", ""))
 
 
-def test_every_verdict_of_the_standard(port: int, witness: Witness, log: Log) -> None:
+def test_every_verdict_of_the_standard(
+    port: int, witness: Witness, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
     first = post(port, log.body(0, 5))
     assert (first.status, first.type) == (200, "text/plain; charset=utf-8")
     cosigned_at(first.body, str(witness.vkey), log.text(5))
@@ -88,10 +90,16 @@ def test_every_verdict_of_the_standard(port: int, witness: Witness, log: Log) ->
     detail = problem(post(port, Log("log.example/2").body(0, 3)), 404, "unknown-log")
     assert "log.example/2" in detail
     unproven = log.body(5, 9).replace(b64(log.proof(5, 9)[0]).encode(), b64(bytes(32)).encode())
-    problem(post(port, unproven), 422, "inconsistent")
+    told = problem(post(port, unproven), 422, "inconsistent")
     fork = Log(log.origin)
     fork.signer, fork.leaves[2] = log.signer, b"rewritten"
     problem(post(port, fork.body(5, 5)), 409, "another-root")
+    assert witness.logs()[0].contradiction
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused with 422: " + told,
+        "two histories of one log: another root was cosigned for 5 entries; "
+        "`witness show` has both",
+    ]
 
     second = post(port, log.body(5, 40))
     cosigned_at(second.body, str(witness.vkey), log.text(40))

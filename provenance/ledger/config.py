@@ -51,7 +51,7 @@ class ChainConfig:
         max_fee: gwei that a unit of gas may cost, such as ``30 gwei``; anything, if None.
     """
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     path: str | None = None
     chain_id: int | None = None
     contract: Annotated[str, ADDRESS] | None = None
@@ -89,7 +89,7 @@ class Config:
     """What ``config.toml`` holds."""
 
     origin: str
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)  # it may hold a password
     chains: dict[str, ChainConfig] = field(default_factory=dict)
     witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
 

@@ -36,6 +36,9 @@ PART = 128
 LEAST = 2 * PART
 """A smaller batch is drafted here: processes take a moment to start."""
 
+MOST = 1 << 32
+"""Bytes of a request or an answer; a part of the largest envelopes is far smaller."""
+
 _PROGRAM = """
 import sys
 sys.path[:] = sys.argv[1:]
@@ -93,7 +96,7 @@ class Drafters:
         try:
             process = process or _Process()
             return process.draft_all(part, keys)
-        except (OSError, EOFError, ValueError):
+        except Exception:  # whatever it answered is not worth more than doing without it
             if process is not None:
                 process.close()
             process = None
@@ -174,8 +177,11 @@ def _write(pipe: IO[bytes], value: Any) -> None:
 
 
 def _read(pipe: IO[bytes]) -> Any:
-    length = pipe.read(8)
-    data = pipe.read(int.from_bytes(length, "big"))
-    if len(length) < 8 or len(data) < int.from_bytes(length, "big"):
+    head = pipe.read(8)
+    length = int.from_bytes(head, "big")
+    if len(head) < 8 or length > MOST:  # as when something else writes to standard output
+        raise EOFError
+    data = pipe.read(length)
+    if len(data) < length:
         raise EOFError
     return marshal.loads(data)  # noqa: S302 - by a process of our own

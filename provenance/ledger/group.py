@@ -14,6 +14,8 @@ from provenance.errors import LedgerError
 
 __all__ = ["GroupCommit"]
 
+BROKEN_OFF = "the write was broken off: ask again, since nothing is logged twice"
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -25,6 +27,7 @@ class _Waiting(Generic[T, R]):
         self.item = item
         self.turn = threading.Event()  # set when it leads, or is done
         self.outcome: list[R] | Exception | None = None
+        self.group: list[_Waiting[T, R]] = []  # for whom it commits: itself first
 
 
 class GroupCommit(Generic[T, R]):
@@ -45,7 +48,7 @@ class GroupCommit(Generic[T, R]):
         self._most = most
         self._mutex = threading.Lock()
         self._queue: list[_Waiting[T, R]] = []
-        self._busy = False
+        self._leader: _Waiting[T, R] | None = None
 
     def submit(self, item: Sequence[T]) -> list[R]:
         """Have `item` committed; return its result.
@@ -55,50 +58,50 @@ class GroupCommit(Generic[T, R]):
             LedgerError: the commit of the whole group failed.
         """
         own = _Waiting[T, R](item)
-        with self._mutex:
-            self._queue.append(own)
-            leads, self._busy = not self._busy, True
-        if not leads:
-            try:
-                own.turn.wait()
-            except BaseException:  # interrupted: nobody waits for it any more
-                with self._mutex:
-                    if own in self._queue:
-                        self._queue.remove(own)
-                if own.turn.is_set() and own.outcome is None:
-                    self._hand_on()
-                raise
-        if own.outcome is None:
-            self._lead()
+        try:
+            with self._mutex:
+                self._queue.append(own)
+                if self._leader is None:
+                    self._leader = own
+                    own.turn.set()
+            own.turn.wait()
+            if own.outcome is None:
+                self._lead(own)
+        finally:
+            self._leave(own)
         if isinstance(own.outcome, Exception):
             raise own.outcome
         assert own.outcome is not None  # noqa: S101 - by now it has one
         return own.outcome
 
-    def _lead(self) -> None:
+    def _lead(self, own: _Waiting[T, R]) -> None:
         """Commit for everybody who waits, oneself first."""
-        group, members = list[_Waiting[T, R]](), 0
         with self._mutex:
-            while self._queue and (not group or members + len(self._queue[0].item) <= self._most):
-                group.append(self._queue.pop(0))
-                members += len(group[-1].item)
+            members = 0
+            while self._queue and (
+                not own.group or members + len(self._queue[0].item) <= self._most
+            ):
+                members += len(self._queue[0].item)
+                own.group.append(self._queue.pop(0))
         try:
-            outcomes = self._commit([each.item for each in group])
-            for each, outcome in zip(group, outcomes, strict=True):
-                each.outcome = outcome
+            outcomes = self._commit([each.item for each in own.group])
         except BaseException as error:
-            for each in group[1:]:  # an error of their own: it is raised in another thread
-                each.outcome = LedgerError(str(error) or "the write was broken off: ask again")
+            for each in own.group[1:]:  # an error of their own: it is raised in another thread
+                each.outcome = LedgerError(str(error) or BROKEN_OFF)
                 each.outcome.__cause__ = error
             raise
-        finally:
-            for each in group[1:]:
-                each.turn.set()
-            self._hand_on()
+        for each, outcome in zip(own.group, outcomes, strict=True):
+            each.outcome = outcome
 
-    def _hand_on(self) -> None:
+    def _leave(self, own: _Waiting[T, R]) -> None:
+        """Go, done or interrupted: wake those one committed for, and who leads next."""
         with self._mutex:
-            if self._queue:
-                self._queue[0].turn.set()
-            else:
-                self._busy = False
+            if own in self._queue:
+                self._queue.remove(own)
+            for each in own.group[1:]:
+                each.outcome = LedgerError(BROKEN_OFF) if each.outcome is None else each.outcome
+                each.turn.set()
+            if self._leader is own:
+                self._leader = self._queue[0] if self._queue else None
+                if self._leader is not None:
+                    self._leader.turn.set()

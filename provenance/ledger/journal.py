@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from provenance.errors import BatchError, InputError
+from provenance.errors import BatchError, InputError, LedgerError
 from provenance.ledger.admission import Admission
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.drafting import Draft, Keys, draft
@@ -133,7 +134,8 @@ class Journal:
                 found = frozenset[str]()
                 for digest in statement.artifact_digests()[:1]:
                     for index in catalog.registrations(digest=digest.hex()):
-                        found |= standing.signers(Envelope.parse(log.envelope(index)))
+                        with suppress(LedgerError):  # erased: then only an admin can say so
+                            found |= standing.signers(Envelope.parse(log.envelope(index)))
                     for each in new:
                         if each.registers(digest):
                             found |= each.verified

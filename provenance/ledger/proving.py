@@ -60,7 +60,8 @@ def cosigned_as_demanded(
 ) -> str | None:
     """Return the newest checkpoint that covers an artifact and satisfies the policy's witnesses.
 
-    None where the policy demands none at the artifact's level, or too few have cosigned one.
+    None where the policy demands none at the artifact's level, or too few have cosigned one; and
+    where keys changed, or the artifact was superseded, after it: a proof must not hide that.
     """
     predicate = registered.statement.predicate
     level = policy.level(predicate.sensitivity if isinstance(predicate, Described) else "public")
@@ -69,7 +70,10 @@ def cosigned_as_demanded(
     size = (
         log.newest_cosigned(policy.witnesses, need=need, above=registered.index) if need else None
     )
-    return None if size is None else log.cosigned(size)
+    if size is None or log.of_kinds("key", since=size):
+        return None
+    superseded = Catalog(session).about(registered.digest, kind="supersede")
+    return None if any(index >= size for index in superseded) else log.cosigned(size)
 
 
 def prove_artifact(

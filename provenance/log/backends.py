@@ -57,10 +57,12 @@ class Backend(ABC):
     Attributes:
         place: how messages name it.
         reading: execution options of a transaction that reads.
+        writing: execution options of one that writes.
     """
 
     place: str
     reading: ClassVar[Mapping[str, Any]] = {}
+    writing: ClassVar[Mapping[str, Any]] = {"writes": True}
 
     @abstractmethod
     def engine(self) -> Engine:
@@ -156,6 +158,9 @@ class PostgreSQL(Backend):
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,
     }
+    # Said, since a server may have another default: each statement after the lock has to see what
+    # the writer before committed.
+    writing: ClassVar[Mapping[str, Any]] = {"writes": True, "isolation_level": "READ COMMITTED"}
 
     def __init__(self, url: str) -> None:
         try:
@@ -192,9 +197,10 @@ class PostgreSQL(Backend):
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             if connection.get_execution_options().get("writes"):
-                # Every later statement sees what the writer before committed (READ COMMITTED). A
-                # writer that stands still, its machine asleep, say, must not keep others out.
+                # A writer that stands still, its machine asleep, say, must not keep others out.
+                # Behind a pooler what was set at the connect may have been set elsewhere.
                 connection.exec_driver_sql(
+                    "SET LOCAL synchronous_commit = on; "
                     "SET LOCAL idle_in_transaction_session_timeout = '60s'; "
                     "SELECT version FROM provenance_schema FOR UPDATE"
                 )

@@ -123,7 +123,7 @@ class Database:
         self._backend = backend
         self._engine = backend.engine()
         self._reader = self._engine.execution_options(**backend.reading)
-        self._writer = self._engine.execution_options(writes=True)
+        self._writer = self._engine.execution_options(**backend.writing)
 
     @classmethod
     def create(cls, place: Path | str) -> Self:

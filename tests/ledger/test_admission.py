@@ -1,5 +1,7 @@
 """Who may log what: kept from append to append, and never ahead of the log or behind it."""
 
+import linecache
+import sys
 import threading
 import time
 from contextlib import closing
@@ -10,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from provenance import BatchError, InputError, Ledger, LedgerError
 from provenance.ledger.drafting import draft
-from provenance.log.store import Database
+from provenance.log.store import Database, EnvelopeRow
 from provenance.log.submission import Submission
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.signing import PrivateKey, sign
@@ -252,3 +254,59 @@ def test_a_commit_that_fails_fails_its_group_and_no_other(ledger, at_once, commi
     told = at_once(more)
     assert sorted(each for each in told if isinstance(each, int)) == [4, 5, 6]
     assert sorted(ledger.journal.append_all([*batch, *more])) == list(range(3, 15))
+
+
+def test_an_interruption_at_any_moment_lets_the_next_one_in(ledger, monkeypatch):
+    """Ctrl-C within each line of a submission, up to the commit; then somebody else appends."""
+    ledger.add_key(ALICE.public, name="alice")
+
+    def interrupted_at(line, submission):
+        left = [line]
+
+        def trace(frame, event, _):
+            if "group.py" not in frame.f_code.co_filename:
+                return None
+            # Python itself lets no signal in at the ends of a `with`; nothing is left to do after
+            # the last line, which cleans up.
+            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+            counts = not any(end in line for end in ("with ", "finally:", "self._leave(own)"))
+            if event == "line" and frame.f_code.co_name in ("submit", "_lead") and counts:
+                left[0] -= 1
+                if left[0] == 0:
+                    sys.settrace(None)
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            ledger.journal.append(submission)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    line, interrupted = 1, True
+    while interrupted:
+        interrupted = interrupted_at(line, review(ledger, 2 * line, ALICE))
+        other = threading.Thread(
+            target=ledger.journal.append, args=(review(ledger, 2 * line + 1, ALICE),), daemon=True
+        )
+        other.start()
+        other.join(10)
+        assert not other.is_alive(), f"an interruption at line {line} hangs everybody after it"
+        line += 1
+    assert line > 20
+
+
+def test_one_whose_envelope_was_erased_can_be_superseded_by_an_admin_alone(ledger):
+    registered = ledger.register([{"id": 1}], name="rows")
+    with ledger._database.writing() as session:
+        session.delete(session.get(EnvelopeRow, registered.index))
+    predicate = Supersede(**ledger.journal.stamp(), reason="wrong")
+    subject = Subject(name="rows", digest={ARTIFACT_DIGEST: registered.digest})
+    statement = Statement(subjects=(subject,), predicate=predicate)
+    with pytest.raises(InputError, match="neither an admin key nor an original signer"):
+        ledger.journal.submit(statement)
+    assert ledger.journal.submit(statement, [ledger.keyring.admin]) == registered.index + 1

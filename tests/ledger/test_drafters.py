@@ -106,6 +106,11 @@ def test_a_process_that_ends_is_done_without(drafters, envelopes):
     assert same(drafters.draft_all(envelopes, KEYS), here)
 
 
+def test_a_process_that_says_something_else_is_done_without(drafters, envelopes, monkeypatch):
+    monkeypatch.setattr("provenance.ledger.drafters._PROGRAM", "print('hello to you all')")
+    assert same(drafters.draft_all(envelopes, KEYS), draft_all(envelopes, KEYS))
+
+
 def test_where_no_process_starts_it_is_done_here(drafters, envelopes, monkeypatch):
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     assert same(drafters.draft_all(envelopes, KEYS), draft_all(envelopes, KEYS))

@@ -7,6 +7,7 @@ import pytest
 
 import provenance
 from provenance import InputError, Ledger, LedgerError
+from provenance.ledger.config import Config
 from provenance.signing import PrivateKey
 
 ROWS = [{"id": number} for number in range(5)]
@@ -56,6 +57,7 @@ def test_from_a_record_to_a_block(ledger):
 def test_what_the_folder_says(home, url):
     config = home / ".provenance/config.toml"
     assert f'database = "{url}"' in config.read_text()
+    assert url not in repr(Config.read(config)), "it may hold a password"
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
     assert not (home / ".provenance/ledger.db").exists()
 

@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,15 @@ def test_what_is_committed_is_on_disk(database: Database) -> None:
         assert ask("SHOW synchronous_commit").scalar() == "on"
         assert ask("SHOW transaction_isolation").scalar() == "read committed"
         assert ask("SHOW idle_in_transaction_session_timeout").scalar() == "1min"
+
+
+def test_writers_do_not_rest_on_the_defaults_of_the_server(postgres: Server, url: str) -> None:
+    postgres.run(
+        f"ALTER DATABASE {name_of(url)} SET default_transaction_isolation = 'repeatable read'"
+    )
+    with closing(Database.open(url)) as database, database.writing() as session:
+        shown = session.connection().exec_driver_sql("SHOW transaction_isolation")
+        assert shown.scalar() == "read committed"
 
 
 def test_a_reader_sees_one_state_and_cannot_write(url: str, database: Database) -> None:

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,35 @@ def test_a_proof_takes_the_newest_checkpoint_that_satisfies_its_level(
     assert size_of("young") == newest + 2  # not covered by what is cosigned
     ledger.cosign()
     assert size_of("secret") == size_of("young") == newest + 2
+
+
+def test_a_proof_hides_no_revocation_behind_an_older_cosigned_checkpoint(
+    ledger: Ledger, foreign: ForeignWitness
+) -> None:
+    ledger.add_witness("theirs", foreign.url, foreign.signer.vkey)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("secret", "other"):
+            ledger.register([*ROWS, {"in": name}], name=name, sensitivity="confidential")
+    ledger.cosign()
+
+    def judged(name: str) -> str:
+        try:
+            verify(ledger.prove(name), policy=ledger.policy(), chains=ledger.chains)
+        except VerificationError as error:
+            return error.step
+        return "verified"
+
+    ledger.anchor()
+    covered = ledger.status().size
+    ledger.supersede("other", reason="wrong rows")
+    assert [judged("secret"), judged("other")] == ["verified", "policy"]
+    ledger.cosign()
+    assert judged("other") == "verified"  # with a warning, which the older checkpoint had not
+    assert Checkpoint.of_note(ledger.prove("other").bundle.checkpoint).size == covered + 1
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    ledger.revoke_key("signer", reason="stolen", compromised_since=since)
+    assert judged("secret") == "standing"
 
 
 def test_lines_that_no_verdict_rests_on_are_not_in_proofs(

@@ -97,6 +97,19 @@ class Chains(Mapping[str, ChainReader]):
 
             yield RpcChain(node_url(chain.url), account, max_fee=wei(chain.max_fee), pause=pause)
 
+    @contextmanager
+    def sending(self, chain: Chain, chain_id: int) -> Iterator[None]:
+        """Be the only one in this ledger who sends from the account of an opened chain.
+
+        What is sent takes the account's next nonce, by mined blocks: of two that send at once, one
+        would be replaced. Who holds it waits for no other lock of the ledger's folder.
+
+        Raises:
+            LedgerError: the lock file cannot be used.
+        """
+        with self._folder.alone(f"account-{chain_id}-{chain.address}"):
+            yield
+
     def close(self) -> None:
         """Close what was opened."""
         for reader in self._open.values():

@@ -615,6 +615,7 @@ class Ledger(LedgerView):
         with (
             self.folder.alone(f"anchor-{pin.name}"),
             self.chains.opened(configured, account, pause=pause) as chain,
+            self.chains.sending(chain, pin.chain_id),
         ):
             return Sender(self._database, self.origin, chain, pin, told).bring(note)
 

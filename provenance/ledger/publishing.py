@@ -161,7 +161,11 @@ def offer(ledger: Ledger, name: str, to: str) -> None:
     """
     pin, config = _pinned(ledger, name)
     account = ledger.keyring.account(config.account)
-    with ledger.folder.alone(f"anchor-{name}"), ledger.chains.opened(config, account) as chain:
+    with (
+        ledger.folder.alone(f"anchor-{name}"),
+        ledger.chains.opened(config, account) as chain,
+        ledger.chains.sending(chain, pin.chain_id),
+    ):
         _check(pin, chain)
         chain.transfer_publisher(pin.contract, pin.ledger_id, to.lower())
 
@@ -190,8 +194,9 @@ def accept(ledger: Ledger, name: str, account: str | PathLike[str] | None = None
     secret = ledger.keyring.account(file)
     with ledger.folder.alone(f"anchor-{name}"), ledger.chains.opened(config, secret) as chain:
         _check(pin, chain)
-        if view(chain, pin.contract, "publisherOf", pin.ledger_id) != (chain.address,):
-            chain.accept_publisher(pin.contract, pin.ledger_id)
+        with ledger.chains.sending(chain, pin.chain_id):
+            if view(chain, pin.contract, "publisherOf", pin.ledger_id) != (chain.address,):
+                chain.accept_publisher(pin.contract, pin.ledger_id)
         with ledger.folder.alone("policy"):
             ledger.chains.configure(name, replace(config, account=file))
         return chain.address
@@ -265,13 +270,14 @@ def _registered(
 def _paying(
     ledger: Ledger, url: str, account: str | None, max_fee: str | None
 ) -> Iterator[RpcChain]:
-    """Reach a node that is not configured yet; errors name the account that would have to pay."""
+    """Send through a node that is not configured yet; errors name the account that has to pay."""
     from provenance.anchoring.jsonrpc import NodeRefusedError
     from provenance.anchoring.rpc import RpcChain
 
     chain = RpcChain(node_url(url), ledger.keyring.account(account), max_fee=wei(max_fee))
     try:
-        yield chain
+        with ledger.chains.sending(chain, chain.chain_id()):
+            yield chain
     except NodeRefusedError as error:
         raise ChainError(f"{error}; the ledger's account is {chain.address}") from error
 

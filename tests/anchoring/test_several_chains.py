@@ -7,6 +7,7 @@ another chain: after each of them the history is one, and a stranger can verify 
 from __future__ import annotations
 
 import json
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ import provenance
 from provenance.anchoring import RpcReader, latest_head
 from provenance.anchoring.account import account_to_pem
 from provenance.cli.app import main
+from provenance.ledger import publishing
+from provenance.ledger.anchors import AnchorRecord
 
 
 @dataclass
@@ -63,6 +66,33 @@ def home(
     second = start_anvil("--chain-id", "31002", "--slots-in-an-epoch", "4")
     monkeypatch.setenv("SECOND_NODE", second)
     return Home(folder, first, second, capsys)
+
+
+def test_one_account_sends_one_transaction_at_a_time(
+    home: Home, start_anvil: Callable[..., str]
+) -> None:
+    """Two contracts on one chain, and a third that is made meanwhile: none replaces another."""
+    url = start_anvil("--block-time", "0.3", "--chain-id", "31003")
+    alice = home.key("alice.pem", ALICE)
+    made: list[publishing.Deployed] = []
+    with provenance.Ledger.open(home.folder) as ledger:
+        for name in ("one", "two"):
+            ledger.add_chain(name, url, account=alice, confirmations=1)
+        deploying = threading.Thread(
+            target=lambda: made.append(publishing.deploy(ledger, url, account=alice))
+        )
+
+        def told(anchor: AnchorRecord) -> None:
+            if (anchor.chain, anchor.state) == ("one", "submitted"):
+                deploying.start()
+
+        anchors = ledger.anchor("one", "two", told=told)
+        deploying.join(60)
+    assert [anchor.size for anchor in anchors] == [2, 2]
+    node = RpcReader(url)
+    assert node.code(made[0].contract)
+    sent = node._ask("eth_getTransactionCount", made[0].account, "latest")
+    assert int(sent, 16) == 4 + 2 + 1
 
 
 def test_three_chains_a_reorg_and_a_handover(home: Home) -> None:

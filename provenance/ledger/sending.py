@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ __all__ = ["Sender", "Told", "bring_to_all", "watched_above"]
 WATCHED_BLOCKS = 256
 """How deep a chain that calls no block final is watched for reorgs of what it confirmed."""
 
+
+SLICE_SECONDS = 0.5
 
 Told = Callable[[AnchorRecord], object]
 """Is called with an anchor whenever something about it changed."""
@@ -283,10 +285,14 @@ def bring_to_all(
 
     with ThreadPoolExecutor(max_workers=max(len(pins), 1)) as pool:
         try:
-            found = list(pool.map(attempt, pins))
+            running = [pool.submit(attempt, pin) for pin in pins]
+            # In slices: a signal just before one long wait begins would be seen only at its end.
+            while wait(running, timeout=SLICE_SECONDS).not_done:
+                pass
         except BaseException:
             interrupted.set()
             raise
+    found = [each.result() for each in running]
     anchored = [result for result in found if isinstance(result, AnchorRecord)]
     failed = {
         pin.name: result

@@ -53,7 +53,7 @@ class Server:
         # Not below pytest's folder: others than root may not pass through that, and the name of a
         # socket is at most 107 characters long.
         self._made = None if folder else Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-        self.folder = folder or self._made or Path()
+        self.folder = (folder or self._made or Path()).absolute()
         self._settings = {"listen_addresses": "", **settings}
         self._user: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,11 +2,11 @@
 
 ::
 
-    python tests/log/appending.py PATH|URL NAME COUNT BATCH
+    python tests/log/appending.py PATH|URL NAME COUNT BATCH [GATE]
 
 appends COUNT entries of the writer NAME, BATCH at a time, each batch and each checkpoint in a
 transaction of its own, and writes down what was promised only after the commit: a line
-``first last`` of indices, or ``checkpoint size``.
+``first last`` of indices, or ``checkpoint size``. With a folder GATE it waits there until all are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -59,13 +60,26 @@ def append_and_tell(database: Database, name: str, count: int, batch: int) -> No
         print("checkpoint", note.splitlines()[1], flush=True)
 
 
-def start(place: Path | str, name: str, count: int, batch: int) -> subprocess.Popen[str]:
-    """Start a writer of its own process."""
+def start(
+    place: Path | str, name: str, count: int, batch: int, gate: Path | None = None
+) -> subprocess.Popen[str]:
+    """Start a writer of its own process; with a gate, it waits there until it is opened."""
     return subprocess.Popen(
-        [sys.executable, __file__, str(place), name, str(count), str(batch)],
+        [sys.executable, __file__, str(place), name, str(count), str(batch), *_given(gate)],
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def _given(gate: Path | None) -> list[str]:
+    return [] if gate is None else [str(gate)]
+
+
+def wait_at(gate: Path, name: str) -> None:
+    """Say in the folder `gate` that one is here, and wait for the file ``open``."""
+    (gate / name).touch()
+    while not (gate / "open").exists():
+        time.sleep(0.01)
 
 
 def check_whole(place: Path | str) -> list[str]:
@@ -107,9 +121,7 @@ def promised(lines: list[str]) -> tuple[list[tuple[int, int]], list[int]]:
 
 if __name__ == "__main__":
     place = sys.argv[1]
-    append_and_tell(
-        Database.open(place if is_url(place) else Path(place)),
-        sys.argv[2],
-        int(sys.argv[3]),
-        int(sys.argv[4]),
-    )
+    database = Database.open(place if is_url(place) else Path(place))
+    if sys.argv[5:]:
+        wait_at(Path(sys.argv[5]), sys.argv[2])
+    append_and_tell(database, sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -61,12 +61,18 @@ def append_and_tell(database: Database, name: str, count: int, batch: int) -> No
 
 
 def start(
-    place: Path | str, name: str, count: int, batch: int, gate: Path | None = None
+    place: Path | str,
+    name: str,
+    count: int,
+    batch: int,
+    gate: Path | None = None,
+    stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     """Start a writer of its own process; with a gate, it waits there until it is opened."""
     return subprocess.Popen(
         [sys.executable, __file__, str(place), name, str(count), str(batch), *_given(gate)],
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from appending import check_whole, promised, start
@@ -79,31 +80,31 @@ def own_server() -> Iterator[Server]:
         server.close()
 
 
-def test_a_server_that_crashes_loses_nothing_that_was_promised(
-    own_server: Server, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_server_that_crashes_loses_nothing_that_was_promised(own_server: Server) -> None:
     """Two write; the server ends as if its process had crashed, and recovers when it starts."""
     place = own_server.database()
     Database.create(place).close()
     indices: dict[int, str] = {}
     sizes: list[int] = []
     for number in range(2):
-        writers = [start(place, f"{number}{name}", 100_000, 7) for name in "ab"]
+        writers = [start(place, f"{number}{name}", 100_000, 7, stderr=PIPE) for name in "ab"]
         first = [writer.stdout.readline() for writer in writers if writer.stdout]
         time.sleep(0.2)
         own_server.stop(signal.SIGQUIT)
         rest = [writer.stdout.readlines() for writer in writers if writer.stdout]
         for writer in writers:
             assert writer.stdout is not None
+            assert writer.stderr is not None
             writer.stdout.close()
+            said = writer.stderr.read()
+            writer.stderr.close()
             assert writer.wait(60) == 1
+            assert said.count("errors.LedgerError: postgresql:///") == 1, said
+            assert "s3cret" not in said
         own_server.start()
         for name, line, lines in zip("ab", first, rest, strict=True):
             keep(indices, sizes, f"{number}{name}", [line, *lines])
         held(place, indices, sizes)
-    said = capfd.readouterr().err
-    assert "errors.LedgerError: postgresql:///" in said, said  # of all; their lines mix
-    assert "s3cret" not in said
 
 
 def keep(indices: dict[int, str], sizes: list[int], name: str, lines: list[str]) -> None:

@@ -400,6 +400,99 @@ def test_the_fast_way_to_canonical_bytes_is_rfc_8785(value):
     assert forms.canonical(with_double) == rfc8785.dumps(with_double)
 
 
+THE_TEXT = [
+    *('{"a":1,"b":2}', '{"a":0}', '["\ue000"]', '{"\u00e9":1}', '{"\U0001f984":1,"\ue000":2}'),
+    *("[]", "{}", "null", "true", "0.5", "1e+21", "10000000000000000", "9007199254740992"),
+    *("-9007199254740991", "9007199254740991", '"A"', '"/"', '"\\u001f"', '"\\t"', '"\x7f"'),
+    *('"\U0001f984"', "[" * 64 + "]" * 64),
+]
+ANOTHER_TEXT = [
+    *('{"b":2,"a":1}', '{"a": 1,"b":2}', '{"a":1,"b":2} ', '\ufeff{"a":1,"b":2}', "[ ]", ""),
+    *('{"a":1,"a":1}', '{"a":2,"a":1}', '{"a":1.0}', '{"a":1e0}', '{"a":-0}', '{"a":-0.0}'),
+    *('{"a":01}', "1e21", "1E+21", "1e+16", "9007199254740993", "1e999", "NaN", "Infinity", "5e-1"),
+    *('"\\u0041"', '"\\u001F"', '"\\u0009"', '"\\/"', '"\\ud83e\\udd84"', '"\\ud83e"'),
+    *('{"\\u00e9":1}', '{"\ue000":2,"\U0001f984":1}', "[1,]", "1 2", "-", '"\\u007f"'),
+    *("[" * 65 + "]" * 65, "1" * 5000),
+]
+
+
+def is_canonical(text):
+    """By the definition: RFC 8785 writes what was read as it was."""
+    try:
+        return rfc8785.dumps(parse(text.encode())) == text.encode()
+    except MalformedError:
+        return False
+
+
+def check_parse_canonical(text):
+    data = text.encode()
+    if is_canonical(text):
+        read = forms.parse_canonical(data, what="the thing", cap=len(data))
+        assert repr(read) == repr(parse(data))
+        with pytest.raises(MalformedError, match="bytes long"):
+            forms.parse_canonical(data, what="the thing", cap=len(data) - 1)
+    else:
+        with pytest.raises(MalformedError, match="the thing"):
+            forms.parse_canonical(data, what="the thing", cap=1 << 20)
+
+
+@pytest.mark.parametrize("text", THE_TEXT)
+def test_what_is_signed_is_read_from_its_one_text(text):
+    assert is_canonical(text)
+    check_parse_canonical(text)
+
+
+@pytest.mark.parametrize("text", ANOTHER_TEXT)
+def test_what_is_signed_is_read_from_no_other_text(text):
+    assert not is_canonical(text)
+    check_parse_canonical(text)
+
+
+@given(JSON, st.integers(min_value=0), st.text('"\\u0eE+-.19 ,:[]{}a\u00e9', max_size=2))
+def test_of_what_is_signed_no_edited_text_is_read_unless_it_is_the_one(value, at, put):
+    text = forms.canonical(value).decode()
+    check_parse_canonical(text)
+    at %= len(text) + 1
+    check_parse_canonical(text[:at] + put + text[at:])
+    check_parse_canonical(text[:at] + put + text[at + 1 :])
+
+
+@given(EVERYTHING, st.data())
+def test_a_whole_form_has_every_field_that_is_written(form, data):
+    written = forms.encode(form)
+    assert forms.decode(Everything, written, "it", whole=True) == form
+    name = data.draw(st.sampled_from(sorted(written)))
+    less = {other: value for other, value in written.items() if other != name}
+    try:
+        read = forms.decode(Everything, less, "it", whole=True)
+    except MalformedError:
+        assert name not in ("maybe", "maybeRoot", "maybeAnything")
+    else:
+        assert forms.encode(read) == less
+
+
+@pytest.mark.parametrize("lacking", [{"inner": {}}, {"inners": {"a": {}}}])
+def test_a_form_within_a_whole_form_is_whole(lacking):
+    @dataclass(frozen=True)
+    class Leaf:
+        """With a value of its own."""
+
+        size: int = 1
+
+    @dataclass(frozen=True)
+    class Around:
+        """Of such."""
+
+        inner: Leaf | None = None
+        inners: dict[str, Leaf] | None = None
+        listed: tuple[Leaf, ...] | None = None
+
+    for value in (lacking, {"listed": [{}]}):
+        forms.decode(Around, value, "it")
+        with pytest.raises(MalformedError, match="lacks the field 'size'"):
+            forms.decode(Around, value, "it", whole=True)
+
+
 def test_keys_sort_by_their_utf_16_units():
     """U+E000 sorts above U+1F984 there, and below it by code point."""
     value = {"\ue000": 1, "\U0001f984": 2, "z": 3}
@@ -518,16 +611,18 @@ def test_deep_nesting_is_an_error_also_where_a_library_raised_the_recursion_limi
     program = (
         "import sys; sys.setrecursionlimit(100_000)\n"
         "from provenance import forms\n"
+        "from provenance.errors import MalformedError\n"
         "from provenance.records import parse_row\n"
         "for text in ('[' * 200_000, '{\"a\":' * 200_000, '[\"' + '[' * 99 + '\"]'):\n"
         "    for read in (lambda: forms.parse(text.encode(), what='it', cap=1 << 30),\n"
+        "                 lambda: forms.parse_canonical(text.encode(), what='it', cap=1 << 30),\n"
         "                 lambda: parse_row(text)):\n"
         "        try: read()\n"
-        "        except forms.MalformedError as error: print(error)\n"
+        "        except MalformedError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("nests deeper than 64 levels") == 4
+    assert done.stdout.count("nests deeper than 64 levels") == 6
 
 
 def test_a_required_field_has_a_value_of_its_own_and_must_be_written():

@@ -71,9 +71,8 @@ class Envelope:
         Raises:
             MalformedError: any other bytes, even such that mean the same.
         """
-        envelope = forms.decode(
-            cls, forms.parse(data, what="the envelope", cap=MAX_ENVELOPE), "envelope"
-        )
+        value = forms.parse_canonical(data, what="the envelope", cap=MAX_ENVELOPE)
+        envelope = forms.decode(cls, value, "envelope", whole=True)
         keyids = [signature.keyid for signature in envelope.signatures]
         if not 1 <= len(keyids) <= MAX_SIGNATURES:
             raise MalformedError(
@@ -81,8 +80,7 @@ class Envelope:
             )
         if keyids != sorted(set(keyids)):
             raise MalformedError("the envelope's signatures are not sorted by keyid, one per key")
-        if envelope.to_bytes() != data:
-            raise MalformedError("the envelope is not in canonical form (RFC 8785)")
+        vars(envelope)["_one_form"] = data
         return envelope
 
     def to_bytes(self) -> bytes:

@@ -113,16 +113,13 @@ class Statement:
         Raises:
             MalformedError: any other bytes, even such that mean the same.
         """
-        value = forms.parse(data, what="the statement", cap=MAX_STATEMENT)
-        wire = forms.decode(Wire, value, "statement")
+        value = forms.parse_canonical(data, what="the statement", cap=MAX_STATEMENT)
+        wire = forms.decode(Wire, value, "statement", whole=True)
         if wire.predicate_type not in _KINDS:
             raise MalformedError(f"a statement of no kind known here: {wire.predicate_type!r}")
         form = PREDICATES[_KINDS[wire.predicate_type]]
-        predicate = forms.decode(form, wire.predicate, "statement.predicate")
-        statement = cls(subjects=wire.subject, predicate=predicate)
-        if statement._dump() != data:
-            raise MalformedError("the statement is not in canonical form (RFC 8785, all fields)")
-        return statement
+        predicate = forms.decode(form, wire.predicate, "statement.predicate", whole=True)
+        return cls(subjects=wire.subject, predicate=predicate)
 
     def to_bytes(self) -> bytes:
         """Return the one byte form, having read it back: what is signed can be verified.
@@ -130,19 +127,15 @@ class Statement:
         Raises:
             MalformedError: a value that the form cannot hold.
         """
-        data = self._dump()
+        wire = Wire(
+            type="https://in-toto.io/Statement/v1",
+            subject=self.subjects,
+            predicate_type=predicate_type(self.kind),
+            predicate=forms.encode(self.predicate),
+        )
+        data = forms.dump(wire)
         Statement.parse(data)
         return data
-
-    def _dump(self) -> bytes:
-        return forms.dump(
-            Wire(
-                type="https://in-toto.io/Statement/v1",
-                subject=self.subjects,
-                predicate_type=predicate_type(self.kind),
-                predicate=forms.encode(self.predicate),
-            )
-        )
 
     @property
     def kind(self) -> Kind:

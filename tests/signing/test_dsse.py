@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from securesystemslib import dsse as foreign
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.signing import (
     PAYLOAD_TYPE,
@@ -68,7 +69,9 @@ def test_the_signature_of_the_standard_verifies():
 def test_what_is_signed_parses_and_verifies(payload, count):
     keys = [PrivateKey.generate("ecdsa-p256" if i % 2 else "ed25519") for i in range(count)]
     envelope = sign(payload, keys)
-    assert Envelope.parse(envelope.to_bytes()) == envelope
+    read = Envelope.parse(envelope.to_bytes())
+    assert read == envelope
+    assert forms.dump(read) == read.to_bytes() == envelope.to_bytes()
     keyids = tuple(sorted(key.public.keyid for key in keys))
     assert envelope.verified_by(key.public for key in keys) == keyids == envelope.keyids
     assert envelope.payload == payload
@@ -215,6 +218,10 @@ MALFORMED = {
     "no-payload": (canonical({"payloadType": PAYLOAD_TYPE, "signatures": []}), "lacks"),
     "payload-number": (changed(payload=1), r"envelope\.payload must be standard base64"),
     "payload-not-base64": (changed(payload="e30"), r"envelope\.payload must be standard base64"),
+    "no-type": (
+        canonical({k: v for k, v in MEMBERS.items() if k != "payloadType"}),
+        "lacks the field 'payloadType'",
+    ),
     "other-type": (changed(payloadType="text/plain"), r"envelope\.payloadType must be one of"),
     "no-signatures": (changed(signatures=[]), "1 to 100 signatures, not 0"),
     "101-signatures": (

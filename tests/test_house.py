@@ -27,6 +27,7 @@ ORDER = [
     "statements",
     "signing",
     "log",
+    "exchange",
     "witness",
     "anchoring",
     "verification",

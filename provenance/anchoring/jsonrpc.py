@@ -18,20 +18,16 @@ The tests run it against anvil and against a server that misbehaves in every way
 
 from __future__ import annotations
 
-import http.client
-import queue
 import re
-import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPResponse
 from typing import Any, cast
 
 from provenance import forms
 from provenance.anchoring.anchor import ANCHORED_TOPIC, Head
-from provenance.errors import ChainError, ChainUnreachableError, InputError, MalformedError
+from provenance.errors import ChainError, ChainUnreachableError, MalformedError
+from provenance.exchange.peer import Join, Peer, place
+from provenance.exchange.posting import Endpoint, pieces, plain_url
 
 __all__ = ["MAX_ANSWER", "NodeRefusedError", "RpcReader"]
 
@@ -61,10 +57,10 @@ class RpcReader:
         Raises:
             InputError: not such a URL.
         """
-        self._url = url
-        self._timeout = timeout
-        self._name = _host(url)
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        parts = plain_url(url, "a node", query=True)
+        self._name = f"{parts.scheme}://{place(parts)}"
+        peer = Peer(self._name, timeout, unanswered=ChainUnreachableError, overlong=ChainError)
+        self._node = Endpoint(url, "application/json", peer)
 
     @property
     def name(self) -> str:
@@ -176,7 +172,7 @@ class RpcReader:
     def _answer(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         """Return the node's answer: with an ``error``, or else with a ``result``."""
         body = forms.canonical({"id": 1, "jsonrpc": "2.0", "method": method, "params": params})
-        data = self._post(body)
+        data = self._node.post(body, self._read)
         try:
             answer = forms.parse(data, what=f"the answer of {self._name}", cap=MAX_ANSWER)
         except MalformedError as error:
@@ -187,61 +183,13 @@ class RpcReader:
             raise self._garbage(method, answer)
         return answer
 
-    def _post(self, body: bytes) -> bytes:
-        """Send one request and read its answer within the time allowed.
-
-        The exchange runs in a thread of its own: only so is there one limit for all of it, name
-        look-up, TLS handshake and dripping headers included. A thread given up on ends with the
-        socket's own timeout, and never holds up the end of the process.
-        """
-        answers: queue.SimpleQueue[bytes | ChainError] = queue.SimpleQueue()
-
-        def exchange() -> None:
-            try:
-                answers.put(self._exchange(body))
-            except ChainError as error:
-                answers.put(error)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                reason = getattr(error, "reason", None) or error
-                said = ascii(str(reason))[1:-1][:200]
-                unreachable = ChainUnreachableError(f"{self._name} does not answer: {said}")
-                slow = isinstance(reason, TimeoutError)
-                answers.put(self._too_slow() if slow else unreachable)
-
-        threading.Thread(target=exchange, daemon=True).start()
-        try:
-            answer = answers.get(timeout=self._timeout)
-        except queue.Empty:
-            answer = self._too_slow()
-        if isinstance(answer, ChainError):
-            raise answer
-        return answer
-
-    def _exchange(self, body: bytes) -> bytes:
-        until = time.monotonic() + self._timeout
-        request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
-            self._url, body, {"Content-Type": "application/json"}
-        )
-        try:
-            with self._opener.open(request, timeout=self._timeout) as response:
-                data = bytearray()
-                while piece := response.read1(1 << 16):
-                    data += piece
-                    if len(data) > MAX_ANSWER:
-                        raise ChainError(f"{self._name} answers more than {MAX_ANSWER:,} bytes")
-                    if time.monotonic() > until:
-                        raise self._too_slow()
-                return bytes(data)
-        except urllib.error.HTTPError as error:
-            with error:
-                later = error.code == 429 or error.code >= 500
-                kind = ChainUnreachableError if later else NodeRefusedError
-                raise kind(f"{self._name} answers HTTP {error.code}") from None
-
-    def _too_slow(self) -> ChainUnreachableError:
-        return ChainUnreachableError(
-            f"{self._name} does not answer within {self._timeout:g} seconds"
-        )
+    def _read(self, response: HTTPResponse, join: Join) -> bytes:
+        """Return the body of a good answer; that of another is not read."""
+        if not 200 <= response.status < 300:
+            later = response.status == 429 or response.status >= 500
+            kind = ChainUnreachableError if later else NodeRefusedError
+            raise kind(f"{self._name} answers HTTP {response.status}")
+        return join(pieces(response), MAX_ANSWER, "one question")
 
     def _quantity(self, value: Any, method: str) -> int:
         """Read a number: 0x and hex digits without leading zeros."""
@@ -262,27 +210,6 @@ class RpcReader:
 
     def _garbage(self, what: str, value: Any) -> ChainError:
         return ChainError(f"{self._name} answers {ascii(value)[:80]} for {what}")
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other 3xx: an error."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _host(url: str) -> str:
-    """Return scheme, host and port of `url`: what may be shown."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        raise InputError("an RPC URL that is not a URL") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise InputError("an RPC URL must be http://HOST… or https://HOST…, without a password")
-    if not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
-        raise InputError(f"the RPC URL of {parts.hostname} holds spaces or characters beyond ASCII")
-    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _limited(error: Any) -> bool:

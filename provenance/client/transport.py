@@ -6,15 +6,13 @@ text is made harmless to a terminal first.
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.exchange.connections import Connections
+from provenance.exchange.peer import Join
 
 if TYPE_CHECKING:
     import httpx
@@ -36,31 +34,14 @@ class Transport:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        try:
-            import httpx
-        except ImportError as error:
-            raise InputError(
-                "connecting needs httpx: pip install 'provenance-ledger[client]'"
-            ) from error
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise InputError(f"not the URL of a ledger: {error}") from error
-        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-            raise InputError("the URL of a ledger is http:// or https://, a host, perhaps a path")
-        try:
-            self._client: httpx.Client = httpx.Client(
-                base_url=url, timeout=timeout, headers={"Accept-Encoding": "identity"}
-            )
-        except httpx.InvalidURL as error:
-            raise InputError(f"not the URL of a ledger: {error}") from error
-        self.name = f"{host}:{port}" if port else host
-        self._timeout = timeout
+        self._ledger = Connections(
+            url, "a ledger", timeout, unanswered=LedgerError, overlong=MalformedError
+        )
+        self.name = self._ledger.name
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._ledger.close()
 
     def exchange(
         self,
@@ -78,61 +59,15 @@ class Transport:
             LedgerError: it does not answer in time, or fails.
             MalformedError: its answer is too long.
         """
-        # In a thread of its own: only so is there one limit for all of it, dripping headers
-        # included. One that is given up on never holds up the end of the process.
-        answers: queue.SimpleQueue[tuple[bytes, Mapping[str, str]] | BaseException] = (
-            queue.SimpleQueue()
-        )
 
-        def ask() -> None:
-            try:
-                answers.put(self._exchange(method, path, cap, query, content))
-            except BaseException as error:
-                answers.put(error)
-
-        threading.Thread(target=ask, daemon=True).start()
-        try:
-            answer = answers.get(timeout=self._timeout)
-        except queue.Empty:
-            raise self._too_slow() from None
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        cap: int,
-        query: Mapping[str, Any] | None,
-        content: bytes | None,
-    ) -> tuple[bytes, Mapping[str, str]]:
-        import httpx
+        def read(response: httpx.Response, join: Join) -> tuple[bytes, Mapping[str, str]]:
+            if response.status_code != 200:
+                problem = join(response.iter_raw(), MAX_PROBLEM, path)
+                raise self._refusal(response.status_code, problem)
+            return join(response.iter_raw(), cap, path), response.headers
 
         headers = None if content is None else {"Content-Type": "application/json"}
-        until = time.monotonic() + self._timeout
-        try:
-            with self._client.stream(
-                method, path, params=query, content=content, headers=headers
-            ) as response:
-                good = response.status_code == httpx.codes.OK
-                limit = cap if good else MAX_PROBLEM
-                body = bytearray()
-                for piece in response.iter_raw():
-                    body += piece
-                    if len(body) > limit:
-                        raise MalformedError(f"{self.name} answers more than {limit:,} bytes")
-                    if time.monotonic() > until:
-                        raise self._too_slow()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            said = _plain(str(error)) or type(error).__name__
-            raise LedgerError(f"{self.name} does not answer: {said}") from error
-        if not good:
-            raise self._refusal(response.status_code, bytes(body))
-        return bytes(body), response.headers
-
-    def _too_slow(self) -> LedgerError:
-        return LedgerError(f"{self.name} takes longer than {self._timeout:g} s")
+        return self._ledger.ask(method, path, read, query=query, content=content, headers=headers)
 
     def _refusal(self, status: int, body: bytes) -> InputError | LedgerError:
         """Return what a problem becomes here."""

@@ -11,20 +11,17 @@ later and later.
 
 from __future__ import annotations
 
-import http.client
-import queue
 import random
-import re
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPResponse
 
 from provenance.errors import InputError, MalformedError, WitnessError
+from provenance.exchange.peer import Join, Peer, place
+from provenance.exchange.posting import Endpoint, pieces, plain_url
 from provenance.log.checkpoint import Checkpoint
 from provenance.signing import (
     COSIGNATURE,
@@ -80,14 +77,17 @@ class WitnessClient:
         timeout: float = 10.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.host = _host(url)
+        self.host = place(plain_url(url, "a witness"))
         self.key = VerifierKey.parse(vkey)
         if self.key.type != COSIGNATURE:
             raise InputError(f"{self.key.name}: that is the vkey of a log, not of a witness")
-        self._url = f"{url.rstrip('/')}/add-checkpoint"
-        self._timeout = timeout
         self._clock = clock
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._name = f"{self.key.name} at {self.host}"
+        self._witness = Endpoint(
+            f"{url.rstrip('/')}/add-checkpoint",
+            "text/plain; charset=utf-8",
+            Peer(self._name, timeout, unanswered=_UnansweredError, overlong=WitnessError),
+        )
 
     def cosign(
         self,
@@ -131,7 +131,8 @@ class WitnessClient:
         size = Checkpoint.of_note(note.decode()).size
         for _ in range(ROUNDS):
             proof = tuple(prove(old_size)) if 0 < old_size < size else ()
-            status, kind, body = self._post(AddCheckpoint(old_size, proof, note).to_bytes())
+            question = AddCheckpoint(old_size, proof, note).to_bytes()
+            status, kind, body = self._witness.post(question, _read)
             if status == 200:
                 return self._checked(note, body)
             if status != 409:
@@ -187,79 +188,13 @@ class WitnessClient:
         kind = _UnansweredError if status in (408, 429) or status >= 500 else WitnessError
         return kind(f"{self._name} answers HTTP {status}: {_quoted(body)}")
 
-    # --- one exchange ---------------------------------------------------------------------------
 
-    def _post(self, body: bytes) -> tuple[int, str, bytes]:
-        """Return status, content type and body of an answer, within the time allowed.
-
-        In a thread of its own: only so is there one limit for all of it, name look-up and dripping
-        headers included. One that is given up on never holds up the end of the process.
-        """
-        answers: queue.SimpleQueue[tuple[int, str, bytes] | WitnessError] = queue.SimpleQueue()
-
-        def exchange() -> None:
-            try:
-                answers.put(self._exchange(body))
-            except WitnessError as error:
-                answers.put(error)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                said = ascii(str(getattr(error, "reason", None) or error))[1:-1][:200]
-                answers.put(_UnansweredError(f"{self._name} does not answer: {said}"))
-
-        threading.Thread(target=exchange, daemon=True).start()
-        try:
-            answer = answers.get(timeout=self._timeout)
-        except queue.Empty:
-            raise _UnansweredError(f"{self._name} takes longer than {self._timeout:g} s") from None
-        if isinstance(answer, WitnessError):
-            raise answer
-        return answer
-
-    @property
-    def _name(self) -> str:
-        return f"{self.key.name} at {self.host}"
-
-    def _exchange(self, body: bytes) -> tuple[int, str, bytes]:
-        request = urllib.request.Request(  # noqa: S310 (the scheme was checked)
-            self._url, body, {"Content-Type": "text/plain; charset=utf-8"}
-        )
-        try:
-            response = self._opener.open(request, timeout=self._timeout)
-        except urllib.error.HTTPError as error:
-            response = error
-        until, data = time.monotonic() + self._timeout, bytearray()
-        with response:
-            while piece := response.read1(1 << 16):
-                data += piece
-                if len(data) > MAX_ANSWER:
-                    raise WitnessError(f"{self._name} answers more than {MAX_ANSWER:,} bytes")
-                if time.monotonic() > until:
-                    raise TimeoutError("it drips")
-            return response.status, response.headers.get("Content-Type", ""), bytes(data)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other 3xx: an error."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
+def _read(response: HTTPResponse, join: Join) -> tuple[int, str, bytes]:
+    """Return status, content type and body of an answer."""
+    body = join(pieces(response), MAX_ANSWER, "a checkpoint")
+    return response.status, response.headers.get("Content-Type", ""), body
 
 
 def _quoted(body: bytes) -> str:
     """Return the beginning of an answer, without a character that acts on a terminal."""
     return ascii(body[:300].decode("utf-8", "replace"))[1:-1]
-
-
-def _host(url: str) -> str:
-    """Return host and port of `url`."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        raise InputError("the URL of a witness that is no URL") from None
-    plain = url.isascii() and not re.search(r"[\x00-\x20\x7f]", url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise InputError("the URL of a witness is http:// or https:// and a host, perhaps a path")
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise InputError("the URL of a witness has no password, no query and no fragment")
-    return f"{parts.hostname}{port}"

@@ -22,6 +22,7 @@ FILES = sorted(path for part in ("provenance", "api") for path in (ROOT / part).
 ORDER = [
     "errors",
     "forms",
+    "native",
     "merkle",
     "records",
     "statements",

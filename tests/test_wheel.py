@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -14,12 +15,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+def built(folder: Path, **environment: str) -> Path:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run(
+        [*command, "--directory", str(folder)], cwd=ROOT, check=True, env=os.environ | environment
+    )
+    return next(folder.glob("*.whl"))
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
-    subprocess.run([*command, "--directory", str(folder)], cwd=ROOT, check=True)
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
+    return zipfile.ZipFile(built(tmp_path_factory.mktemp("wheel")))
 
 
 def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile) -> None:
@@ -45,3 +51,29 @@ def test_a_bare_install_is_asked_for_little(wheel: zipfile.ZipFile) -> None:
     required = message_from_bytes(wheel.read(metadata)).get_all("Requires-Dist") or []
     bare = {re.split("[<>=]", line)[0] for line in required if "extra ==" not in line}
     assert bare == {"cryptography", "rfc8785", "typer", "rich"}
+
+
+KERNELS = "from provenance.merkle.bulk import kernels; print(*kernels())"
+
+
+def test_the_extension_is_in_the_wheel_and_loads(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", KERNELS], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    if not list((tmp_path / "provenance" / "native").glob("kernel.*.so")):
+        assert not os.environ.get("CI")
+        pytest.skip("no compiler, or no Python.h: the extension was not built")
+    assert wheel.filename is not None
+    assert "-cp311-abi3-" in wheel.filename
+    assert done.stdout.split()[-2:] == ["portable", "hashlib"]
+
+
+def test_without_a_compiler_there_is_a_wheel_all_the_same(tmp_path: Path) -> None:
+    path = built(tmp_path, CC="/no/compiler", CXX="/no/compiler")
+    assert path.name.endswith("-py3-none-any.whl")
+    zipfile.ZipFile(path).extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", KERNELS], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "hashlib\n"

@@ -104,13 +104,19 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        write(f"provenance-ledger {version('provenance-ledger')}\n")
+        from provenance.merkle import kernel
+
+        write(f"provenance-ledger {version('provenance-ledger')}\nkernel {kernel().name}\n")
         raise typer.Exit
 
 
 def _callback(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        False,
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Show the version and the hashing kernel.",
     ),
 ) -> None:
     pass

@@ -1,6 +1,7 @@
 """Merkle trees and their proofs, exactly as in RFC 9162, section 2.
 
 - `hashing`: leaf and node hashes
+- `bulk`: the same of many at once, in C++ where it is there
 - `proofs`: inclusion and consistency, prove and check
 - `ranges`: compact ranges, to grow a tree or to join parts of one
 - `trees`: a whole tree in a buffer or a memory-mapped file
@@ -8,6 +9,7 @@
 Nothing here knows signatures, records or logs.
 """
 
+from provenance.merkle.bulk import kernel
 from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, leaf_hash, node_hash
 from provenance.merkle.proofs import (
     ConsistencyProof,
@@ -32,6 +34,7 @@ __all__ = [
     "TreeWriter",
     "check_consistency",
     "check_inclusion",
+    "kernel",
     "leaf_hash",
     "node_hash",
     "prove_consistency",

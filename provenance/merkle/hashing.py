@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-__all__ = ["EMPTY_ROOT", "HASH_SIZE", "check_whole", "leaf_hash", "level_above", "node_hash"]
+__all__ = ["EMPTY_ROOT", "HASH_SIZE", "check_whole", "leaf_hash", "node_hash"]
 
 HASH_SIZE = 32
 
@@ -25,16 +25,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def level_above(level: bytes) -> bytes:
-    """Hash each pair of a level's 32-byte hashes; a last one without a partner is left out."""
-    view = memoryview(level)
-    return b"".join(
-        sha256(b"\x01" + view[at : at + 2 * HASH_SIZE]).digest()
-        for at in range(0, len(level) - HASH_SIZE, 2 * HASH_SIZE)
-    )
-
-
-def check_whole(hashes: bytes) -> None:
+def check_whole(hashes: bytes | memoryview) -> None:
     """Check that a buffer holds 32·n bytes.
 
     Raises:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, check_whole, level_above, node_hash
+from provenance.merkle.bulk import kernel
+from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, check_whole, node_hash
 
 __all__ = ["CompactRange"]
 
@@ -46,7 +47,7 @@ class CompactRange:
                 right.append(level[-HASH_SIZE:])
                 level = level[:-HASH_SIZE]
                 last -= 1
-            first, last, level = first >> 1, last >> 1, level_above(level)
+            first, last, level = first >> 1, last >> 1, kernel().level_above(level)
         return cls(begin, end, (*left, *reversed(right)))
 
     def append(self, leaf_hash: bytes) -> None:

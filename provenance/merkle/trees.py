@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Self
 
 from provenance.errors import LedgerError
-from provenance.merkle.hashing import HASH_SIZE, check_whole, level_above
+from provenance.merkle.bulk import kernel
+from provenance.merkle.hashing import HASH_SIZE, check_whole
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,
@@ -52,7 +53,7 @@ class Tree:
         check_whole(leaf_hashes)
         levels = [leaf_hashes]
         while len(levels[-1]) >= 2 * HASH_SIZE:
-            levels.append(level_above(levels[-1]))
+            levels.append(kernel().level_above(levels[-1]))
         return cls(b"".join(levels), len(leaf_hashes) // HASH_SIZE)
 
     @classmethod
@@ -171,7 +172,7 @@ class TreeWriter:
                     self._file.seek(at)
                     block = self._file.read(min(_BLOCK, end - at))
                     self._file.seek(0, os.SEEK_END)
-                    self._file.write(level_above(block))
+                    self._file.write(kernel().level_above(block))
                 begin, end = end, self._file.tell()
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -1,5 +1,6 @@
 """`provenance verify` starts quickly: it loads what it needs, and nothing else."""
 
+import re
 import subprocess
 import sys
 
@@ -60,3 +61,19 @@ def test_what_needs_more_loads_more(made, tmp_path):
     """The test above can fail: the names in it are those of what is loaded."""
     assert loaded_by(made, tmp_path, "status") & HEAVY >= {"sqlmodel", "sqlalchemy", "pydantic"}
     assert "eth" in loaded_by(made, tmp_path, "verify", "rows.jsonl")
+
+
+def test_the_version_names_the_kernel(tmp_path):
+    def ask(kernel):
+        return subprocess.run(
+            [sys.executable, "-c", "from provenance.cli import main; main()", "--version"],
+            env=environment(tmp_path, PROVENANCE_KERNEL=kernel),
+            capture_output=True,
+            text=True,
+        )
+
+    done = ask("hashlib")
+    assert re.fullmatch(r"provenance-ledger \d+\.\d+\.\d+\nkernel hashlib\n", done.stdout)
+    done = ask("abacus")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PROVENANCE_KERNEL: no kernel 'abacus' here; there are" in done.stderr

@@ -1,0 +1,166 @@
+"""The hashes of RFC 9162 for many leaves or nodes in one call, over contiguous buffers.
+
+::
+
+    kernel().leaf_hashes(b"onetwo", array("Q", [0, 3, 6]))   # SHA-256(0x00 ‖ "one"), … ‖ "two"
+    kernel().level_above(a + b + c)                          # SHA-256(0x01 ‖ a ‖ b)
+
+Two implementations give the same bytes. `Hashlib` is always there. `Native` is the extension in
+C++, `provenance.native.kernel`, several times as fast, where the install could build it; it lets
+other threads run meanwhile. The environment variable ``PROVENANCE_KERNEL`` names one: ``hashlib``,
+or a kernel that the extension has and the processor can run (docs/kernel.md).
+
+The tests hold each against `hashlib`, message by message.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import sha256
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from provenance.errors import InputError
+from provenance.merkle.hashing import HASH_SIZE, check_whole
+
+if TYPE_CHECKING:
+    from array import array
+    from mmap import mmap
+
+__all__ = ["Bytes", "Hashlib", "Kernel", "Native", "Offsets", "kernel", "kernel_named", "kernels"]
+
+Bytes: TypeAlias = "bytes | bytearray | memoryview | mmap"
+"""Whatever holds contiguous bytes."""
+
+Offsets: TypeAlias = "array[int] | memoryview"
+"""n + 1 unsigned integers of 64 bits that bound n regions: ascending, within the data."""
+
+
+class Kernel(Protocol):
+    """Hashes many messages at once.
+
+    Every method raises ValueError for offsets that are not as `Offsets` says, and for bytes that
+    are not whole hashes.
+    """
+
+    name: str
+
+    def digests(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256(data[offsets[i]:offsets[i + 1]]) for each i, 32·n bytes."""
+
+    def leaf_hashes(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256(0x00 ‖ data[offsets[i]:offsets[i + 1]]) for each i, 32·n bytes."""
+
+    def level_above(self, level: Bytes) -> bytes:
+        """Hash each pair of a level's 32-byte hashes; a last one without a partner is left out."""
+
+    def levels_above(self, level: Bytes) -> bytes:
+        """Return every level above, bottom up, each the `level_above` of the one before."""
+
+
+class Hashlib:
+    """One message after the other, by `hashlib`."""
+
+    name = "hashlib"
+
+    def digests(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256 of each region."""
+        view = memoryview(data)
+        _check_offsets(offsets, len(view))
+        return b"".join(sha256(view[begin:end]).digest() for begin, end in pairwise(offsets))
+
+    def leaf_hashes(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256(0x00 ‖ region) of each region."""
+        view = memoryview(data)
+        _check_offsets(offsets, len(view))
+        return b"".join(
+            sha256(b"\x00" + view[begin:end]).digest() for begin, end in pairwise(offsets)
+        )
+
+    def level_above(self, level: Bytes) -> bytes:
+        """Return SHA-256(0x01 ‖ left ‖ right) of each pair."""
+        view = memoryview(level)
+        check_whole(view)
+        return b"".join(
+            sha256(b"\x01" + view[at : at + 2 * HASH_SIZE]).digest()
+            for at in range(0, len(view) - HASH_SIZE, 2 * HASH_SIZE)
+        )
+
+    def levels_above(self, level: Bytes) -> bytes:
+        """Return every level above, bottom up."""
+        levels = []
+        while above := self.level_above(level):
+            levels.append(above)
+            level = above
+        return b"".join(levels)
+
+
+class Native:
+    """Many messages side by side, by a kernel of the extension."""
+
+    def __init__(self, name: str) -> None:
+        from provenance.native import kernel as extension
+
+        self._extension = extension
+        self.name = name
+
+    def digests(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256 of each region."""
+        return self._extension.digests(data, offsets, kernel=self.name)
+
+    def leaf_hashes(self, data: Bytes, offsets: Offsets) -> bytes:
+        """Return SHA-256(0x00 ‖ region) of each region."""
+        return self._extension.leaf_hashes(data, offsets, kernel=self.name)
+
+    def level_above(self, level: Bytes) -> bytes:
+        """Return SHA-256(0x01 ‖ left ‖ right) of each pair."""
+        return self._extension.level_above(level, kernel=self.name)
+
+    def levels_above(self, level: Bytes) -> bytes:
+        """Return every level above, bottom up."""
+        return self._extension.levels_above(level, kernel=self.name)
+
+
+def kernels() -> tuple[str, ...]:
+    """Return the names of what can be had here, the best first; ``hashlib`` is the last."""
+    try:
+        from provenance.native import kernel as extension
+    except ImportError:
+        return (Hashlib.name,)
+    return (*extension.kernels(), Hashlib.name)
+
+
+def kernel_named(name: str) -> Kernel:
+    """Return one of `kernels`; the best for "".
+
+    Raises:
+        InputError: there is none of this name here.
+    """
+    here = kernels()
+    name = name or here[0]
+    if name not in here:
+        raise InputError(f"no kernel {name!r} here; there are {', '.join(here)}")
+    return Hashlib() if name == Hashlib.name else Native(name)
+
+
+@cache
+def kernel() -> Kernel:
+    """Return the kernel that everything here is hashed by.
+
+    Raises:
+        InputError: ``PROVENANCE_KERNEL`` names none.
+    """
+    try:
+        return kernel_named(os.environ.get("PROVENANCE_KERNEL", ""))
+    except InputError as error:
+        raise InputError(f"PROVENANCE_KERNEL: {error}") from None
+
+
+def _check_offsets(offsets: Offsets, size: int) -> None:
+    if memoryview(offsets).format not in ("Q", "L") or memoryview(offsets).itemsize != 8:
+        raise ValueError("the offsets are not unsigned integers of 64 bits")
+    if not len(offsets):
+        raise ValueError("there are no offsets; n regions have n + 1")
+    if offsets[-1] > size or any(begin > end for begin, end in pairwise(offsets)):
+        raise ValueError(f"the offsets do not ascend, or lead out of {size:,} bytes")

@@ -126,7 +126,7 @@ def test_any_buffer(kernel, kind):
         array("d", [0, 1]),
         memoryview(bytes(16)),
     ],
-    ids=repr,
+    ids=lambda offsets: f"{memoryview(offsets).format}{list(offsets)}",
 )
 def test_offsets_that_lead_out_or_back(kernel, offsets):
     for method in (kernel.digests, kernel.leaf_hashes):

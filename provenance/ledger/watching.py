@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 from provenance.anchoring import ChainReader, RpcReader
@@ -137,12 +136,7 @@ class Watch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def round(self) -> Look:

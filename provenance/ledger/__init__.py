@@ -1,10 +1,14 @@
 """A ledger on disk, with everything below joined.
 
-- `ledger`: the face, `Ledger`
-- `folder`, `creation`, `keyring`: what lies where, and how it is made
-- `journal`, `registering`, `steps`, `outputs`, `keys`: what is written
+- `ledger`: the face, `Ledger`; `view`: that part of it which only looks things up
+- `folder`, `config`, `creation`, `keyring`: what lies where, and how it is made
+- `registering`, `steps`, `outputs`, `remarks`, `submitting`, `keys`: what is written
+- `drafting`, `drafters`, `admission`, `group`, `journal`: its way into the log
 - `catalog`, `refs`, `status`: what is looked up
 - `proving`: bundles
-- `chains`, `anchors`: reaching chains, and anchoring there
+- `heads`: checkpoints, and bringing them to `witnesses` and chains; `rounds`: every so often
+- `chains`, `sending`, `anchors`, `states`: reaching a chain, and anchoring there
+- `publishing`: adding a chain, its state and its account
 - `trust`, `checking`: other people's ledgers, and `provenance.verify`
+- `watching`: following a log over time
 """

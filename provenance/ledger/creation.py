@@ -53,7 +53,7 @@ def create(
         signers=(Signer(name=SIGNER, public_key=signer.to_pem()),),
         chains=(pin,),
     )
-    write_file(folder.policy, policy.to_bytes().decode() + "\n")
+    folder.trust(policy)
     chains = {CHAIN: ChainConfig(path="chain.db")}
     config = Config(origin=origin, database=database, chains=chains)
     write_file(folder.config, config.to_toml(), private=True)

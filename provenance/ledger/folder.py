@@ -27,11 +27,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenance.errors import LedgerError
 from provenance.ledger.config import Config
 from provenance.signing.keyfiles import sync_folder
+
+if TYPE_CHECKING:
+    from provenance.verification import Policy
 
 __all__ = ["FOLDER", "Folder", "locked", "write_file"]
 
@@ -123,6 +126,14 @@ class Folder:
         config = replace(Config.read(self.config), **changes)
         write_file(self.config, config.to_toml(), private=True)
         return config
+
+    def trust(self, policy: Policy) -> None:
+        """Write ``policy.json``; the caller is `alone` with it.
+
+        Raises:
+            LedgerError: it cannot be written; what was there still is.
+        """
+        write_file(self.policy, policy.to_bytes().decode() + "\n")
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from provenance.errors import InputError
 from provenance.ledger.journal import Journal, utc_text
 from provenance.signing import PrivateKey, PublicKey
 from provenance.statements import Key, Kind, Statement, key_subject
+from provenance.verification import Signer
 
-__all__ = ["KeyInfo", "add_key", "find_key", "list_keys", "revoke_key"]
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["KeyInfo", "add_key", "add_signer", "find_key", "list_keys", "revoke_key"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,20 @@ def add_key(
     )
     statement = Statement(subjects=(key_subject(name, key.keyid),), predicate=predicate)
     return journal.submit(statement, [admin])
+
+
+def add_signer(ledger: Ledger, key: PublicKey, *, name: str, kinds: Iterable[Kind]) -> int:
+    """Add a key to the log, and to the ledger's own policy; as `Ledger.add_key`."""
+    kinds = tuple(sorted(set(kinds)))
+    index = add_key(ledger.journal, ledger.keyring.admin, key, name=name, kinds=kinds)
+    # A crash here leaves a key that the log accepts and the policy does not count yet: add
+    # it again.
+    with ledger.folder.alone("policy"):
+        policy = ledger.policy()
+        others = tuple(signer for signer in policy.signers if signer.key.keyid != key.keyid)
+        signer = Signer(name=name, public_key=key.to_pem(), kinds=kinds)
+        ledger.folder.trust(replace(policy, signers=(*others, signer)))
+    return index
 
 
 def revoke_key(

@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.errors import BatchError, InputError, LedgerError
-from provenance.ledger import keys, outputs, publishing, witnesses
+from provenance.errors import BatchError
+from provenance.ledger import heads, keys, proving, publishing, registering, remarks, witnesses
 from provenance.ledger.anchors import AnchorRecord
-from provenance.ledger.catalog import Catalog, RegisteredArtifact
-from provenance.ledger.chains import Pause, agree
-from provenance.ledger.config import WitnessConfig
+from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.chains import Pause
 from provenance.ledger.creation import create
 from provenance.ledger.drafters import Drafters
-from provenance.ledger.drafting import Draft
-from provenance.ledger.folder import Folder, write_file
+from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Clock, Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.outputs import OutputBatches
-from provenance.ledger.proving import (
-    Proof,
-    cosigned_as_demanded,
-    damaged,
-    prove_artifact,
-    prove_entry,
-    prove_record,
-)
+from provenance.ledger.proving import Proof
 from provenance.ledger.refs import Ref
-from provenance.ledger.registering import describe, same_claims
-from provenance.ledger.sending import Sender, Told, bring_to_all, watched_above
+from provenance.ledger.sending import Told
 from provenance.ledger.steps import StepRun, reference
+from provenance.ledger.submitting import submit_all
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
-from provenance.log.log import Log
-from provenance.merkle import EMPTY_ROOT, Tree, TreeWriter
-from provenance.records import Artifact, Encoding
+from provenance.records import Encoding
 from provenance.records.sources import Progress, open_source
-from provenance.signing import Envelope, PublicKey
-from provenance.statements import (
-    Code,
-    Kind,
-    Quality,
-    Sensitivity,
-    Statement,
-    Subject,
-    Supersede,
-    judge,
-    measured,
-)
-from provenance.verification import Policy, Signer
+from provenance.signing import PublicKey
+from provenance.statements import Code, Kind, Sensitivity
 
 __all__ = ["Ledger"]
 
@@ -195,66 +170,23 @@ class Ledger(LedgerView):
             follow_symlinks=follow_symlinks,
             schema=schema,
         )
-        name = name or opened.name
-        if not name:
-            raise InputError("what is in memory has no name of its own: give one with name=")
-        described = partial(
-            describe,
-            kind or opened.default_kind,
-            name,
-            self.journal.stamp(),
-            claims={
-                "source": source,
-                "provider": provider,
-                "collected": collected,
-                "license": license,
-                "model": None if model is None else reference(self.resolve(model)),
-            },
+        claims = {
+            "source": source,
+            "provider": provider,
+            "collected": collected,
+            "license": license,
+            "model": None if model is None else reference(self.resolve(model)),
+        }
+        return registering.register(
+            self,
+            opened,
+            name=name,
+            kind=kind,
+            claims=claims,
             sensitivity=sensitivity,
-            metadata=dict(metadata or {}),
+            metadata=metadata,
+            progress=progress,
         )
-        # Said of nothing first, and the keys opened: a mistake costs no hours of hashing.
-        nothing = Artifact(root=EMPTY_ROOT, size=0, encoding=opened.encoding)
-        described(nothing, {}, None).to_bytes()
-        signers = {key.public.keyid for key in self.keyring.signers}
-        artifact = self.keep_tree(opened.leaf_hash_blocks(progress), opened.encoding)
-        statement = described(artifact, opened.digests, opened.schema)
-        if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
-            warnings.warn(
-                f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "
-                "of few possible values can be guessed",
-                stacklevel=2,
-            )
-        with self.folder.alone("register"):  # two at once shall not both find nothing
-            known = self._registered(name, statement, signers)
-            return known or RegisteredArtifact.of(self.journal.submit(statement), statement)
-
-    def _registered(
-        self, name: str, statement: Statement, signers: set[str]
-    ) -> RegisteredArtifact | None:
-        """Return what says the same already, signed by all of `signers`."""
-        (digest,) = statement.artifact_digests()[:1]
-        with self._database.reading() as session:
-            log = Log(session, self.origin)
-            for index in Catalog(session).registrations(name=name, digest=digest.hex()):
-                envelope = Envelope.parse(log.envelope(index))
-                known = Statement.parse(envelope.payload)
-                if signers <= set(envelope.keyids) and same_claims(known, statement):
-                    return RegisteredArtifact.of(index, known)
-        return None
-
-    def keep_tree(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
-        """Build and keep the tree over leaf hashes, 32·n bytes at a time; return the artifact.
-
-        A crash later leaves a tree file that nothing names, and that serves again.
-        """
-        with self.folder.building() as drafts, TreeWriter(drafts) as writer:
-            for block in leaf_hash_blocks:
-                writer.extend(block)
-            tree = writer.finish()
-            artifact = Artifact(root=tree.root, size=tree.size, encoding=encoding)
-            writer.keep(self.folder.tree(artifact.digest))
-        return artifact
 
     def step(
         self,
@@ -277,14 +209,7 @@ class Ledger(LedgerView):
         Raises:
             InputError: an input is not registered.
         """
-        return StepRun(
-            self,
-            name,
-            inputs=[self.resolve(ref) for ref in inputs],
-            params=params or {},
-            code=code,
-            environment=environment or {},
-        )
+        return StepRun(self, name, inputs=inputs, params=params, code=code, environment=environment)
 
     def outputs(
         self,
@@ -306,14 +231,12 @@ class Ledger(LedgerView):
             flush_count: records after which a batch is registered.
             flush_seconds: time after which it is, if it is smaller.
         """
-        self.keyring.signers  # noqa: B018 - a wrong passphrase is found now, not at the first batch
-        outputs.recover(self)
         return OutputBatches(
             self,
             name=name,
-            model=None if model is None else reference(self.resolve(model)),
+            model=model,
             sensitivity=sensitivity,
-            metadata=metadata or {},
+            metadata=metadata,
             flush_count=flush_count,
             flush_seconds=flush_seconds,
         )
@@ -328,11 +251,7 @@ class Ledger(LedgerView):
         Raises:
             InputError: unknown REF, not a number, or not a criterion.
         """
-        values, wanted = measured(metrics), dict(criteria or {})
-        predicate = Quality(
-            **self.journal.stamp(), metrics=values, criteria=wanted, passed=judge(values, wanted)
-        )
-        return self.journal.submit(self._about(ref, predicate))
+        return remarks.quality(self, ref, metrics, criteria)
 
     def supersede(self, old: Ref, new: Ref | None = None, *, reason: str) -> int:
         """Say that `old` is not to be used any more, and what is instead; return the entry.
@@ -340,9 +259,7 @@ class Ledger(LedgerView):
         Raises:
             InputError: unknown REF, or one artifact for both.
         """
-        replacement = None if new is None else reference(self.resolve(new))
-        predicate = Supersede(**self.journal.stamp(), replacement=replacement, reason=reason)
-        return self.journal.submit(self._about(old, predicate))
+        return remarks.supersede(self, old, new, reason)
 
     def submit(self, envelope: bytes) -> int:
         """Append a statement that somebody else signed, in any form of DSSE; return the entry.
@@ -352,10 +269,9 @@ class Ledger(LedgerView):
             InputError: by a key that the log does not know, or that may not sign this.
         """
         try:
-            (index,) = self.submit_all([envelope])
+            return self.submit_all([envelope])[0]
         except BatchError as error:
             raise error.reason from None
-        return index
 
     def submit_all(self, envelopes: Iterable[bytes]) -> list[int]:
         """Append statements that others signed, all or nothing; return the entry of each.
@@ -369,22 +285,7 @@ class Ledger(LedgerView):
         Raises:
             BatchError: one of them cannot be taken, as `submit` says; none was.
         """
-        given = list(envelopes)
-        drafts = self._drafters.draft_all(given, self.journal.keys or self.journal.look())
-        failed = [at for at, drafted in enumerate(drafts) if isinstance(drafted, InputError)]
-        if failed:  # by a key, perhaps, that another process has just added
-            keys = self.journal.look()
-            again = self._drafters.draft_all([given[at] for at in failed], keys)
-            for at, drafted in zip(failed, again, strict=True):
-                if isinstance(drafted, InputError):
-                    raise BatchError(drafted, at) from drafted
-                drafts[at] = drafted
-        return self.journal.write([each for each in drafts if isinstance(each, Draft)])
-
-    def _about(self, ref: Ref, predicate: Quality | Supersede) -> Statement:
-        artifact = self.resolve(ref)
-        subject = Subject(name=artifact.name, digest=artifact.digests)
-        return Statement(subjects=(subject,), predicate=predicate)
+        return submit_all(self.journal, self._drafters, envelopes)
 
     # --- keys -----------------------------------------------------------------------------------
 
@@ -393,18 +294,7 @@ class Ledger(LedgerView):
 
         The ledger's own policy trusts it from now on, too; other people's do not.
         """
-        kinds = tuple(sorted(set(kinds)))
-        admin = self.keyring.admin
-        index = keys.add_key(self.journal, admin, public_key, name=name, kinds=kinds)
-        # A crash here leaves a key that the log accepts and the policy does not count yet: add
-        # it again.
-        with self.folder.alone("policy"):
-            policy = self.policy()
-            others = tuple(s for s in policy.signers if s.key.keyid != public_key.keyid)
-            signer = Signer(name=name, public_key=public_key.to_pem(), kinds=kinds)
-            policy = replace(policy, signers=(*others, signer))
-            write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
-        return index
+        return keys.add_signer(self, public_key, name=name, kinds=kinds)
 
     def revoke_key(
         self, key: str, *, reason: str, compromised_since: datetime | None = None
@@ -413,13 +303,9 @@ class Ledger(LedgerView):
 
         With `compromised_since`, what it signed counts only if it was anchored before that time.
         """
-        found = keys.find_key(self.keys(), key)
+        found, admin = keys.find_key(self.keys(), key), self.keyring.admin
         return keys.revoke_key(
-            self.journal,
-            self.keyring.admin,
-            found,
-            reason=reason,
-            compromised_since=compromised_since,
+            self.journal, admin, found, reason=reason, compromised_since=compromised_since
         )
 
     # --- checkpoints and anchors ----------------------------------------------------------------
@@ -429,14 +315,7 @@ class Ledger(LedgerView):
 
         With the cosignatures that it has.
         """
-        with self._database.reading() as session:
-            log = Log(session, self.origin)
-            signed = log.cosigned(log.size)
-            if signed is not None:
-                return signed
-        key = self.keyring.log
-        with self._database.writing() as session:
-            return Log(session, self.origin).checkpoint(key)
+        return heads.sign(self)
 
     def add_witness(self, name: str, url: str, vkey: str) -> None:
         """Ask a witness from now on, and count it in the own policy; other people's do not.
@@ -450,15 +329,7 @@ class Ledger(LedgerView):
             InputError: another is called so, its key is known by another name, or not the URL or
                 the vkey of a witness.
         """
-        with self.folder.alone("policy"):
-            known = self.witnesses()
-            witnesses.check(name, url, vkey, known)
-            self.folder.configure(witnesses={**known, name: WitnessConfig(url=url, vkey=vkey)})
-            # A crash here leaves a witness that is asked and not counted: add it again.
-            policy = self.policy()
-            if vkey not in policy.witnesses:
-                policy = replace(policy, witnesses=(*policy.witnesses, vkey))
-                write_file(self.folder.policy, policy.to_bytes().decode() + "\n")
+        witnesses.add(self, name, url, vkey)
 
     def cosign(
         self, *, need: int | None = None, patience: float = witnesses.PATIENCE
@@ -480,25 +351,7 @@ class Ledger(LedgerView):
             InputError: fewer are configured.
             WitnessError: fewer have cosigned. What they answered is kept.
         """
-        if need is None:
-            need = witnesses.demanded(self.policy())
-        configured = self.witnesses()
-        if need > len(configured):
-            raise InputError(
-                f"witnesses needed: {need}, known: {len(configured)}; "
-                "`provenance witness add` makes one known"
-            )
-        answers = witnesses.ask_witnesses(
-            self._database,
-            self.origin,
-            self.checkpoint(),
-            configured,
-            self._clock,
-            need=need,
-            patience=patience,
-        )
-        witnesses.check_enough(answers, need)
-        return answers
+        return witnesses.cosign(self, need, patience)
 
     def add_chain(
         self,
@@ -561,24 +414,7 @@ class Ledger(LedgerView):
             ChainError: a chain does not take it. Every other one was tried, and is told.
             LedgerError: ``config.toml`` and the policy mean different chains; likewise.
         """
-        pins = {pin.name: pin for pin in self.policy().chains}
-        for name in names:
-            if name not in pins:
-                raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
-        with self.folder.alone("anchor"):  # several at once shall not sign several checkpoints
-            outputs.recover(self)
-            note = self.checkpoint()
-        for answer in self.cosign(need=0):  # first, so that they have seen what is anchored
-            if answer.reason and refused is not None:
-                refused(answer)
-            elif answer.reason:
-                warnings.warn(f"witness {answer.name}: {answer.reason}", stacklevel=2)
-        wanted = [pins[name] for name in dict.fromkeys(names or pins)]
-
-        def bring(pin: ChainPin, waiting: Pause) -> AnchorRecord:
-            return self._anchor_to(pin, note, told, waiting)
-
-        return bring_to_all(wanted, bring, pause)
+        return heads.anchor(self, names, told, refused, pause)
 
     def anchor_due(self, name: str) -> bool:
         """Say whether `anchor` has anything to do on a chain.
@@ -590,34 +426,7 @@ class Ledger(LedgerView):
         Raises:
             ChainError: the chain had to be asked, and does not answer.
         """
-        outputs.recover(self)
-        note = self.latest_checkpoint()
-        if note is None or witnesses.missing(note, self.witnesses()):
-            return True
-        with self._database.reading() as session:
-            catalog = Catalog(session)
-            newest = catalog.newest_anchor(name)
-            if newest is None or newest.size < Log(session, self.origin).size:
-                return True
-            unsettled = catalog.unsettled_anchors(name, above=-1)
-        if not all(row.state == "confirmed" for row in unsettled):
-            return True
-        if not unsettled:
-            return False
-        with self.chains.opened(self.chains.configured(name)) as chain:
-            watched = watched_above(chain.head(), chain.finalized())
-        return any((row.block or 0) > watched for row in unsettled)
-
-    def _anchor_to(self, pin: ChainPin, note: str, told: Told, pause: Pause) -> AnchorRecord:
-        configured = self.chains.configured(pin.name)
-        agree(configured, pin)
-        account = self.keyring.account(configured.account)
-        with (
-            self.folder.alone(f"anchor-{pin.name}"),
-            self.chains.opened(configured, account, pause=pause) as chain,
-            self.chains.sending(chain, pin.chain_id),
-        ):
-            return Sender(self._database, self.origin, chain, pin, told).bring(note)
+        return heads.due(self, name)
 
     # --- proving --------------------------------------------------------------------------------
 
@@ -646,31 +455,7 @@ class Ledger(LedgerView):
             InputError: no such artifact or record, or more than one way to name it.
             LedgerError: the artifact's tree file is missing or damaged.
         """
-        given = [way for way in (record, index, path, leaf_hash) if way is not None]
-        if len(given) > 1:
-            raise InputError("name the record in one way: record, index, path or leaf hash")
-        registered = self.resolve(ref)  # first, so that the checkpoint covers it
-        policy = self.policy()
-        note = self._checkpoint_for(registered, policy)
-        with self._database.reading() as session:
-            proof = prove_artifact(session, self.origin, policy, note, registered)
-        if not given:
-            return proof
-        try:
-            tree = Tree.open(self.folder.tree(registered.artifact.digest))
-        except LedgerError as error:
-            raise damaged(registered) from error
-        if (tree.size, tree.root) != (registered.size, registered.artifact.root):
-            raise damaged(registered)
-        return prove_record(
-            proof,
-            registered,
-            tree,
-            record=record,
-            index=index,
-            path=None if path is None else Path(path),
-            leaf_hash=leaf_hash,
-        )
+        return proving.prove(self, ref, record=record, index=index, path=path, leaf_hash=leaf_hash)
 
     def prove_entry(self, ref: Ref) -> LogProof:
         """Return the proof that an artifact's entry is in the log, as C2SP tlog-proof.
@@ -680,13 +465,4 @@ class Ledger(LedgerView):
         Raises:
             InputError: no such artifact.
         """
-        registered = self.resolve(ref)
-        policy = self.policy()
-        note = self._checkpoint_for(registered, policy)
-        with self._database.reading() as session:
-            return prove_entry(session, self.origin, policy, note, registered)
-
-    def _checkpoint_for(self, registered: RegisteredArtifact, policy: Policy) -> str:
-        with self._database.reading() as session:
-            note = cosigned_as_demanded(session, self.origin, policy, registered)
-        return note or self.checkpoint()
+        return proving.prove_entry(self, ref)

@@ -25,13 +25,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.folder import Folder
+from provenance.ledger.refs import Ref
+from provenance.ledger.registering import keep_tree
+from provenance.ledger.steps import reference
 from provenance.merkle import EMPTY_ROOT, HASH_SIZE
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact, hash_record
 from provenance.signing.keyfiles import sync_folder
@@ -92,19 +94,21 @@ class OutputBatches:
         ledger: Ledger,
         *,
         name: str,
-        model: ArtifactRef | None,
+        model: Ref | None,
         sensitivity: Sensitivity,
-        metadata: Mapping[str, forms.Json],
+        metadata: Mapping[str, forms.Json] | None,
         flush_count: int,
         flush_seconds: float,
     ) -> None:
+        ledger.keyring.signers  # noqa: B018 - a wrong passphrase is found now, not at the first batch
+        recover(ledger)
         if flush_count < 1 or flush_seconds <= 0:
             raise InputError("a batch is flushed after 1 record or more and some time")
         self._ledger = ledger
         self._name = name
-        self._model = model
+        self._model = None if model is None else reference(ledger.resolve(model))
         self._sensitivity = sensitivity
-        self._metadata = dict(metadata)
+        self._metadata = dict(metadata or {})
         self._flush_count = flush_count
         self._flush_seconds = flush_seconds
         self._lock = threading.RLock()
@@ -116,12 +120,7 @@ class OutputBatches:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.flush()
 
     def record(self, row: Any) -> None:
@@ -206,7 +205,8 @@ def pending(folder: Path) -> int:
 
 
 def _register(ledger: Ledger, spool: _Spool) -> RegisteredArtifact:
-    statement = spool.header.statement(ledger.keep_tree(spool.leaf_hash_blocks(), JSON))
+    artifact = keep_tree(ledger.folder, spool.leaf_hash_blocks(), JSON)
+    statement = spool.header.statement(artifact)
     index = ledger.journal.submit(statement)
     spool.remove()  # a crash before this line leaves the file, and `recover` finds the same entry
     return RegisteredArtifact.of(index, statement)

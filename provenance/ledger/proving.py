@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session
 
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.refs import Ref
 from provenance.ledger.states import kept_state_proof
 from provenance.log import Checkpoint, LogProof
 from provenance.log.log import Log
@@ -26,14 +28,10 @@ from provenance.verification import (
     RecordProof,
 )
 
-__all__ = [
-    "Proof",
-    "cosigned_as_demanded",
-    "damaged",
-    "prove_artifact",
-    "prove_entry",
-    "prove_record",
-]
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["Proof", "prove", "prove_entry"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,62 @@ class Proof:
         return self.bundle.to_bytes()
 
 
-def cosigned_as_demanded(
+def prove(
+    ledger: Ledger,
+    ref: Ref,
+    *,
+    record: Any,
+    index: int | None,
+    path: str | PathLike[str] | None,
+    leaf_hash: bytes | None,
+) -> Proof:
+    """Return the bundle of an artifact, or of one record of it; as `Ledger.prove`."""
+    given = [way for way in (record, index, path, leaf_hash) if way is not None]
+    if len(given) > 1:
+        raise InputError("name the record in one way: record, index, path or leaf hash")
+    registered = ledger.resolve(ref)  # first, so that the checkpoint covers it
+    policy = ledger.policy()
+    note = _checkpoint(ledger, policy, registered)
+    with ledger._database.reading() as session:
+        proof = _prove_artifact(session, ledger.origin, policy, note, registered)
+    if not given:
+        return proof
+    try:
+        tree = Tree.open(ledger.folder.tree(registered.artifact.digest))
+    except LedgerError as error:
+        raise _damaged(registered) from error
+    if (tree.size, tree.root) != (registered.size, registered.artifact.root):
+        raise _damaged(registered)
+    return _prove_record(
+        proof,
+        registered,
+        tree,
+        record=record,
+        index=index,
+        path=None if path is None else Path(path),
+        leaf_hash=leaf_hash,
+    )
+
+
+def prove_entry(ledger: Ledger, ref: Ref) -> LogProof:
+    """Return the proof that an artifact's entry is in the log; as `Ledger.prove_entry`."""
+    registered = ledger.resolve(ref)
+    policy = ledger.policy()
+    note = _checkpoint(ledger, policy, registered)
+    size = Checkpoint.of_note(note).size
+    with ledger._database.reading() as session:
+        proof = Log(session, ledger.origin).prove_entry(registered.index, size)
+    return replace(proof, checkpoint=_stripped(note, policy))
+
+
+def _checkpoint(ledger: Ledger, policy: Policy, registered: RegisteredArtifact) -> str:
+    """Return the checkpoint under which an artifact is proven."""
+    with ledger._database.reading() as session:
+        note = _cosigned_as_demanded(session, ledger.origin, policy, registered)
+    return note or ledger.checkpoint()
+
+
+def _cosigned_as_demanded(
     session: Session, origin: str, policy: Policy, registered: RegisteredArtifact
 ) -> str | None:
     """Return the newest checkpoint that covers an artifact and satisfies the policy's witnesses.
@@ -76,7 +129,7 @@ def cosigned_as_demanded(
     return None if any(index >= size for index in superseded) else log.cosigned(size)
 
 
-def prove_artifact(
+def _prove_artifact(
     session: Session, origin: str, policy: Policy, note: str, registered: RegisteredArtifact
 ) -> Proof:
     """Return the bundle of a whole artifact under the checkpoint `note`.
@@ -118,22 +171,13 @@ def prove_artifact(
     )
 
 
-def prove_entry(
-    session: Session, origin: str, policy: Policy, note: str, registered: RegisteredArtifact
-) -> LogProof:
-    """Return the proof of an artifact's entry under the checkpoint `note`."""
-    size = Checkpoint.of_note(note).size
-    proof = Log(session, origin).prove_entry(registered.index, size)
-    return replace(proof, checkpoint=_stripped(note, policy))
-
-
 def _stripped(note: str, policy: Policy) -> bytes:
     """Return a checkpoint with the lines on which a verdict by this policy can rest."""
     known = (*policy.log_verifiers, *policy.witness_verifiers)
     return strip_foreign_lines(note.encode(), known)
 
 
-def prove_record(
+def _prove_record(
     proof: Proof,
     registered: RegisteredArtifact,
     tree: Tree,
@@ -177,11 +221,11 @@ def prove_record(
             root=registered.artifact.root,
         )
     except ProofError as error:
-        raise damaged(registered) from error
+        raise _damaged(registered) from error
     return Proof(replace(proof.bundle, record=proven), found, 1 + sum(1 for _ in equal))
 
 
-def damaged(registered: RegisteredArtifact) -> LedgerError:
+def _damaged(registered: RegisteredArtifact) -> LedgerError:
     """Return the error of a tree file that is not the tree of the artifact any more."""
     return LedgerError(
         f"the tree file of {registered.name!r}, trees/{registered.digest}, is missing or damaged: "

@@ -16,7 +16,7 @@ from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.chains import agree
 from provenance.ledger.config import ChainConfig, check_chain_name, node_url, wei
-from provenance.ledger.folder import Folder, write_file
+from provenance.ledger.folder import Folder
 from provenance.ledger.states import forget_chain
 from provenance.log.log import Log
 
@@ -136,8 +136,7 @@ def add(
         forget_chain(ledger._database, name)  # of one that was called so and is gone
         ledger.chains.configure(name, config)
         # A crash here leaves a chain that is configured and not pinned: add it again.
-        policy = replace(policy, chains=(*policy.chains, pin))
-        write_file(ledger.folder.policy, policy.to_bytes().decode() + "\n")
+        ledger.folder.trust(replace(policy, chains=(*policy.chains, pin)))
     return pin
 
 
@@ -204,10 +203,7 @@ def accept(ledger: Ledger, name: str, account: str | PathLike[str] | None = None
 
 def report(ledger: Ledger, name: str) -> ChainReport:
     """Ask the node of a chain how things are, and hold it against what the ledger knows."""
-    pins = {pin.name: pin for pin in ledger.policy().chains}
-    if name not in pins:
-        raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pins)}")
-    pin, config = pins[name], ledger.chains.configured(name)
+    pin, config = ledger.policy().pin(name), ledger.chains.configured(name)
     known = [anchor for anchor in ledger.anchors() if anchor.chain == name]
     found = ChainReport(pin=pin, node=config.shown, anchor=known[-1] if known else None)
     try:
@@ -284,11 +280,9 @@ def _paying(
 
 def _pinned(ledger: Ledger, name: str) -> tuple[ChainPin, ChainConfig]:
     config = ledger.chains.configured(name)
-    for pin in ledger.policy().chains:
-        if pin.name == name:
-            agree(config, pin)
-            return pin, config
-    raise InputError(f"the policy pins no chain {name!r}")
+    pin = ledger.policy().pin(name)
+    agree(config, pin)
+    return pin, config
 
 
 def _check(pin: ChainPin, chain: Chain) -> None:

@@ -1,24 +1,119 @@
-"""The statement that registers an artifact."""
+"""Registering: from data to the entry that says what it is and where it is from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from provenance import forms
 from provenance.errors import InputError
+from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Stamp
-from provenance.records import ARTIFACT_DIGEST, Artifact
+from provenance.log.log import Log
+from provenance.merkle import EMPTY_ROOT, TreeWriter
+from provenance.records import ARTIFACT_DIGEST, Artifact, Encoding
+from provenance.records.sources import Progress, Source
+from provenance.signing import Envelope
 from provenance.statements import Dataset, Model, Outputs, Sensitivity, Statement, Subject
 from provenance.statements.predicates import Described
 
-__all__ = ["describe", "same_claims"]
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["keep_tree", "register"]
 
 _FORMS: dict[str, type[Described]] = {"dataset": Dataset, "model": Model, "outputs": Outputs}
 
 
-def describe(
+def register(
+    ledger: Ledger,
+    source: Source,
+    *,
+    name: str | None,
+    kind: str | None,
+    claims: Mapping[str, Any],
+    sensitivity: Sensitivity,
+    metadata: Mapping[str, forms.Json] | None,
+    progress: Progress | None,
+) -> RegisteredArtifact:
+    """Hash what was opened, sign the claims about it, and log that; as `Ledger.register`.
+
+    Args:
+        ledger: that signs.
+        source: what is hashed.
+        name: of the artifact; the source's own, if None.
+        kind: of the statement; the source's own, if None.
+        claims: the fields of the statement that are the kind's own; None says nothing.
+        sensitivity: of the artifact.
+        metadata: anything else, signed.
+        progress: called with how much was read, and of how much.
+
+    Raises:
+        InputError: it cannot be registered; nothing was written.
+    """
+    name = name or source.name
+    if not name:
+        raise InputError("what is in memory has no name of its own: give one with name=")
+    described = partial(
+        _describe,
+        kind or source.default_kind,
+        name,
+        ledger.journal.stamp(),
+        claims=claims,
+        sensitivity=sensitivity,
+        metadata=dict(metadata or {}),
+    )
+    # Said of nothing first, and the keys opened: a mistake costs no hours of hashing.
+    nothing = Artifact(root=EMPTY_ROOT, size=0, encoding=source.encoding)
+    described(nothing, {}, None).to_bytes()
+    signers = {key.public.keyid for key in ledger.keyring.signers}
+    artifact = keep_tree(ledger.folder, source.leaf_hash_blocks(progress), source.encoding)
+    statement = described(artifact, source.digests, source.schema)
+    if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
+        warnings.warn(
+            f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "
+            "of few possible values can be guessed",
+            stacklevel=3,
+        )
+    with ledger.folder.alone("register"):  # two at once shall not both find nothing
+        known = _known(ledger, name, statement, signers)
+        return known or RegisteredArtifact.of(ledger.journal.submit(statement), statement)
+
+
+def keep_tree(folder: Folder, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+    """Build and keep the tree over leaf hashes, 32·n bytes at a time; return the artifact.
+
+    A crash later leaves a tree file that nothing names, and that serves again.
+    """
+    with folder.building() as drafts, TreeWriter(drafts) as writer:
+        for block in leaf_hash_blocks:
+            writer.extend(block)
+        tree = writer.finish()
+        artifact = Artifact(root=tree.root, size=tree.size, encoding=encoding)
+        writer.keep(folder.tree(artifact.digest))
+    return artifact
+
+
+def _known(
+    ledger: Ledger, name: str, statement: Statement, signers: set[str]
+) -> RegisteredArtifact | None:
+    """Return what says the same already, signed by all of `signers`."""
+    (digest,) = statement.artifact_digests()[:1]
+    with ledger._database.reading() as session:
+        log = Log(session, ledger.origin)
+        for index in Catalog(session).registrations(name=name, digest=digest.hex()):
+            envelope = Envelope.parse(log.envelope(index))
+            known = Statement.parse(envelope.payload)
+            if signers <= set(envelope.keyids) and _same_claims(known, statement):
+                return RegisteredArtifact.of(index, known)
+    return None
+
+
+def _describe(
     kind: str,
     name: str,
     stamp: Stamp,
@@ -52,7 +147,7 @@ def describe(
     return Statement(subjects=(subject,), predicate=predicate)
 
 
-def same_claims(known: Statement, new: Statement) -> bool:
+def _same_claims(known: Statement, new: Statement) -> bool:
     """Say whether two statements differ in nonce and time at most."""
     predicate = replace(new.predicate, nonce=known.predicate.nonce, issued=known.predicate.issued)
     return known == replace(new, predicate=predicate)

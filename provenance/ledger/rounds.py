@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from provenance.errors import InputError, ProvenanceError
+from provenance.errors import ProvenanceError
 from provenance.ledger.anchors import AnchorRecord
 
 if TYPE_CHECKING:
@@ -74,13 +74,11 @@ class Rounds:
         Raises:
             InputError: the policy pins no chain of a name.
         """
-        pinned = [pin.name for pin in ledger.policy().chains]
-        for name in names:
-            if name not in pinned:
-                raise InputError(f"the policy pins no chain {name!r}; it pins {', '.join(pinned)}")
+        policy = ledger.policy()
+        pinned = [policy.pin(name).name for name in names] or [pin.name for pin in policy.chains]
         self._ledger = ledger
         self._every = every
-        self._names = tuple(dict.fromkeys(names or pinned))
+        self._names = tuple(dict.fromkeys(pinned))
         self._tell_one = tell
         self._telling = threading.Lock()
         self._stopped = threading.Event()

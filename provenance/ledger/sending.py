@@ -11,24 +11,15 @@ The contract itself takes the same head twice for one, and no head beside its hi
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from provenance.anchoring import AnchorError, ChainPin, Head, check_contract, latest_head
-from provenance.errors import (
-    ChainError,
-    ChainUnreachableError,
-    InputError,
-    LedgerError,
-    ProvenanceError,
-)
+from provenance.errors import ChainError
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import AnchorRow, Catalog
-from provenance.ledger.chains import Pause
 from provenance.ledger.states import keep_state_proof
 from provenance.log import Checkpoint
 from provenance.log.log import Log
@@ -37,13 +28,10 @@ from provenance.log.store import Database
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain, Receipt, Sent
 
-__all__ = ["Sender", "Told", "bring_to_all", "watched_above"]
+__all__ = ["Sender", "Told", "watched_above"]
 
 WATCHED_BLOCKS = 256
 """How deep a chain that calls no block final is watched for reorgs of what it confirmed."""
-
-
-SLICE_SECONDS = 0.5
 
 Told = Callable[[AnchorRecord], object]
 """Is called with an anchor whenever something about it changed."""
@@ -258,55 +246,6 @@ class Sender:
 def watched_above(height: int, final: int | None) -> int:
     """Return the block above which a confirmed anchor may change, given the newest and final."""
     return -1 if final is not None else height - WATCHED_BLOCKS
-
-
-def bring_to_all(
-    pins: Sequence[ChainPin], bring: Callable[[ChainPin, Pause], AnchorRecord], pause: Pause
-) -> list[AnchorRecord]:
-    """Anchor to several chains, each in a thread: what takes long is waiting for their blocks.
-
-    `bring` waits with the `Pause` that it is given, which ends when this call is interrupted.
-
-    Raises:
-        ChainError: a chain does not take it. Every other one was tried, and is told.
-        LedgerError: all that failed did so by the ledger's own fault.
-        InputError: all that failed did so since their account's key file does not open.
-    """
-    interrupted = threading.Event()
-
-    def waiting(seconds: float) -> object:
-        return pause(seconds) or interrupted.is_set()
-
-    def attempt(pin: ChainPin) -> AnchorRecord | ProvenanceError:
-        try:
-            return bring(pin, waiting)
-        except ProvenanceError as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=max(len(pins), 1)) as pool:
-        try:
-            running = [pool.submit(attempt, pin) for pin in pins]
-            # In slices: a signal just before one long wait begins would be seen only at its end.
-            while wait(running, timeout=SLICE_SECONDS).not_done:
-                pass
-        except BaseException:
-            interrupted.set()
-            raise
-    found = [each.result() for each in running]
-    anchored = [result for result in found if isinstance(result, AnchorRecord)]
-    failed = {
-        pin.name: result
-        for pin, result in zip(pins, found, strict=True)
-        if isinstance(result, ProvenanceError)
-    }
-    if not failed:
-        return anchored
-    told = "; ".join(f"{name}: {error}" for name, error in failed.items())
-    if anchored:
-        told += "; anchored on: " + ", ".join(anchor.chain for anchor in anchored)
-    kinds: tuple[type[ProvenanceError], ...] = (ChainUnreachableError, LedgerError, InputError)
-    same = [kind for kind in kinds if all(isinstance(e, kind) for e in failed.values())]
-    raise (same[0] if same else ChainError)(told) from next(iter(failed.values()))
 
 
 def _placed(anchor: AnchorRecord, receipt: Receipt) -> AnchorRecord:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from provenance import forms
 from provenance.errors import InputError
 from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.refs import Ref
 from provenance.statements import ArtifactRef, Code, Statement, Step, Subject
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ class StepRun:
         ledger: Ledger,
         name: str,
         *,
-        inputs: Iterable[RegisteredArtifact],
-        params: Mapping[str, forms.Json],
+        inputs: Iterable[Ref],
+        params: Mapping[str, forms.Json] | None,
         code: Code | None,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None,
     ) -> None:
         self._ledger = ledger
         self._name = name
-        self._inputs = tuple(inputs)
-        self._params = dict(params)
+        self._inputs = tuple(reference(ledger.resolve(ref)) for ref in inputs)
+        self._params = dict(params or {})
         self._code = code
-        self._environment = dict(environment)
+        self._environment = dict(environment or {})
         self._started = ""
         self.outputs: list[RegisteredArtifact] = []
         self.index: int | None = None
@@ -59,16 +59,8 @@ class StepRun:
         self._started = self._ledger.journal.now()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.finish()
-        else:
-            self.finish(error=_in_one_line(error))
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.finish(error=None if error is None else _in_one_line(error))
 
     def output(
         self, data: Any, *, name: str | None = None, kind: str | None = None, **claims: Any
@@ -104,7 +96,7 @@ class StepRun:
         return Step(
             **self._ledger.journal.stamp(),
             name=self._name,
-            inputs=tuple(reference(artifact) for artifact in self._inputs),
+            inputs=self._inputs,
             code=self._code,
             parameters=self._params,
             environment=self._environment,

@@ -11,28 +11,22 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from provenance.errors import InputError, LedgerError, ProvenanceError, WitnessError
 from provenance.ledger.config import WitnessConfig
-from provenance.ledger.journal import Clock
 from provenance.log import Checkpoint
 from provenance.log.log import Log
-from provenance.log.store import CheckpointRow, Database
+from provenance.log.store import CheckpointRow
 from provenance.signing import SignatureError, VerifierKey, open_note
 from provenance.verification import DEMANDS, Policy
 from provenance.witness import Cosignature, WitnessClient
 
-__all__ = [
-    "PATIENCE",
-    "TIMEOUT",
-    "WitnessAnswer",
-    "ask_witnesses",
-    "check",
-    "check_enough",
-    "demanded",
-    "missing",
-]
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["PATIENCE", "WitnessAnswer", "add", "cosign", "missing"]
 
 PATIENCE = 30.0
 """Seconds for which witnesses that do not answer are asked again, while too few have cosigned."""
@@ -60,7 +54,40 @@ class WitnessAnswer:
     reason: str = ""
 
 
-def check(name: str, url: str, vkey: str, known: Mapping[str, WitnessConfig]) -> None:
+def add(ledger: Ledger, name: str, url: str, vkey: str) -> None:
+    """Ask a witness from now on, and count it in the own policy; as `Ledger.add_witness`."""
+    with ledger.folder.alone("policy"):
+        known = ledger.witnesses()
+        _check(name, url, vkey, known)
+        ledger.folder.configure(witnesses={**known, name: WitnessConfig(url=url, vkey=vkey)})
+        # A crash here leaves a witness that is asked and not counted: add it again.
+        policy = ledger.policy()
+        if vkey not in policy.witnesses:
+            ledger.folder.trust(replace(policy, witnesses=(*policy.witnesses, vkey)))
+
+
+def cosign(ledger: Ledger, need: int | None, patience: float) -> list[WitnessAnswer]:
+    """Have a checkpoint cosigned by `need` witnesses; as `Ledger.cosign`."""
+    if need is None:
+        need = _demanded(ledger.policy())
+    configured = ledger.witnesses()
+    if need > len(configured):
+        raise InputError(
+            f"witnesses needed: {need}, known: {len(configured)}; "
+            "`provenance witness add` makes one known"
+        )
+    answers = _ask_all(ledger, ledger.checkpoint(), configured, need=need, patience=patience)
+    cosigned = {answer.keyid for answer in answers if answer.time is not None}
+    if len(cosigned) < need:
+        told = "; ".join(f"{answer.name}: {answer.reason}" for answer in answers if answer.reason)
+        raise WitnessError(
+            f"{len(cosigned)} of the {need} witnesses needed have cosigned {answers[0].size} "
+            f"entries, and ask again later: {told}"
+        )
+    return answers
+
+
+def _check(name: str, url: str, vkey: str, known: Mapping[str, WitnessConfig]) -> None:
     """Check that a witness can be called so, and asked there, next to those that are `known`.
 
     Raises:
@@ -77,24 +104,9 @@ def check(name: str, url: str, vkey: str, known: Mapping[str, WitnessConfig]) ->
             raise InputError(f"that is the key of the witness {other!r}: one counts once")
 
 
-def demanded(policy: Policy) -> int:
+def _demanded(policy: Policy) -> int:
     """Return how many witnesses the policy demands where it demands the most, at least one."""
     return max(1, *(policy.demand(level).witnesses for level in DEMANDS))
-
-
-def check_enough(answers: Sequence[WitnessAnswer], need: int) -> None:
-    """Check that `need` witnesses have cosigned.
-
-    Raises:
-        WitnessError: too few; the message says what became of each other.
-    """
-    cosigned = {answer.keyid for answer in answers if answer.time is not None}
-    if len(cosigned) < need:
-        told = "; ".join(f"{answer.name}: {answer.reason}" for answer in answers if answer.reason)
-        raise WitnessError(
-            f"{len(cosigned)} of the {need} witnesses needed have cosigned {answers[0].size} "
-            f"entries, and ask again later: {told}"
-        )
 
 
 def missing(note: str, witnesses: Mapping[str, WitnessConfig]) -> list[str]:
@@ -103,12 +115,10 @@ def missing(note: str, witnesses: Mapping[str, WitnessConfig]) -> list[str]:
     return [name for name, key in keys.items() if _cosigned_at(note, key) is None]
 
 
-def ask_witnesses(
-    database: Database,
-    origin: str,
+def _ask_all(
+    ledger: Ledger,
     note: str,
     witnesses: Mapping[str, WitnessConfig],
-    clock: Clock,
     *,
     need: int,
     patience: float,
@@ -116,17 +126,15 @@ def ask_witnesses(
     """Ask those that have not cosigned the checkpoint `note`, and keep what they answer.
 
     Args:
-        database: of the ledger.
-        origin: the log's name.
+        ledger: whose it is.
         note: the checkpoint, with the cosignatures that it has.
         witnesses: by name.
-        clock: returns the time.
         need: when so many have cosigned, nobody is asked a second time.
         patience: seconds for which one that does not answer is asked again.
     """
     size = Checkpoint.of_note(note).size
     clients = {
-        name: WitnessClient(witness.url, witness.vkey, timeout=TIMEOUT, clock=clock)
+        name: WitnessClient(witness.url, witness.vkey, timeout=TIMEOUT, clock=ledger._clock)
         for name, witness in witnesses.items()
     }
     keyids = {name: client.key.key.keyid for name, client in clients.items()}
@@ -137,7 +145,7 @@ def ask_witnesses(
 
     def ask(name: str) -> None:
         try:
-            asked = _ask(database, origin, size, clients[name], patience, enough)
+            asked = _ask(ledger, size, clients[name], patience, enough)
         except ProvenanceError as error:
             arrived.put((name, error))
         else:
@@ -157,8 +165,8 @@ def ask_witnesses(
         if isinstance(answer, ProvenanceError):
             reasons[name] = str(answer)
             continue
-        with database.writing() as session:
-            Log(session, origin).cosign(size, clients[name].key, answer.line)
+        with ledger._database.writing() as session:
+            Log(session, ledger.origin).cosign(size, clients[name].key, answer.line)
         cosigned[name] = answer.time
         del reasons[name]
     return [
@@ -168,20 +176,19 @@ def ask_witnesses(
 
 
 def _ask(
-    database: Database,
-    origin: str,
+    ledger: Ledger,
     size: int,
     client: WitnessClient,
     patience: float,
     enough: threading.Event,
 ) -> Cosignature:
     def prove(old_size: int) -> Sequence[bytes]:
-        with database.reading() as session:
-            return Log(session, origin).prove_consistency(old_size, size).path
+        with ledger._database.reading() as session:
+            return Log(session, ledger.origin).prove_consistency(old_size, size).path
 
-    with database.reading() as session:
+    with ledger._database.reading() as session:
         signed = session.get(CheckpointRow, size)
-        known = Log(session, origin).newest_cosigned([str(client.key)], need=1)
+        known = Log(session, ledger.origin).newest_cosigned([str(client.key)], need=1)
     if signed is None:
         raise LedgerError(f"the checkpoint of {size} entries is lost")
     return client.cosign(

@@ -27,7 +27,7 @@ from typing import Final, Literal, Self
 
 from provenance import forms
 from provenance.anchoring import ChainPin
-from provenance.errors import MalformedError
+from provenance.errors import InputError, MalformedError
 from provenance.signing import COSIGNATURE, ED25519, PublicKey, VerifierKey
 from provenance.statements import Kind, Sensitivity
 
@@ -166,6 +166,18 @@ class Policy:
     def demand(self, level: str) -> Demand:
         """Return what a statement treated at `level` must show."""
         return self.demands.get(level, DEMANDS[level])
+
+    def pin(self, name: str) -> ChainPin:
+        """Return the pin of the chain of this name.
+
+        Raises:
+            InputError: there is none; the message lists those that there are.
+        """
+        pins = {pin.name: pin for pin in self.chains}
+        if name not in pins:
+            known = ", ".join(pins) or "none"
+            raise InputError(f"the policy pins no chain {name!r}; it pins {known}")
+        return pins[name]
 
 
 def _refuse_repeats(what: str, values: Sequence[object]) -> None:

@@ -172,8 +172,9 @@ def test_a_ledger_within_the_folder_is_named(ledger, home):
 
 
 def test_guessable_rows_are_warned_of(ledger):
-    with pytest.warns(UserWarning, match="rows of few possible values can be guessed"):
+    with pytest.warns(UserWarning, match="rows of few possible values can be guessed") as warned:
         ledger.register(ROWS, name="people", sensitivity="confidential")
+    assert warned[0].filename == __file__, "of the line that registers"
 
 
 def test_memory_does_not_grow_with_rows(run):

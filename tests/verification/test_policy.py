@@ -64,6 +64,17 @@ def test_two_chains_at_one_address_are_two() -> None:
     assert len(policy.chains) == 2
 
 
+def test_a_pin_is_found_by_the_name_of_its_chain() -> None:
+    policy = WORLD.policy(chains=(WORLD.chain.pin, OTHER["pin"]))
+    for pin in policy.chains:
+        assert policy.pin(pin.name) is pin
+    known = ", ".join(pin.name for pin in policy.chains)
+    with pytest.raises(InputError, match=f"^the policy pins no chain 'b'; it pins {known}$"):
+        policy.pin("b")
+    with pytest.raises(InputError, match=r"it pins none$"):
+        WORLD.policy(chains=()).pin("b")
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -226,8 +226,9 @@ def test_an_anchor_has_its_checkpoint_cosigned_first(
 def test_a_silent_witness_does_not_stop_an_anchor(ledger: Ledger) -> None:
     ledger.register(ROWS, name="rows")
     ledger.add_witness("silent", NOBODY, SILENT)
-    with pytest.warns(UserWarning, match="witness silent: .* does not answer"):
+    with pytest.warns(UserWarning, match="witness silent: .* does not answer") as warned:
         (anchor,) = ledger.anchor()
+    assert warned[0].filename == __file__, "of the line that anchors"
     assert anchor.size == ledger.status().size
 
 

@@ -1,0 +1,39 @@
+"""What became known later of what is registered: its quality, and that it is superseded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from provenance.ledger.steps import reference
+from provenance.statements import Quality, Statement, Subject, Supersede, judge, measured
+
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+    from provenance.ledger.refs import Ref
+
+__all__ = ["quality", "supersede"]
+
+
+def quality(
+    ledger: Ledger, ref: Ref, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None
+) -> int:
+    """Sign metrics of an artifact against criteria; as `Ledger.quality`."""
+    values, wanted = measured(metrics), dict(criteria or {})
+    passed = judge(values, wanted)
+    stamp = ledger.journal.stamp()
+    predicate = Quality(**stamp, metrics=values, criteria=wanted, passed=passed)
+    return _say(ledger, ref, predicate)
+
+
+def supersede(ledger: Ledger, old: Ref, new: Ref | None, reason: str) -> int:
+    """Say that `old` is not to be used any more; as `Ledger.supersede`."""
+    replacement = None if new is None else reference(ledger.resolve(new))
+    predicate = Supersede(**ledger.journal.stamp(), replacement=replacement, reason=reason)
+    return _say(ledger, old, predicate)
+
+
+def _say(ledger: Ledger, ref: Ref, predicate: Quality | Supersede) -> int:
+    artifact = ledger.resolve(ref)
+    subject = Subject(name=artifact.name, digest=artifact.digests)
+    return ledger.journal.submit(Statement(subjects=(subject,), predicate=predicate))

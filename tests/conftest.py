@@ -17,6 +17,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Tracing lines costs half of a test's time again. So those of the verify half are traced in its own
+# tests only; and where one thing is tried a thousand times, the marker stands in the file.
+TRACED = {"tests", "exchange", "merkle", "records", "statements", "signing", "log", "anchoring"}
+TRACED |= {"verification"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name not in TRACED:
+            item.add_marker("no_cover")
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A running PostgreSQL server; see `postgres.Server`."""

@@ -141,3 +141,10 @@ def test_every_exported_name_is_there():
         assert getattr(provenance, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing"):
         provenance.nothing  # noqa: B018
+
+
+def test_an_error_of_a_batch_says_which_of_it_and_why():
+    reason = provenance.InputError("no such key")
+    error = provenance.BatchError(reason, 3)
+    assert str(error) == "item 3 of the batch: no such key"
+    assert (error.reason, error.position) == (reason, 3)

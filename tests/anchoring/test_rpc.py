@@ -319,6 +319,7 @@ def test_a_node_that_breaks_off_at_each_question(
             asked += 1
             return answer
 
+        RpcChain(anvil, ALICE).settle()  # what was broken off before may not be mined yet
         node.answer = relaying(anvil, change)
         with pytest.raises(kind) as caught:
             RpcChain(node.url, ALICE, timeout=5, patience=0.3).deploy()

@@ -29,6 +29,8 @@ from provenance.anchoring.state import check_state
 from provenance.errors import InputError, UndecidedError, VerificationError
 from provenance.verification import STEPS, Bundle, Content, Policy, Verified
 
+pytestmark = pytest.mark.no_cover
+
 SLICES = 8
 TIME = 1_800_000_000
 RECORD = '{"n":2,"text":"zwei"}'

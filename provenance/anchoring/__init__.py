@@ -3,7 +3,7 @@
 - `anchor`: the anchor, the policy's pin, and the check of one against the other and a node
 - `jsonrpc`: reading any node over JSON-RPC, with the standard library alone
 - `contract`: the compiled contract, and what may be sent to it
-- `embedded`: a chain in one file, for a ledger without a node
+- `embedded`: a chain in one file, for a ledger without a node; `chainfile`: that file
 - `rpc`: sending through any node
 - `state`: proofs of a chain's state, made by a node and checked without one
 

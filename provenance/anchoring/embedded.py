@@ -8,26 +8,20 @@ as the machine it lies on, and whoever holds it can make another. ::
     chain = EmbeddedChain.open(path, account)       # to write
     chain = EmbeddedChain.open(path)                # to read, also while another process writes
 
-One transaction makes one block, and one block is one SQLite transaction (WAL,
-``synchronous=FULL``), in which the index of ``Anchored`` events is written too. So a crash at any
-instruction leaves the chain as of the last block that was acknowledged, or one block later, and
-there is nothing to recover. Writers in several processes take turns; each continues at the head
-it finds.
+One transaction makes one block, and one block is one transaction of the file, in which the index of
+``Anchored`` events is written too. So a crash at any instruction leaves the chain as of the last
+block that was acknowledged, or one block later, and there is nothing to recover. Writers in several
+processes take turns; each continues at the head it finds.
 
 Block times are the wall clock, or one second after the parent where that is later: a block is
 never dated earlier than it was made. Gas is free, so any account may send. Every chain has its own
 random id, 2^52 or more, so that two of them are never taken for one another. Mined is final.
-
-py-evm keeps everything that a block commits to under its Keccak-256, so each value is checked
-against its key as it is read: a damaged file is found, not believed.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,8 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provenance.anchoring.anchor import ADDRESS, Head
+from provenance.anchoring.chainfile import ChainFile
 from provenance.anchoring.contract import Chain, Mined, Receipt, Sent, anchored_of, refusal
-from provenance.anchoring.evm import EVM_ERRORS, GAS_LIMIT, NodeTable, evm_class, genesis
+from provenance.anchoring.evm import GAS_LIMIT, evm_class, genesis
 from provenance.anchoring.recursion import recursion_limit_kept
 from provenance.errors import ChainError, InputError
 
@@ -56,24 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedChain"]
 
-FILE_KIND = 0x70726F76
-"""SQLite's application_id of these files: "prov"."""
-
-FILE_VERSION = 1
-BUSY_SECONDS = 30.0
 TRANSACTION_GAS = 16_000_000
 CHAIN_ID_FLOOR = 2**52
-
-SCHEMA = (
-    "CREATE TABLE chain (id INTEGER NOT NULL) STRICT",
-    "CREATE TABLE node (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
-    "CREATE TABLE anchored (contract BLOB NOT NULL, ledger_id BLOB NOT NULL, size BLOB NOT NULL,"
-    " root BLOB NOT NULL, block INTEGER NOT NULL, tx_hash BLOB NOT NULL,"
-    " PRIMARY KEY (contract, ledger_id, size)) STRICT, WITHOUT ROWID",
-    "CREATE INDEX anchored_in_block ON anchored (contract, ledger_id, block)",
-    f"PRAGMA application_id = {FILE_KIND}",
-    f"PRAGMA user_version = {FILE_VERSION}",
-)
 
 
 class EmbeddedChain(Chain):
@@ -81,19 +60,14 @@ class EmbeddedChain(Chain):
 
     def __init__(
         self,
-        path: Path,
-        connection: sqlite3.Connection,
-        chain_id: int,
+        file: ChainFile,
         key: PrivateKey | None,
         clock: Callable[[], float],
     ) -> None:
-        self._path = path
-        self._connection = connection
-        self._chain_id = chain_id
+        self._file = file
         self._key = key
         self._clock = clock
-        self._lock = threading.RLock()
-        self._evm = evm_class(chain_id)
+        self._evm = evm_class(file.chain_id)
 
     @classmethod
     def create(
@@ -115,17 +89,13 @@ class EmbeddedChain(Chain):
         Raises:
             ChainError: the file exists already and holds something, or cannot be written.
         """
-        path, key = Path(path), _private_key(account)
+        key = _private_key(account)
         chain_id = CHAIN_ID_FLOOR + secrets.randbelow(CHAIN_ID_FLOOR // 2)
-        with _naming(path):
-            connection = _connect(path, "rwc")
-            chain = cls(path, connection, chain_id, key, clock)
-            try:
-                chain._fill()
-            except BaseException:
-                connection.close()
-                raise
-        return chain
+
+        def begin(nodes: AtomicDB) -> None:
+            evm_class(chain_id).from_genesis(nodes, genesis(int(clock())))
+
+        return cls(ChainFile.create(Path(path), chain_id, begin), key, clock)
 
     @classmethod
     def open(
@@ -145,33 +115,12 @@ class EmbeddedChain(Chain):
         Raises:
             ChainError: no such file, or not such a file.
         """
-        path, key = Path(path), _private_key(account)
-        with _naming(path):
-            if not path.is_file():
-                raise ChainError(f"there is no embedded chain at {path}")
-            connection = _connect(path, "ro" if key is None else "rw")
-            try:
-                chain_id = _identify(connection, path)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(path, connection, chain_id, key, clock)
-
-    def _fill(self) -> None:
-        """Write tables and genesis block into a file that has neither."""
-        if self._connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
-            raise ChainError(f"{self._path} exists already; a new chain needs a new file")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        with self._transaction("BEGIN IMMEDIATE"):
-            for statement in SCHEMA:
-                self._connection.execute(statement)
-            self._connection.execute("INSERT INTO chain VALUES (?)", (self._chain_id,))
-            self._evm.from_genesis(self._nodes(), genesis(int(self._clock())))
+        key = _private_key(account)
+        return cls(ChainFile.open(Path(path), to_write=key is not None), key, clock)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     def __enter__(self) -> EmbeddedChain:
         return self
@@ -184,7 +133,7 @@ class EmbeddedChain(Chain):
     @property
     def name(self) -> str:
         """The file, as errors name it."""
-        return f"the embedded chain {self._path}"
+        return f"the embedded chain {self._file.path}"
 
     @property
     def embedded(self) -> bool:
@@ -193,7 +142,7 @@ class EmbeddedChain(Chain):
 
     def chain_id(self) -> int:
         """Return the chain id, random for each file."""
-        return self._chain_id
+        return self._file.chain_id
 
     def code(self, contract: str) -> bytes:
         """Return the runtime code at an address; empty where there is none."""
@@ -252,25 +201,15 @@ class EmbeddedChain(Chain):
 
     def anchored(self, contract: str, ledger_id: bytes, block: int) -> list[Head]:
         """Return the heads that `contract` reports, in this one block, for this ledger id."""
-        with self._reading():
-            rows = self._connection.execute(
-                "SELECT size, root FROM anchored"
-                " WHERE contract = ? AND ledger_id = ? AND block = ? ORDER BY size",
-                (_address(contract), ledger_id, block),
-            ).fetchall()
-        return [Head(int.from_bytes(size, "big"), root) for size, root in rows]
+        return self._file.anchored(_address(contract), ledger_id, block)
 
     def find(self, contract: str, ledger_id: bytes, size: int) -> Receipt | None:
         """Return where the head of `size` was anchored; None if it was not."""
         with self._reading() as evm:
-            row = self._connection.execute(
-                "SELECT tx_hash, block FROM anchored"
-                " WHERE contract = ? AND ledger_id = ? AND size = ?",
-                (_address(contract), ledger_id, size.to_bytes(8, "big")),
-            ).fetchone()
-            if row is None:
+            found = self._file.find(_address(contract), ledger_id, size)
+            if found is None:
                 return None
-            tx_hash, block = row
+            tx_hash, block = found
             header = evm.get_canonical_block_header_by_number(BlockNumber(block))
             return Receipt(tx_hash, block, bytes(header.hash), header.timestamp)
 
@@ -298,7 +237,7 @@ class EmbeddedChain(Chain):
                     value=0,
                     data=data,
                 )
-                .as_signed_transaction(key, chain_id=self._chain_id)
+                .as_signed_transaction(key, chain_id=self._file.chain_id)
             )
             sending(Sent(transaction.hash, nonce))
             parent = evm.get_canonical_head()
@@ -320,10 +259,19 @@ class EmbeddedChain(Chain):
             if (event := anchored_of(topics, log.data)) is None:
                 continue
             ledger_id, head = event
-            size = head.size.to_bytes(8, "big")
-            row = (log.address, ledger_id, size, head.root, header.block_number, tx_hash)
-            # A contract of another kind may repeat itself under the same topic; ours cannot.
-            self._connection.execute("INSERT OR REPLACE INTO anchored VALUES (?,?,?,?,?,?)", row)
+            self._file.index(log.address, ledger_id, head, header.block_number, tx_hash)
+
+    @contextmanager
+    def _reading(self) -> Iterator[MiningChain]:
+        """One snapshot of the chain, whatever a writer does meanwhile."""
+        with self._file.reading() as nodes:
+            yield self._evm(nodes)
+
+    @contextmanager
+    def _writing(self) -> Iterator[MiningChain]:
+        """All or nothing, and no other writer."""
+        with self._file.writing() as nodes:
+            yield self._evm(nodes)
 
     def _sender(self) -> PrivateKey:
         if self._key is None:
@@ -332,81 +280,6 @@ class EmbeddedChain(Chain):
 
     def _refusal(self, computation: ComputationAPI) -> ChainError:
         return refusal(self.name, computation.output, otherwise=str(computation.error))
-
-    # --- transactions of the file ---------------------------------------------------------------
-
-    def _nodes(self) -> AtomicDB:
-        return AtomicDB(NodeTable(self._connection, self._path))
-
-    @contextmanager
-    def _reading(self) -> Iterator[MiningChain]:
-        """One snapshot of the file, whatever a writer does meanwhile."""
-        with self._transaction("BEGIN"):
-            yield self._evm(self._nodes())
-
-    @contextmanager
-    def _writing(self) -> Iterator[MiningChain]:
-        """All or nothing, and no other writer."""
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield self._evm(self._nodes())
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
-        with self._lock, _naming(self._path):
-            if self._connection.in_transaction:
-                yield
-                return
-            try:
-                self._connection.execute(begin)
-                yield
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        timeout=BUSY_SECONDS,
-        check_same_thread=False,
-    )
-    try:
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _identify(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the chain id of a file that is an embedded chain."""
-    (kind,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if kind != FILE_KIND:
-        raise ChainError(f"{path} is not an embedded chain")
-    if version != FILE_VERSION:
-        raise ChainError(f"{path} is an embedded chain of version {version}, not {FILE_VERSION}")
-    rows = connection.execute("SELECT id FROM chain").fetchall()
-    if len(rows) != 1:
-        raise ChainError(f"{path} is damaged: {len(rows)} chain ids")
-    chain_id: int = rows[0][0]
-    return chain_id
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let no exception of SQLite or py-evm out: each becomes an error that names the file."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise ChainError(f"the embedded chain {path} cannot be used: {error}") from error
-    except (sqlite3.Error, UnicodeError) as error:  # UnicodeError: SQLite quotes a damaged schema
-        raise ChainError(f"{path} is damaged, or not an embedded chain: {error}") from error
-    except EVM_ERRORS as error:
-        raise ChainError(f"{path} is damaged: {error}") from error
 
 
 def _private_key(account: LocalAccount | bytes | None) -> PrivateKey | None:

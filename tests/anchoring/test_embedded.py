@@ -192,7 +192,7 @@ def test_a_file_that_stays_locked(
     embedded: EmbeddedChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contract = embedded.deploy()
-    monkeypatch.setattr("provenance.anchoring.embedded.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("provenance.anchoring.chainfile.BUSY_SECONDS", 0.05)
     other = sqlite3.connect(tmp_path / "chain.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with EmbeddedChain.open(tmp_path / "chain.db", BOB) as chain:
@@ -213,7 +213,7 @@ def test_a_refused_transaction_leaves_the_file_as_it_was(embedded: EmbeddedChain
 
 def _rows(chain: EmbeddedChain) -> tuple[int, ...]:
     return tuple(
-        chain._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        chain._file._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         for table in ("node", "anchored", "chain")
     )
 
@@ -223,12 +223,12 @@ def _rows(chain: EmbeddedChain) -> tuple[int, ...]:
 
 def test_a_full_disk(embedded: EmbeddedChain, tmp_path: Path) -> None:
     contract = embedded.deploy()
-    pages = embedded._connection.execute("PRAGMA page_count").fetchone()[0]
-    embedded._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = embedded._file._connection.execute("PRAGMA page_count").fetchone()[0]
+    embedded._file._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(ChainError, match=r"chain\.db cannot be used: database or disk is full"):
         _register_many(embedded, contract)
     head = embedded.head()
-    embedded._connection.execute(f"PRAGMA max_page_count = {10 * pages}")
+    embedded._file._connection.execute(f"PRAGMA max_page_count = {10 * pages}")
     embedded.register(contract, b"\xff" * 32)
     assert embedded.head() == head + 1
 

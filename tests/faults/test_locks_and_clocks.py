@@ -42,7 +42,7 @@ def test_the_log_is_locked(
 
 
 def test_the_chain_is_locked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provenance.anchoring.embedded.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("provenance.anchoring.chainfile.BUSY_SECONDS", 0.05)
     with scene.opened():
         other = sqlite3.connect(scene.ledger.folder.path / "chain.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -6,8 +6,9 @@ follows from the length of the buffer::
 
     n = 5:   L0 L1 L2 L3 L4 | N01 N23 | N0123        8 hashes, 256 bytes
 
-A proof reads O(log n) hashes of it, whatever the size. `TreeWriter` fills a file from a stream:
-leaves first, then each level from the one below, so memory stays at one block (1 MiB).
+A proof reads O(log n) hashes of it, whatever the size. `TreeWriter` fills a file from a stream,
+leaves first. The levels above are computed on every core, in blocks of 2^15 hashes that go up 15
+levels while they are in the processor's cache. Memory: 2 MiB for each core, and 2 MiB.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
 from provenance.errors import LedgerError
 from provenance.merkle.bulk import kernel
 from provenance.merkle.hashing import HASH_SIZE, check_whole
+from provenance.merkle.parallel import in_order
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,
@@ -32,29 +35,43 @@ from provenance.merkle.proofs import (
 
 __all__ = ["Tree", "TreeWriter"]
 
-_BLOCK = 1 << 20
+_Buffer = bytes | mmap.mmap
+
+_BLOCK_LEVELS = 15
 
 
 class Tree:
     """An RFC 9162 tree that answers from its stored subtrees."""
 
-    def __init__(self, buffer: bytes | mmap.mmap, size: int) -> None:
-        self._buffer = buffer
+    def __init__(self, size: int, leaves: _Buffer, above: _Buffer, start: int = 0) -> None:
+        """Take the leaf hashes, and from byte `start` on the levels `above` them."""
         self.size = size
-        self._starts = _level_starts(size)
+        self._leaves = leaves
+        starts = [start + at - size * HASH_SIZE for at in _level_starts(size)[1:]]
+        self._levels = [(leaves, 0), *((above, at) for at in starts)]
 
     @classmethod
     def from_leaf_hashes(cls, leaf_hashes: bytes) -> Self:
-        """Build in memory from 32·n contiguous bytes.
+        """Build in memory from 32·n contiguous bytes. They are kept, and as many are added.
 
         Raises:
             ValueError: they are not whole hashes.
         """
         check_whole(leaf_hashes)
-        levels = [leaf_hashes]
-        while len(levels[-1]) >= 2 * HASH_SIZE:
-            levels.append(kernel().level_above(levels[-1]))
-        return cls(b"".join(levels), len(leaf_hashes) // HASH_SIZE)
+        size = len(leaf_hashes) // HASH_SIZE
+        if size <= 1 << _BLOCK_LEVELS:
+            return cls(size, leaf_hashes, kernel().levels_above(leaf_hashes))
+        leaves, end = memoryview(leaf_hashes), len(leaf_hashes)
+        above = mmap.mmap(-1, _length(size) - end)
+
+        def read(begin: int, stop: int) -> bytes | memoryview:
+            return leaves[begin:stop] if begin < end else above[begin - end : stop - end]
+
+        def write(at: int, hashes: memoryview) -> None:
+            above[at - end : at - end + len(hashes)] = hashes
+
+        _fill_above(size, read, write)
+        return cls(size, leaf_hashes, above)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -67,13 +84,19 @@ class Tree:
             with path.open("rb") as file:
                 length = os.fstat(file.fileno()).st_size
                 size = _size_of_length(length, path)
-                if size == 0:
-                    return cls(b"", 0)
-                return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), size)
+                return cls.mapped(file.fileno(), size)
         except FileNotFoundError:
             raise LedgerError(f"the tree file {path} is missing") from None
         except OSError as error:
             raise LedgerError(f"the tree file {path} cannot be read: {error.strerror}") from error
+
+    @classmethod
+    def mapped(cls, descriptor: int, size: int) -> Self:
+        """Map the file of a tree of `size` leaves."""
+        if size == 0:
+            return cls(0, b"", b"")
+        buffer = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        return cls(size, buffer, buffer, size * HASH_SIZE)
 
     def node(self, level: int, index: int) -> bytes:
         """Return the root of a complete subtree, 32 bytes.
@@ -81,10 +104,11 @@ class Tree:
         Raises:
             IndexError: this tree does not hold it.
         """
-        if not (0 <= level < len(self._starts) and 0 <= index < self.size >> level):
+        if not (0 <= level < len(self._levels) and 0 <= index < self.size >> level):
             raise IndexError(f"no subtree {index} at level {level} in a tree of {self.size}")
-        start = (self._starts[level] + index) * HASH_SIZE
-        return self._buffer[start : start + HASH_SIZE]
+        buffer, start = self._levels[level]
+        start += index * HASH_SIZE
+        return buffer[start : start + HASH_SIZE]
 
     def leaf(self, index: int) -> bytes:
         """Return the hash of leaf `index`.
@@ -110,13 +134,13 @@ class Tree:
     def find(self, leaf_hash: bytes) -> Iterator[int]:
         """Yield every index at which `leaf_hash`, 32 bytes, stands, in order."""
         end = self.size * HASH_SIZE
-        at = self._buffer.find(leaf_hash, 0, end)
+        at = self._leaves.find(leaf_hash, 0, end)
         while at != -1:
             if at % HASH_SIZE == 0:
                 yield at // HASH_SIZE
-                at = self._buffer.find(leaf_hash, at + HASH_SIZE, end)
+                at = self._leaves.find(leaf_hash, at + HASH_SIZE, end)
             else:
-                at = self._buffer.find(leaf_hash, at + 1, end)
+                at = self._leaves.find(leaf_hash, at + 1, end)
 
 
 class TreeWriter:
@@ -164,21 +188,21 @@ class TreeWriter:
             LedgerError: the disk is full, say.
         """
         with self._writing():
-            begin, end = 0, self._file.tell()
-            size = end // HASH_SIZE
-            while end - begin >= 2 * HASH_SIZE:
-                # Read one level while its parents are appended behind it.
-                for at in range(begin, end, _BLOCK):
-                    self._file.seek(at)
-                    block = self._file.read(min(_BLOCK, end - at))
-                    self._file.seek(0, os.SEEK_END)
-                    self._file.write(kernel().level_above(block))
-                begin, end = end, self._file.tell()
             self._file.flush()
-            os.fsync(self._file.fileno())
-            if size == 0:
-                return Tree(b"", 0)
-            return Tree(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), size)
+            descriptor = self._file.fileno()
+            size = os.fstat(descriptor).st_size // HASH_SIZE
+
+            def read(at: int, end: int) -> bytes:
+                return os.pread(descriptor, end - at, at)
+
+            def write(at: int, hashes: memoryview) -> None:
+                while hashes:  # on a full disk some may fit, and then none
+                    written = os.pwrite(descriptor, hashes, at)
+                    at, hashes = at + written, hashes[written:]
+
+            _fill_above(size, read, write)
+            os.fsync(descriptor)
+            return Tree.mapped(descriptor, size)
 
     def keep(self, path: Path) -> None:
         """Give the finished file its name, durably. A crash before leaves only a spare file.
@@ -204,19 +228,54 @@ class TreeWriter:
             ) from error
 
 
+def _fill_above(
+    size: int,
+    read: Callable[[int, int], bytes | memoryview],
+    write: Callable[[int, memoryview], None],
+) -> None:
+    """Compute every level above `size` leaves, on every core.
+
+    ``read(at, end)`` and ``write(at, hashes)`` count bytes of the layout, and are called from
+    several threads at a time. A level is read only once it was written.
+    """
+    starts = _level_starts(size)
+
+    def climb(block: tuple[int, int, int]) -> None:
+        level, begin, end = block
+        at = starts[level]
+        above = memoryview(
+            kernel().levels_above(read(at + begin * HASH_SIZE, at + end * HASH_SIZE))
+        )
+        if end - begin == size >> level:  # all of the level: what is above it stands behind it
+            write(at + end * HASH_SIZE, above)
+            return
+        while above:
+            level, begin, end = level + 1, begin >> 1, end >> 1
+            length = (end - begin) * HASH_SIZE
+            write(starts[level] + begin * HASH_SIZE, above[:length])
+            above = above[length:]
+
+    for level in range(0, size.bit_length() - 1, _BLOCK_LEVELS):
+        width, step = size >> level, 1 << _BLOCK_LEVELS
+        blocks = ((level, begin, min(begin + step, width)) for begin in range(0, width, step))
+        for _ in in_order(climb, blocks):
+            pass
+
+
 def _level_starts(size: int) -> list[int]:
-    starts, start = [], 0
-    while size:
-        starts.append(start)
-        start += size
-        size >>= 1
-    return starts
+    """Return at which byte of the layout each level begins."""
+    lengths = [(size >> level) * HASH_SIZE for level in range(size.bit_length())]
+    return list(accumulate(lengths[:-1], initial=0))
+
+
+def _length(size: int) -> int:
+    """Return how many bytes the layout has: 32 · (n + n//2 + n//4 + …)."""
+    return (2 * size - size.bit_count()) * HASH_SIZE
 
 
 def _size_of_length(length: int, path: Path) -> int:
-    """Return n of n + n//2 + n//4 + … = 2n - popcount(n) hashes."""
-    hashes, rest = divmod(length, HASH_SIZE)
-    for size in range(hashes // 2, hashes // 2 + 64):
-        if rest == 0 and 2 * size - size.bit_count() == hashes:
+    half = length // HASH_SIZE // 2
+    for size in range(half, half + 64):
+        if _length(size) == length:
             return size
     raise LedgerError(f"{path} has {length:,} bytes, which no tree file has")

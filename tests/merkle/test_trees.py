@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from provenance.errors import LedgerError
 from provenance.merkle import Tree, TreeWriter, trees
 
-BLOCK_LEAVES = trees._BLOCK // 32
+BLOCK_LEAVES = 1 << trees._BLOCK_LEVELS
 
 
 def written(folder, leaf_hashes, step=None):
@@ -45,9 +45,9 @@ def layout(size):
 
 
 @pytest.mark.parametrize("size", [*range(34), 63, 64, 65, 100, 255, 256, 257])
-@pytest.mark.parametrize("block", [64, 128, 320, trees._BLOCK])
-def test_a_written_tree_is_the_tree_in_memory(tmp_path, monkeypatch, size, block):
-    monkeypatch.setattr(trees, "_BLOCK", block)
+@pytest.mark.parametrize("levels", [1, 2, 3, 5, trees._BLOCK_LEVELS])
+def test_a_written_tree_is_the_tree_in_memory(tmp_path, monkeypatch, size, levels):
+    monkeypatch.setattr(trees, "_BLOCK_LEVELS", levels)
     hashes = rfc9162.leaf_hashes(size)
     finished, opened = written(tmp_path, hashes, step=96)
     assert (tmp_path / "tree").read_bytes() == layout(size)

@@ -15,6 +15,7 @@ import pytest
 from sample_log import ALICE, BOB, Log
 
 from provenance.anchoring import Anchor, Head, check_anchor, latest_head
+from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.embedded import EmbeddedChain
 from provenance.errors import ChainError, InputError
 
@@ -328,6 +329,28 @@ def test_damaged_tables(tmp_path: Path, change: str) -> None:
         EmbeddedChain.open(tmp_path / "chain.db", ALICE) as chain,
     ):
         chain.code(contract)
+
+
+def test_other_code_under_the_hash_of_the_contract_is_found(tmp_path: Path) -> None:
+    """Nothing but the check of each value against its key can see it."""
+    path, code = tmp_path / "chain.db", f"length(value) = {len(runtime_code())}"
+    contract = _changed(
+        path, f"UPDATE node SET value = CAST(x'00' || substr(value, 2) AS BLOB) WHERE {code}"
+    )
+    with (
+        pytest.raises(ChainError, match="a value does not have its hash"),
+        EmbeddedChain.open(path) as chain,
+    ):
+        chain.code(contract)
+
+
+def test_what_was_opened_to_read_is_not_written_by_anything(tmp_path: Path) -> None:
+    EmbeddedChain.create(tmp_path / "chain.db", ALICE).close()
+    with (
+        EmbeddedChain.open(tmp_path / "chain.db") as chain,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        chain._file._connection.execute("DELETE FROM chain")
 
 
 def _changed(path: Path, change: str) -> str:

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,8 +119,8 @@ def test_what_cannot_be_signed_is_refused_before_anything_is_recorded(ledger, gi
 
 def test_a_batch_larger_than_the_system_reads_at_once(ledger, monkeypatch):
     """Linux reads 2 GiB at most; here it is 100 bytes."""
-    read = outputs.os.pread
-    monkeypatch.setattr(outputs.os, "pread", lambda file, n, at: read(file, min(n, 100), at))
+    small = vars(os) | {"pread": lambda file, n, at: os.pread(file, min(n, 100), at)}
+    monkeypatch.setattr(outputs, "os", SimpleNamespace(**small))  # for the spool, and no other file
     monkeypatch.setattr(outputs, "_BLOCK", 2, raising=False)
     with ledger.outputs(name="answers") as out:
         for row in ROWS:

@@ -10,7 +10,16 @@ import typer
 
 from provenance.cli.ledger import RefArgument
 from provenance.cli.opening import open_ledger
-from provenance.cli.options import Json, Signers, values
+from provenance.cli.options import (
+    Digest,
+    EncodingName,
+    FollowSymlinks,
+    Ignore,
+    Json,
+    Signers,
+    TreeOnly,
+    values,
+)
 from provenance.cli.output import artifact_json, artifact_line, emit, progress
 from provenance.errors import InputError
 from provenance.statements import Sensitivity, judge, measured
@@ -29,21 +38,14 @@ def register(
         Literal["dataset", "model", "outputs"] | None,
         typer.Option(help="What it is; by default by the form of the file."),
     ] = None,
-    encoding: Annotated[
-        Literal["json", "file", "chunk", "line"] | None,
-        typer.Option(help="How records become leaves; by default by the form of the file."),
-    ] = None,
+    encoding: EncodingName = None,
     together: Annotated[
         bool, typer.Option("--together", help="The tables, in this order, are one artifact.")
     ] = False,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GLOB", help="Leave such files out of a folder; repeatable; signed."),
-    ] = None,
-    follow_symlinks: Annotated[
-        bool,
-        typer.Option("--follow-symlinks", help="Follow symlinks that stay inside the folder."),
-    ] = False,
+    ignore: Ignore = None,
+    follow_symlinks: FollowSymlinks = False,
+    digest: Digest = "sha256",
+    tree_only: TreeOnly = False,
     source: Annotated[str | None, typer.Option(metavar="TEXT", help="Where it is from.")] = None,
     provider: Annotated[str | None, typer.Option(metavar="TEXT", help="Who gave it.")] = None,
     collected: Annotated[
@@ -84,6 +86,8 @@ def register(
                     together=together,
                     ignore=ignore or (),
                     follow_symlinks=follow_symlinks,
+                    digest=digest,
+                    tree_only=tree_only,
                     source=source,
                     provider=provider,
                     collected=collected,

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from provenance.errors import InputError, MalformedError
 
-__all__ = ["Json", "Rpc", "Signers", "pairs", "seconds", "values"]
+__all__ = [
+    "Digest",
+    "EncodingName",
+    "FollowSymlinks",
+    "Ignore",
+    "Json",
+    "Rpc",
+    "Signers",
+    "TreeOnly",
+    "pairs",
+    "seconds",
+    "values",
+]
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
@@ -28,6 +40,35 @@ Rpc = Annotated[
     typer.Option(
         "--rpc", metavar="NAME=URL", help="Reach the policy's chain NAME at this JSON-RPC node."
     ),
+]
+
+EncodingName = Annotated[
+    Literal["json", "file", "chunk", "line"] | None,
+    typer.Option(
+        "--encoding", help="How records become leaves; by default by the form of the file."
+    ),
+]
+
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="GLOB",
+        help="Leave such files out of a folder; repeatable; part of its encoding.",
+    ),
+]
+
+FollowSymlinks = Annotated[
+    bool, typer.Option("--follow-symlinks", help="Follow symlinks that stay inside the folder.")
+]
+
+Digest = Annotated[
+    Literal["sha256", "blake3"],
+    typer.Option("--digest", help="Of each file in a folder; of a single file, beside sha256."),
+]
+
+TreeOnly = Annotated[
+    bool, typer.Option("--tree-only", help="Of a single file, leave out the digest of all of it.")
 ]
 
 MAX_VALUE = 1 << 20

@@ -125,6 +125,8 @@ class Ledger(LedgerView):
         together: bool = False,
         ignore: Iterable[str] = (),
         follow_symlinks: bool = False,
+        digest: str = "sha256",
+        tree_only: bool = False,
         schema: Mapping[str, str] | None = None,
         source: str | None = None,
         provider: str | None = None,
@@ -148,6 +150,9 @@ class Ledger(LedgerView):
             together: `data` is a list of tables that make one.
             ignore: globs of what to leave out of a folder; signed.
             follow_symlinks: follow symlinks that stay inside the folder; signed.
+            digest: ``blake3``, of each file in a folder in place of ``sha256``; of a single file
+                beside it.
+            tree_only: of a single file, leave out the digests of all of it.
             schema: types of a CSV file's columns; signed.
             source: where a data set or model is from.
             provider: who gave a data set.
@@ -168,6 +173,8 @@ class Ledger(LedgerView):
             together=together,
             ignore=ignore,
             follow_symlinks=follow_symlinks,
+            digest=digest,
+            tree_only=tree_only,
             schema=schema,
         )
         claims = {

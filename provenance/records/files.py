@@ -25,7 +25,7 @@ import os
 import stat
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -64,6 +64,7 @@ class Part(ABC):
     Attributes:
         label: what errors call it.
         done, total: bytes on disk (rows of what is in memory) read so far and in all.
+        digest_names: which digests of the file as on disk to note, beside the leaves.
         digests: once all leaves were read, DigestSet of the file as on disk.
         schema: once all leaves were read, column → type, of tables.
     """
@@ -72,6 +73,7 @@ class Part(ABC):
         self.label = label
         self.done = 0
         self.total = total
+        self.digest_names: tuple[str, ...] = ("sha256",)
         self.digests: dict[str, str] = {}
         self.schema: dict[str, str] | None = None
 
@@ -128,13 +130,14 @@ class SteadyFile(io.RawIOBase):
 
     Attributes:
         count: bytes read so far.
+
+    Raises:
+        InputError: there is no such file, or the package for a digest is missing.
     """
 
-    def __init__(
-        self, source: Path | bytes, label: str, new_hash: Callable[[], Any] = hashlib.sha256
-    ) -> None:
+    def __init__(self, source: Path | bytes, label: str, digest_names: Iterable[str] = ()) -> None:
         self._label = label
-        self._hash = new_hash()
+        self._hashes = {name: hash_named(name)() for name in digest_names}
         self.count = 0
         self._path = source if isinstance(source, Path) else None
         self._raw: io.RawIOBase | io.BytesIO
@@ -153,7 +156,8 @@ class SteadyFile(io.RawIOBase):
         """Read into `buffer` and return the number of bytes; 0 at the end."""
         with readable(self._label):
             count = self._raw.readinto(buffer) or 0
-        self._hash.update(memoryview(buffer)[:count])
+        for hashed in self._hashes.values():
+            hashed.update(memoryview(buffer)[:count])
         self.count += count
         return count
 
@@ -163,8 +167,8 @@ class SteadyFile(io.RawIOBase):
             self._raw.close()
         super().close()
 
-    def finish(self) -> str:
-        """Read what is left, check that the file is the one that was opened, return its hash.
+    def finish(self) -> dict[str, str]:
+        """Read what is left, check that the file is the one that was opened, return its digests.
 
         Raises:
             InputError: it changed while it was read.
@@ -179,15 +183,15 @@ class SteadyFile(io.RawIOBase):
                     f"{self._label} gave {self.count:,} bytes, but its size is "
                     f"{self._before.st_size:,}"
                 )
-        return str(self._hash.hexdigest())
+        return {name: str(hashed.hexdigest()) for name, hashed in self._hashes.items()}
 
 
 class open_part:  # noqa: N801 - used as a function
-    """Open the file of a `Part` for reading; when all was read, note its sha256."""
+    """Open the file of a `Part` for reading; when all was read, note its digests."""
 
     def __init__(self, part: Part, source: Path | bytes) -> None:
         self._part = part
-        self._file = SteadyFile(source, part.label)
+        self._file = SteadyFile(source, part.label, part.digest_names)
         self._buffered = io.BufferedReader(self._file, _BLOCK)
 
     def __enter__(self) -> Any:
@@ -196,7 +200,7 @@ class open_part:  # noqa: N801 - used as a function
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             if kind is None:
-                self._part.digests = {"sha256": self._file.finish()}
+                self._part.digests = self._file.finish()
                 self._part.done = self._file.count
         finally:
             self._buffered.close()
@@ -278,11 +282,10 @@ class Folder(Part):
     def leaves(self) -> Iterator[bytes]:
         """Yield the record of each file, then check that the folder is as it was listed."""
         digest = str(self._encoding.digest)
-        new_hash = hash_named(digest)
         for entry in self._entries:
             label = str(Path(self.label) / entry.path)
-            with SteadyFile(self._folder / entry.path, label, new_hash) as file:
-                value = file.finish()
+            with SteadyFile(self._folder / entry.path, label, [digest]) as file:
+                value = file.finish()[digest]
             if file.count != entry.status.st_size:
                 raise InputError(f"{label} changed while the folder was read")
             self.done += file.count
@@ -305,7 +308,9 @@ def hash_named(name: str) -> Callable[[], Any]:
     try:
         from blake3 import blake3  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
-        raise InputError("blake3 digests need the package blake3: pip install blake3") from None
+        raise InputError(
+            "blake3 digests need the package: pip install 'provenance-ledger[blake3]'"
+        ) from None
     return blake3  # type: ignore[no-any-return, unused-ignore]
 
 

@@ -33,16 +33,19 @@ from pathlib import Path
 from typing import Any
 
 from provenance.errors import InputError
-from provenance.merkle import leaf_hash
-from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Encoding
+from provenance.merkle import CompactRange, leaf_hash
+from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
 from provenance.records.files import Chunks, Folder, Lines, Part, list_folder, readable
 from provenance.records.rows import Csv, JsonLines, Records
 
-__all__ = ["ENCODINGS", "Progress", "Source", "open_source"]
+__all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
 
 Progress = Callable[[int, int | None], None]
 """Called now and then with how much was read, and of how much where that is known: bytes on
 disk, or rows of what is in memory."""
+
+DIGESTS = ("sha256", "blake3")
+"""What the content of a file can be hashed by; the tree is SHA-256 always."""
 
 ENCODINGS = {"json": JSON, "line": LINE, "chunk": CHUNK, "file": FILE}
 """Name → encoding with its default parameters."""
@@ -115,6 +118,17 @@ class Source:
         if progress is not None:
             progress(sum(part.done for part in self._parts), self.total)
 
+    def artifact(self, progress: Progress | None = None) -> Artifact:
+        """Read everything, and return the artifact that it is. Nothing of the tree is kept.
+
+        Raises:
+            InputError: as `leaves`.
+        """
+        tree = CompactRange()
+        for block in self.leaf_hash_blocks(progress):
+            tree.extend(block)
+        return Artifact(root=tree.root(), size=tree.end, encoding=self.encoding)
+
     @property
     def total(self) -> int | None:
         """How much there is to read: bytes on disk, or rows of what is in memory, if known."""
@@ -166,6 +180,8 @@ def open_source(
     together: bool = False,
     ignore: Iterable[str] = (),
     follow_symlinks: bool = False,
+    digest: str = "sha256",
+    tree_only: bool = False,
     schema: Mapping[str, str] | None = None,
 ) -> Source:
     """Open anything that holds records. Nothing but names and sizes is read yet.
@@ -177,21 +193,32 @@ def open_source(
         encoding: a name for its default parameters, or an `Encoding`; None for the default above.
         ignore: globs of what to leave out of a folder, which is then of the encoding ``file``.
         follow_symlinks: follow symlinks that stay inside the folder; encoding ``file`` likewise.
+        digest: ``blake3``, within the records of a folder in place of ``sha256``; of one file
+            beside it.
+        tree_only: leave out the digests of one file as it is on disk.
         schema: column → type for the cells of CSV files; other formats carry their own.
 
     Raises:
         InputError: there is no such file, or its records cannot be had under this encoding.
     """
+    if digest not in DIGESTS:
+        raise InputError(f"no digest {digest!r}; there are {', '.join(DIGESTS)}")
     chosen = _chosen(encoding, tuple(sorted(set(ignore))), follow_symlinks)
     if together:
-        return _open_together(data, chosen, schema)
-    if isinstance(data, (str, os.PathLike)):
-        return _open_path(Path(data), chosen, schema)
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return _open_bytes(bytes(data), chosen)
-    if chosen not in (None, JSON):
+        source = _open_together(data, chosen, schema)
+    elif isinstance(data, (str, os.PathLike)):
+        source = _open_path(Path(data), chosen, schema, digest)
+    elif isinstance(data, (bytes, bytearray, memoryview)):
+        source = _open_bytes(bytes(data), chosen)
+    elif chosen in (None, JSON):
+        source = Source([_rows_in_memory(data)], JSON)
+    else:
         raise InputError(f"rows in memory have the encoding 'json', not {chosen.name!r}")
-    return Source([_rows_in_memory(data)], JSON)
+    # Of several files together there is no digest to speak of.
+    noted = () if tree_only or len(source._parts) > 1 else dict.fromkeys(("sha256", digest))
+    for part in source._parts:
+        part.digest_names = tuple(noted)
+    return source
 
 
 def _chosen(
@@ -208,7 +235,9 @@ def _chosen(
     return dataclasses.replace(encoding or FILE, ignore=ignore, follow_symlinks=follow_symlinks)
 
 
-def _open_path(path: Path, chosen: Encoding | None, schema: Mapping[str, str] | None) -> Source:
+def _open_path(
+    path: Path, chosen: Encoding | None, schema: Mapping[str, str] | None, digest: str = "sha256"
+) -> Source:
     label = str(path)
     with readable(label):
         if not path.exists():
@@ -216,7 +245,7 @@ def _open_path(path: Path, chosen: Encoding | None, schema: Mapping[str, str] | 
         is_folder = path.is_dir()
         name = path.name if path.name not in ("", "..") else path.resolve().name
     if is_folder:
-        return _open_folder(path, label, name, chosen, schema)
+        return _open_folder(path, label, name, chosen, schema, digest)
     table = _format_of(path)
     encoding = chosen or (JSON if table else CHUNK)
     if encoding.name == "json":
@@ -228,7 +257,12 @@ def _open_path(path: Path, chosen: Encoding | None, schema: Mapping[str, str] | 
 
 
 def _open_folder(
-    path: Path, label: str, name: str, chosen: Encoding | None, schema: Mapping[str, str] | None
+    path: Path,
+    label: str,
+    name: str,
+    chosen: Encoding | None,
+    schema: Mapping[str, str] | None,
+    digest: str,
 ) -> Source:
     if chosen is not None and chosen.name in ("chunk", "line"):
         raise InputError(f"{label} is a folder; the encoding {chosen.name!r} is for one file")
@@ -241,6 +275,8 @@ def _open_folder(
         if chosen is not None:
             _refuse_as_tables([entry.path for entry in shards], label)
     encoding = chosen or FILE
+    if digest == "blake3":
+        encoding = dataclasses.replace(encoding, digest="blake3")
     return Source([Folder(path, label, encoding)], encoding, name=name)
 
 

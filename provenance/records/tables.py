@@ -56,9 +56,10 @@ class _TableFile(Part):
 
     def leaves(self) -> Iterator[bytes]:
         """Yield the leaf of each row."""
-        with open_part(self, self._path):
-            pass
-        self.done = 0
+        if self.digest_names:
+            with open_part(self, self._path):
+                pass
+            self.done = 0
         with _arrow_errors(self.label), readable(self.label), pa.OSFile(str(self._path)) as file:
             yield from self._rows(file)
         check_unchanged(self._path, self.label, self._status)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provenance.merkle import CompactRange
 from provenance.records import Artifact, Encoding, hash_record
-from provenance.records.files import SteadyFile, hash_named
+from provenance.records.files import SteadyFile
 from provenance.records.sources import open_source
 
 __all__ = ["Content", "Measured"]
@@ -43,11 +42,7 @@ class Content:
         source = open_source(
             self._data, encoding=encoding, together=together and bool(self._data), schema=schema
         )
-        tree = CompactRange()
-        for block in source.leaf_hash_blocks():
-            tree.extend(block)
-        artifact = Artifact(root=tree.root(), size=tree.end, encoding=source.encoding)
-        return Measured(artifact, source.digests)
+        return Measured(source.artifact(), source.digests)
 
     def file_leaves(self, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
         """Yield (name, leaf hash) of one file for every end of its path, the shortest first.
@@ -61,8 +56,8 @@ class Content:
         if encoding.name != "file" or not isinstance(self._data, (str, Path)):
             return
         path, digest = Path(self._data).absolute(), str(encoding.digest)
-        with SteadyFile(path, str(path), hash_named(digest)) as file:
-            value = file.finish()
+        with SteadyFile(path, str(path), [digest]) as file:
+            value = file.finish()[digest]
         for first in range(len(path.parts) - 1, 0, -1):
             name = "/".join(path.parts[first:])
             yield name, hash_record({"path": name, digest: value, "size": file.count}, encoding)

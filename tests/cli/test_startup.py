@@ -52,6 +52,11 @@ def test_verifying_a_file_that_needs_no_anchor_loads_little(made, tmp_path):
     assert "typer" in loaded
 
 
+def test_hashing_loads_little(made, tmp_path):
+    loaded = loaded_by(made, tmp_path, "hash", "model", "rows.jsonl", "open.csv")
+    assert not loaded & {*HEAVY, "cryptography"}
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("register", "--help")])
 def test_asking_for_help_loads_little(tmp_path, arguments):
     assert not loaded_by(tmp_path, tmp_path, *arguments) & HEAVY

@@ -5,6 +5,9 @@ import os
 import socket
 import unicodedata
 
+import blake3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import rfc8785
 from hypothesis import given
@@ -245,15 +248,56 @@ def test_a_file_that_is_not_as_long_as_it_says():
         read("/proc/version")
 
 
+def blake3_leaf(path: str, data: bytes) -> bytes:
+    return rfc8785.dumps(
+        {"path": path, "blake3": blake3.blake3(data).hexdigest(), "size": len(data)}
+    )
+
+
+def test_blake3_in_the_records_of_a_folder(folder):
+    fill(folder, CONTENTS)
+    expected = [blake3_leaf(path, CONTENTS[path]) for path in sorted(CONTENTS)]
+    encoding = Encoding(name="file", digest="blake3", ignore=(), follow_symlinks=False)
+    for options in ({"digest": "blake3"}, {"encoding": encoding}):
+        assert leaves(folder, **options) == expected
+        assert read(folder, **options).encoding == encoding
+    assert read(folder, digest="blake3", tree_only=True).digests == {}
+    ignoring = read(folder, digest="blake3", ignore=["a"]).encoding
+    assert (ignoring.digest, ignoring.ignore) == ("blake3", ("a",))
+
+
 def test_blake3_needs_its_package(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "blake3", None)
     fill(folder, {"a": b"1"})
-    encoding = Encoding(name="file", digest="blake3", ignore=(), follow_symlinks=False)
-    with pytest.raises(InputError, match="pip install blake3"):
-        read(folder, encoding=encoding)
+    for path in (folder, folder / "a"):
+        with pytest.raises(InputError, match=r"pip install 'provenance-ledger\[blake3\]'"):
+            read(path, digest="blake3")
+
+
+def test_other_digests_are_not_known(folder):
+    with pytest.raises(InputError, match="no digest 'md5'; there are sha256, blake3"):
+        open_source(folder, digest="md5")
 
 
 # --- one file -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x.bin", "x.jsonl", "x.csv", "x.parquet"])
+def test_digests_of_one_file(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b'{"a":1}\n')
+    if name == "x.parquet":
+        pq.write_table(pa.table({"a": [1]}), path)
+    data = path.read_bytes()
+    sha256, extra = hashlib.sha256(data).hexdigest(), blake3.blake3(data).hexdigest()
+    plain = read(path)
+    assert plain.digests == {"sha256": sha256}
+    both, tree = read(path, digest="blake3"), read(path, digest="blake3", tree_only=True)
+    assert (both.digests, tree.digests) == ({"sha256": sha256, "blake3": extra}, {})
+    assert plain.root == both.root == tree.root
+    if name == "x.bin":
+        assert read(data, digest="blake3").digests == both.digests
+        assert read(data, tree_only=True).digests == {}
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])

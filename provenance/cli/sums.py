@@ -1,0 +1,139 @@
+"""``hash``: the root of anything that could be registered, and whether it still has it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provenance import forms
+from provenance.cli.options import Digest, EncodingName, FollowSymlinks, Ignore, Json, TreeOnly
+from provenance.cli.output import emit, progress, tell
+from provenance.errors import InputError, MalformedError
+from provenance.records.sources import open_source
+from provenance.records.sums import Sum, format_sum, parse_sum
+
+__all__ = ["hash"]
+
+
+def hash(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="Files and folders.")
+    ] = None,
+    encoding: EncodingName = None,
+    ignore: Ignore = None,
+    follow_symlinks: FollowSymlinks = False,
+    digest: Digest = "sha256",
+    tree_only: TreeOnly = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Hash what FILE lists, and compare; - reads it from standard input.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Of --check, only what fails.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Of --check, nothing but the exit status.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Hash files and folders as `register` would, and sign and log nothing.
+
+    One line each: root, size, encoding, name. Exit status of --check: 0 all are as listed, 1
+    one is not or cannot be read, 2 FILE is malformed.
+    """
+    if check is not None:
+        if paths or encoding or ignore or follow_symlinks or tree_only or digest != "sha256":
+            raise InputError("--check takes the paths, and how to hash them, from its FILE")
+        _check(_read_sums(check), told=not status, all_told=not quiet, as_json=as_json)
+        return
+    if quiet or status:
+        raise InputError("--quiet and --status belong to --check")
+    if not paths:
+        raise InputError("name a file or folder to hash, or a list of them with --check")
+    found = []
+    for path in paths:
+        source = open_source(
+            path,
+            encoding=encoding,
+            ignore=ignore or (),
+            follow_symlinks=follow_symlinks,
+            digest=digest,
+            tree_only=tree_only,
+        )
+        with progress(str(path)) as bar:
+            found.append(Sum(str(path), source.artifact(bar), source.digests))
+        if not as_json:  # told at once: the next path may take hours, or be an error
+            emit(False, None, [format_sum(found[-1])])
+    if as_json:
+        emit(True, {"artifacts": [_json(one) for one in found]}, [])
+
+
+def _json(found: Sum) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "digest": found.artifact.digest_hex,
+        "root": found.artifact.root.hex(),
+        "size": found.artifact.size,
+        "encoding": forms.encode(found.artifact.encoding),
+        "digests": dict(found.digests),
+    }
+
+
+# --- --check --------------------------------------------------------------------------------------
+
+
+def _read_sums(file: Path) -> list[Sum]:
+    """Return what a file of lines lists.
+
+    Raises:
+        MalformedError: it lists nothing, or in another form.
+    """
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    try:
+        lines = data.decode().removesuffix("\n").split("\n")
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"{file} is not UTF-8 at byte {error.start}") from None
+    sums = []
+    for number, line in enumerate(lines, 1):
+        try:
+            sums.append(parse_sum(line))
+        except MalformedError as error:
+            raise MalformedError(f"{file}, line {number}: {error}") from None
+    return sums
+
+
+def _check(sums: list[Sum], *, told: bool, all_told: bool, as_json: bool) -> None:
+    checked = []
+    for listed in sums:
+        finding = _compare(listed)
+        checked.append({"name": listed.name, "ok": finding is None, "finding": finding})
+        if told and not as_json and (all_told or finding):
+            emit(False, None, [f"{listed.name}: {'FAILED' if finding else 'OK'}"])
+            if finding:
+                tell(finding)
+    failed = sum(not one["ok"] for one in checked)
+    if told and as_json:
+        emit(True, {"checked": checked, "failed": failed}, [])
+    if failed:
+        if told and not as_json:
+            tell(f"warning: {failed} of {len(checked)} failed")
+        raise typer.Exit(1)
+
+
+def _compare(listed: Sum) -> str | None:
+    """Hash a path anew, all of it, in the way it was listed; return what differs."""
+    try:
+        source = open_source(Path(listed.name), encoding=listed.artifact.encoding, tree_only=True)
+        with progress(listed.name) as bar:
+            found = source.artifact(bar)
+    except InputError as error:
+        return str(error)
+    if found == listed.artifact:
+        return None
+    if found.size == listed.artifact.size:
+        return f"{listed.name} has another root, {found.root.hex()}"
+    return f"{listed.name} has another size, {found.size}, and root, {found.root.hex()}"

@@ -1,0 +1,218 @@
+"""``hash`` says what `register` would, in lines that ``--check`` reads: as ``sha256sum`` does."""
+
+import hashlib
+import json
+
+import blake3
+import pytest
+import rfc8785
+from command_line import ROWS
+
+
+def root_of(leaves):
+    """RFC 9162, section 2.1.1."""
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\x01" + root_of(leaves[:half]) + root_of(leaves[half:])).digest()
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+MODEL = {"config.json": b"{}", "layers/1.bin": bytes(range(256))}
+
+
+def model_root(digest, new_hash):
+    return root_of(
+        [
+            rfc8785.dumps({"path": path, digest: new_hash(data).hexdigest(), "size": len(data)})
+            for path, data in MODEL.items()
+        ]
+    ).hex()
+
+
+ROWS_ROOT = root_of([rfc8785.dumps(row) for row in ROWS]).hex()
+MODEL_ROOT = model_root("sha256", hashlib.sha256)
+
+
+def test_one_line_a_path(reading):
+    whole = sha256((reading.folder / "rows.jsonl").read_bytes())
+    layer = root_of([MODEL["layers/1.bin"]]).hex()
+    out, told = reading("hash", "rows.jsonl", "model", "./model/layers/1.bin")
+    assert told == ""
+    assert out == (
+        f"{ROWS_ROOT}  20  json,sha256={whole}  rows.jsonl\n"
+        f"{MODEL_ROOT}  2  file,digest=sha256  model\n"
+        f"{layer}  1  chunk,chunkSize=1048576,sha256={sha256(MODEL['layers/1.bin'])}  "
+        "model/layers/1.bin\n"
+    )
+
+
+def test_as_it_is_registered(provenance):
+    told = provenance.json("hash", "rows.jsonl", "model")["artifacts"]
+    registered = provenance.json("register", "rows.jsonl", "model", "--license", "MIT")
+    fields = ("digest", "root", "size", "encoding", "digests")
+    assert [[one[field] for field in fields] for one in told] == [
+        [one["digests" if field == "digests" else field] for field in fields]
+        for one in without_artifact_digest(registered["artifacts"])
+    ]
+    assert [one["name"] for one in told] == ["rows.jsonl", "model"]
+
+
+def without_artifact_digest(artifacts):
+    for one in artifacts:
+        assert one["digests"].pop("provenance-artifact-v1") == one["digest"]
+    return artifacts
+
+
+def test_no_ledger_is_needed(elsewhere):
+    (elsewhere.folder / "a").write_bytes(b"")
+    out, _ = elsewhere("hash", "a")
+    assert out == f"{sha256(b'')}  0  chunk,chunkSize=1048576,sha256={sha256(b'')}  a\n"
+
+
+def test_how_to_hash(reading):
+    lines, _ = reading("hash", "rows.jsonl", "--encoding", "line", "--tree-only")
+    texts = (reading.folder / "rows.jsonl").read_bytes().splitlines()
+    assert lines == f"{root_of(texts).hex()}  20  line  rows.jsonl\n"
+    out, _ = reading("hash", "model", "--ignore", "*.json", "--ignore", "a,b")
+    assert "  1  file,digest=sha256,ignore=*.json,ignore=a%2Cb  model\n" in out
+    assert ",followSymlinks  model\n" in reading("hash", "model", "--follow-symlinks")[0]
+
+
+def test_blake3_on_request(reading):
+    out, _ = reading("hash", "model", "model/config.json", "--digest", "blake3")
+    folder, file = out.splitlines()
+    assert folder == f"{model_root('blake3', blake3.blake3)}  2  file,digest=blake3  model"
+    content = blake3.blake3(b"{}").hexdigest()
+    assert file.endswith(f",sha256={sha256(b'{}')},blake3={content}  model/config.json")
+    (tree,) = reading("hash", "model/config.json", "--digest", "blake3", "--tree-only")[0].split(
+        "\n"
+    )[:1]
+    assert tree.endswith("  1  chunk,chunkSize=1048576  model/config.json")
+
+
+def test_what_is_hashed_before_an_error_is_told(reading):
+    out, told = reading("hash", "rows.jsonl", "missing", "model", status=2)
+    assert out.startswith(ROWS_ROOT)
+    assert out.count("\n") == 1
+    assert told == "error: there is no file missing\n"
+
+
+# --- --check --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listed(provenance):
+    """The command in a folder where ``list`` holds three lines."""
+    out, _ = provenance("hash", "rows.jsonl", "model", "open.csv")
+    (provenance.folder / "list").write_text(out)
+    return provenance
+
+
+def test_all_as_listed(listed):
+    all_ok = "rows.jsonl: OK\nmodel: OK\nopen.csv: OK\n"
+    assert listed("hash", "--check", "list") == (all_ok, "")
+    lines = (listed.folder / "list").read_text()
+    assert listed("hash", "--check", "-", stdin=lines) == (all_ok, "")
+    assert listed("hash", "--check", "list", "--quiet") == ("", "")
+    assert listed("hash", "--check", "list", "--status") == ("", "")
+    assert listed.json("hash", "--check", "list")["failed"] == 0
+
+
+def test_the_same_records_in_other_bytes_are_as_listed(listed):
+    rows = listed.folder / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row, indent=None, sort_keys=True) + "\n" for row in ROWS))
+    assert listed("hash", "--check", "list", "--quiet") == ("", "")
+
+
+def test_what_is_not_as_listed(listed):
+    (listed.folder / "model/layers/1.bin").write_bytes(bytes(256))
+    (listed.folder / "model/new").write_bytes(b"")
+    (listed.folder / "rows.jsonl").write_text('{"id": 0')
+    out, told = listed("hash", "--check", "list", status=1)
+    assert out == "rows.jsonl: FAILED\nmodel: FAILED\nopen.csv: OK\n"
+    assert "rows.jsonl, row 1 is not JSON" in told
+    assert "model has another size, 3, and root, " in told
+    assert told.endswith("warning: 2 of 3 failed\n")
+    out, _ = listed("hash", "--check", "list", "--quiet", status=1)
+    assert out == "rows.jsonl: FAILED\nmodel: FAILED\n"
+    assert listed("hash", "--check", "list", "--status", status=1) == ("", "")
+    found = listed.json("hash", "--check", "list", status=1)
+    assert [one["ok"] for one in found["checked"]] == [False, False, True]
+    assert (found["failed"], found["checked"][2]["finding"]) == (2, None)
+
+
+def test_one_byte_of_the_same_size(listed):
+    path = listed.folder / "model/layers/1.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    _, told = listed("hash", "--check", "list", status=1)
+    assert "model has another root, " in told
+
+
+def test_what_is_not_there_fails(listed):
+    (listed.folder / "open.csv").unlink()
+    out, told = listed("hash", "--check", "list", status=1)
+    assert "open.csv: FAILED\n" in out
+    assert "there is no file open.csv" in told
+
+
+def test_how_it_was_hashed_is_taken_from_the_line(provenance):
+    (provenance.folder / "model/x.tmp").write_bytes(b"1")
+    out, _ = provenance(
+        "hash", "model", "--ignore", "*.tmp", "--follow-symlinks", "--digest", "blake3"
+    )
+    (provenance.folder / "list").write_text(out)
+    (provenance.folder / "model/y.tmp").write_bytes(b"2")
+    assert provenance("hash", "--check", "list")[0] == "model: OK\n"
+
+
+def test_names_that_cannot_be_shown(provenance):
+    (provenance.folder / "odd").mkdir()
+    for name in ("a\nb", "back\\slash", "\udcff", " ä ", "\u202e"):
+        (provenance.folder / "odd" / name).write_bytes(b"1")
+    names = sorted((provenance.folder / "odd").iterdir())
+    out, _ = provenance("hash", *(str(path.relative_to(provenance.folder)) for path in names))
+    assert out.count("\n") == 5
+    assert all(line.isprintable() for line in out.split("\n"))
+    (provenance.folder / "list").write_text(out)
+    assert provenance("hash", "--check", "list", "--quiet") == ("", "")
+    names[0].write_bytes(b"")
+    assert provenance("hash", "--check", "list", "--quiet", status=1)[0].count("FAILED") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("", 1), (f"{'2c' * 32}  a\n", 1), ("{good}\n\n", 2), ("{good}\n{good}\n{good}x", None)],
+)
+def test_a_malformed_list(listed, text, line):
+    good = (listed.folder / "list").read_text().split("\n")[0]
+    (listed.folder / "bad").write_text(text.replace("{good}", good))
+    if line is None:  # a line without LF is one, and names another file
+        assert "rows.jsonlx: FAILED" in listed("hash", "--check", "bad", status=1)[0]
+        return
+    out, told = listed("hash", "--check", "bad", status=2)
+    assert out == ""
+    assert told.startswith(f"error: bad, line {line}: not a line of root, size, encoding and name")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--check", "list", "model"],
+        ["--check", "list", "--tree-only"],
+        ["--check", "list", "--digest", "blake3"],
+        ["--check", "list", "--ignore", "a"],
+        ["model", "--quiet"],
+        ["model", "--status"],
+        ["--check", "nowhere"],
+        ["model", "--encoding", "chunk"],
+    ],
+)
+def test_wrong_usage(listed, arguments):
+    out, told = listed("hash", *arguments, status=2)
+    assert out == ""
+    assert told.startswith("error: ")

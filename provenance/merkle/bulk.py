@@ -18,7 +18,8 @@ from __future__ import annotations
 import os
 from functools import cache
 from hashlib import sha256
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import gt
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from provenance.errors import InputError
@@ -162,5 +163,5 @@ def _check_offsets(offsets: Offsets, size: int) -> None:
         raise ValueError("the offsets are not unsigned integers of 64 bits")
     if not len(offsets):
         raise ValueError("there are no offsets; n regions have n + 1")
-    if offsets[-1] > size or any(begin > end for begin, end in pairwise(offsets)):
+    if offsets[-1] > size or any(map(gt, offsets, islice(offsets, 1, None))):
         raise ValueError(f"the offsets do not ascend, or lead out of {size:,} bytes")

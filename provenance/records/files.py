@@ -1,8 +1,8 @@
-"""Files as records: the slices or lines of one file, the files of a folder.
+"""Files as records: the lines of one file, the files of a folder.
 
 A file is read once, from start to end; it is hashed on the way, and at the end it must still be
-the file that was opened, of the same size and time of change. Memory: one chunk, or one line of at
-most `MAX_LINE` bytes; for a folder the list of its files (about 1 KiB a file).
+the file that was opened, of the same size and time of change. Memory: one line of at most
+`MAX_LINE` bytes; for a folder the list of its files (about 1 KiB a file).
 
 The record of a file in a folder (encoding ``file``)::
 
@@ -25,21 +25,23 @@ import os
 import stat
 import unicodedata
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from provenance.errors import InputError
+from provenance.merkle import kernel
 from provenance.records.artifacts import Encoding
 from provenance.records.canonical import canonical_row
 
 __all__ = [
     "LEDGER_FOLDER",
     "MAX_LINE",
-    "Chunks",
     "FileEntry",
     "Folder",
     "Lines",
@@ -80,6 +82,27 @@ class Part(ABC):
     @abstractmethod
     def leaves(self) -> Iterator[bytes]:
         """Yield the leaf bytes of each record."""
+
+    def leaf_hash_blocks(self, count: int) -> Iterator[bytes]:
+        """Yield the leaf hashes, `count` at a time, or fewer where leaves are long.
+
+        Memory: 1 MiB of leaves, or one leaf, twice.
+        """
+        block: list[bytes] = []
+        size = 0
+        for leaf in self.leaves():
+            block.append(leaf)
+            size += len(leaf)
+            if len(block) == count or size >= _BLOCK:
+                yield _hash_leaves(block)
+                block, size = [], 0
+        if block:
+            yield _hash_leaves(block)
+
+
+def _hash_leaves(leaves: list[bytes]) -> bytes:
+    offsets = array("Q", accumulate(map(len, leaves), initial=0))
+    return kernel().leaf_hashes(b"".join(leaves), offsets)
 
 
 # --- one file -----------------------------------------------------------------------------------
@@ -218,22 +241,6 @@ def bounded_lines(file: Any, label: str) -> Iterator[bytes]:
         if len(line) > MAX_LINE:
             raise InputError(f"{label}, line {number}: longer than {MAX_LINE:,} bytes")
         yield line
-
-
-class Chunks(Part):
-    """A file, or bytes, in slices of one size (encoding ``chunk``)."""
-
-    def __init__(self, source: Path | bytes, label: str, chunk_size: int) -> None:
-        super().__init__(label, _length(source, label))
-        self._source = source
-        self._chunk_size = chunk_size
-
-    def leaves(self) -> Iterator[bytes]:
-        """Yield each slice; the last one may be shorter."""
-        with open_part(self, self._source) as file:
-            while chunk := file.read(self._chunk_size):
-                self.done += len(chunk)
-                yield chunk
 
 
 class Lines(Part):

@@ -15,12 +15,13 @@ what                                             encoding    read by
 a folder of only such files of one format        ``json``    each in path order
 a list of such files and folders, together       ``json``    each in the order given
 any other folder                                 ``file``    `provenance.records.files`
-any other file, bytes                            ``chunk``   `provenance.records.files`
+any other file, bytes                            ``chunk``   `provenance.records.chunks`
 Arrow table, batch or reader; pandas, polars …   ``json``    `provenance.records.tables`
 an iterable of dicts                             ``json``    `provenance.records.rows`
 ===============================================  ==========  =====================================
 
-Everything is read as a stream. Memory: 4,096 leaf hashes, and what the modules above state.
+Everything is read as a stream. Memory: 4,096 leaf hashes, twice 1 MiB of leaves, or one leaf, and
+what the modules above state.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from provenance.errors import InputError
-from provenance.merkle import CompactRange, leaf_hash
+from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
-from provenance.records.files import Chunks, Folder, Lines, Part, list_folder, readable
+from provenance.records.chunks import Chunks
+from provenance.records.files import Folder, Lines, Part, list_folder, readable
 from provenance.records.rows import Csv, JsonLines, Records
 
 __all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
@@ -65,7 +66,7 @@ _MEDIA_TYPES = {
     "arrow": "application/vnd.apache.arrow.file",
 }
 _MODELS = (".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".ckpt", ".keras", ".tflite", ".joblib")
-_LEAVES_PER_BLOCK = {"json": 4096, "line": 4096, "chunk": 16, "file": 64}
+_LEAVES_PER_BLOCK = {"json": 4096, "line": 4096, "chunk": 4096, "file": 64}
 
 
 class Source:
@@ -96,9 +97,7 @@ class Source:
             InputError: the input is not as it must be, or changed while it was read; or the
                 source was read before.
         """
-        if self._started:
-            raise InputError(f"{self.name or 'this source'} was already read; open it again")
-        self._started = True
+        self._start()
         for part in self._parts:
             yield from part.leaves()
         self._finished = True
@@ -109,12 +108,14 @@ class Source:
         Raises:
             InputError: as `leaves`.
         """
-        leaves = self.leaves()
+        self._start()
         count = _LEAVES_PER_BLOCK[self.encoding.name]
-        while block := b"".join(map(leaf_hash, islice(leaves, count))):
-            if progress is not None:
-                progress(sum(part.done for part in self._parts), self.total)
-            yield block
+        for part in self._parts:
+            for block in part.leaf_hash_blocks(count):
+                if progress is not None:
+                    progress(sum(part.done for part in self._parts), self.total)
+                yield block
+        self._finished = True
         if progress is not None:
             progress(sum(part.done for part in self._parts), self.total)
 
@@ -128,6 +129,11 @@ class Source:
         for block in self.leaf_hash_blocks(progress):
             tree.extend(block)
         return Artifact(root=tree.root(), size=tree.end, encoding=self.encoding)
+
+    def _start(self) -> None:
+        if self._started:
+            raise InputError(f"{self.name or 'this source'} was already read; open it again")
+        self._started = True
 
     @property
     def total(self) -> int | None:

@@ -1,4 +1,6 @@
-"""SHA-256 of many messages at once; each function releases the GIL while it hashes.
+"""SHA-256 of many messages at once, and of rows of Arrow columns.
+
+Each function releases the GIL while it works.
 
 `data` and `level` are whatever holds contiguous bytes: bytes, bytearray, mmap, memoryview.
 `offsets` are n + 1 unsigned integers of 64 bits (``array("Q")``, or a slice of its memoryview),
@@ -8,6 +10,8 @@ the best. What is hashed must not be written to meanwhile: the result would be o
 Raises:
     ValueError: offsets or hashes are not so, or this processor cannot run the kernel.
 """
+
+from typing import Any
 
 from typing_extensions import Buffer
 
@@ -25,3 +29,31 @@ def level_above(level: Buffer, *, kernel: str | None = None) -> bytes:
 
 def levels_above(level: Buffer, *, kernel: str | None = None) -> bytes:
     """Return every level above, bottom up, as they stand in a tree file behind `level`."""
+
+def writes(type: Any) -> bool:
+    """Tell whether `row_hashes` writes values of a type, anything with ``__arrow_c_schema__``.
+
+    It does not of views, of lists, structs and all else that nests, of decimals of a scale below 0,
+    of unions and calendar intervals; and of nothing where the C++ library is too old to write
+    doubles.
+    """
+
+def row_hashes(
+    batch: Any, pieces: list[bytes], texts: bytes, *, kernel: str | None = None
+) -> bytes | None:
+    """Return SHA-256(0x00 ‖ row) for each row of a record batch, 32·n bytes.
+
+    A row is ``pieces[0] ‖ value of column 0 ‖ pieces[1] ‖ … ‖ pieces[-1]``, its values in the form
+    that provenance/records/canonical.py gives them; where ``texts[i]`` is not 0, column i holds
+    strings that are such texts already. `batch` is anything with ``__arrow_c_array__``. Offsets
+    that lead back or beyond the last one are found; that the buffers are as long as the last one
+    says is for the caller to know, because the interface does not tell.
+
+    Memory: 256 KiB of text, or one row; the texts of what dictionaries hold.
+
+    Returns:
+        None where a value has no text, or none that is written here.
+
+    Raises:
+        ValueError: as above, or the pieces do not fit the columns.
+    """

@@ -1,17 +1,13 @@
 // The Python module `provenance.native.kernel`; kernel.pyi says what it offers.
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "module.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <new>
 
-#include "sha256.hpp"
-
+namespace provenance {
 namespace {
-
-using namespace provenance;
 
 const Kernel* const kKernels[] = {
 #if PROVENANCE_X86
@@ -22,7 +18,8 @@ const Kernel* const kKernels[] = {
     &kPortable,
 };
 
-// The kernel of this name, the best for NULL; NULL and an error if this processor cannot run it.
+}  // namespace
+
 const Kernel* kernel_named(const char* name) {
   for (const Kernel* kernel : kKernels) {
     if ((name == nullptr || std::strcmp(kernel->name, name) == 0) && kernel->runs_here())
@@ -31,6 +28,15 @@ const Kernel* kernel_named(const char* name) {
   PyErr_Format(PyExc_ValueError, "no kernel '%s' on this processor", name);
   return nullptr;
 }
+
+PyObject* new_hashes(size_t count, uint8_t** out) {
+  if (count > static_cast<size_t>(PY_SSIZE_T_MAX) / kHash) return PyErr_NoMemory();
+  PyObject* hashes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(count * kHash));
+  if (hashes != nullptr) *out = reinterpret_cast<uint8_t*>(PyBytes_AsString(hashes));
+  return hashes;
+}
+
+namespace {
 
 // A contiguous buffer of a Python object, released at the end.
 class Buffer {
@@ -95,14 +101,6 @@ class Offsets {
   std::unique_ptr<uint64_t[]> values_;
   size_t regions_ = 0;
 };
-
-// New bytes for so many hashes, and where they are written.
-PyObject* new_hashes(size_t count, uint8_t** out) {
-  if (count > static_cast<size_t>(PY_SSIZE_T_MAX) / kHash) return PyErr_NoMemory();
-  PyObject* hashes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(count * kHash));
-  if (hashes != nullptr) *out = reinterpret_cast<uint8_t*>(PyBytes_AsString(hashes));
-  return hashes;
-}
 
 PyObject* hash_regions(PyObject* args, PyObject* named, bool leaves) {
   static const char* names[] = {"data", "offsets", "kernel", nullptr};
@@ -224,6 +222,10 @@ PyMethodDef kMethods[] = {
      "out."},
     {"levels_above", with_names(levels_above), METH_VARARGS | METH_KEYWORDS,
      "Every level above, bottom up: those of a tree file."},
+    {"writes", writes, METH_O, "Whether the text of an Arrow type is written here."},
+    {"row_hashes", with_names(row_hashes), METH_VARARGS | METH_KEYWORDS,
+     "The leaf hash of each row of a record batch, as RFC 8785 text; None where one is not written "
+     "here."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -240,5 +242,6 @@ PyModuleDef kModule = {
 };
 
 }  // namespace
+}  // namespace provenance
 
-PyMODINIT_FUNC PyInit_kernel() { return PyModuleDef_Init(&kModule); }
+PyMODINIT_FUNC PyInit_kernel() { return PyModuleDef_Init(&provenance::kModule); }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -31,7 +31,15 @@ from provenance.records.canonical import (
 )
 from provenance.records.rows import ROWS
 
-__all__ = ["batch_leaves", "check_schema", "has_text", "rows_of_size", "sliced"]
+__all__ = [
+    "batch_leaves",
+    "check_schema",
+    "column_texts",
+    "has_text",
+    "row_pieces",
+    "rows_of_size",
+    "sliced",
+]
 
 _TEXT_BYTES = 4 << 20
 
@@ -140,7 +148,7 @@ def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _leaves(batch: pa.RecordBatch) -> list[bytes]:
-    columns = {name: _texts(batch.column(i)) for i, name in enumerate(batch.schema.names)}
+    columns = {name: column_texts(batch.column(i)) for i, name in enumerate(batch.schema.names)}
     return [text.encode("utf-8") for text in _objects(columns, batch.num_rows)]
 
 
@@ -148,14 +156,21 @@ def _objects(columns: Mapping[str, Sequence[str]], count: int) -> list[str]:
     """Return the object texts that join these columns of member texts."""
     if not columns:
         return ["{}"] * count
-    marks = {name: f"\0{i}\0" for i, name in enumerate(columns)}
-    # One object with a mark for each member, RFC 8785 order included, becomes the template. A NUL
-    # is written as \u0000 in JSON text, so no name can look like a mark.
-    pieces = object_text(marks).replace("%", "%%").split("\0")
-    order = [int(index) for index in pieces[1::2]]
-    names = list(columns)
-    template = "%s".join(pieces[0::2])
-    return [template % row for row in zip(*(columns[names[i]] for i in order), strict=True)]
+    pieces, order = row_pieces(columns)
+    texts = list(columns.values())
+    template = "%s".join(piece.replace("%", "%%") for piece in pieces)
+    return [template % row for row in zip(*(texts[i] for i in order), strict=True)]
+
+
+def row_pieces(names: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Return what stands around the values of a row, and which column's value follows each.
+
+    ``["b", "a"]`` → ``['{"a":', ',"b":', '}'], [1, 0]``
+    """
+    # One object with a mark for each member, RFC 8785 order included, falls into them. A NUL is
+    # written as \u0000 in JSON text, so no name can look like a mark.
+    pieces = object_text({name: f"\0{i}\0" for i, name in enumerate(names)}).split("\0")
+    return pieces[0::2], [int(index) for index in pieces[1::2]]
 
 
 def _blame(batch: pa.RecordBatch, label: str, first_row: int) -> None:
@@ -163,7 +178,7 @@ def _blame(batch: pa.RecordBatch, label: str, first_row: int) -> None:
     for row in range(batch.num_rows):
         for i, name in enumerate(batch.schema.names):
             try:
-                _texts(batch.column(i).slice(row, 1))
+                column_texts(batch.column(i).slice(row, 1))
             except UnicodeDecodeError:
                 reason = "not UTF-8"
             except ArithmeticError:
@@ -175,27 +190,28 @@ def _blame(batch: pa.RecordBatch, label: str, first_row: int) -> None:
             raise InputError(f"{label}, row {first_row + row}, column {name!r}: {reason}")
 
 
-def _texts(array: pa.Array) -> list[str]:
+def column_texts(array: pa.Array) -> list[str]:
     """Return the RFC 8785 text of each value."""
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
-        return _texts(array.storage)
+        return column_texts(array.storage)
     if pa.types.is_dictionary(kind):
         if len(array.dictionary) > len(array):
-            return _texts(array.dictionary_decode())
-        values = _texts(array.dictionary)
+            return column_texts(array.dictionary_decode())
+        values = column_texts(array.dictionary)
         return ["null" if i is None else values[i] for i in array.indices.to_pylist()]
     if pa.types.is_run_end_encoded(kind):
-        return _texts(pc.run_end_decode(array))
+        return column_texts(pc.run_end_decode(array))
     if pa.types.is_struct(kind):
         fields = {
-            field.name: _texts(column) for field, column in zip(kind, array.flatten(), strict=True)
+            field.name: column_texts(column)
+            for field, column in zip(kind, array.flatten(), strict=True)
         }
         return _where_valid(array, _objects(fields, len(array)))
     if pa.types.is_map(kind):
         return _map_texts(array)
     if _is_list(kind):
-        items = iter(_texts(pc.list_flatten(array)))
+        items = iter(column_texts(pc.list_flatten(array)))
         lengths = pc.list_value_length(array).to_pylist()
         return [_list_text(items, length) for length in lengths]
     writer, column = _writer_of(kind)  # type: ignore[misc] # `check_schema` saw to it
@@ -218,7 +234,7 @@ def _map_texts(array: pa.MapArray) -> list[str]:
     array = array.cast(pa.list_(pairs))
     flat = pc.list_flatten(array)
     keys, values = flat.flatten()
-    members = zip(keys.to_pylist(), _texts(values), strict=True)
+    members = zip(keys.to_pylist(), column_texts(values), strict=True)
     texts = []
     for length in pc.list_value_length(array).to_pylist():
         if length is None:

@@ -3,10 +3,8 @@
 import importlib
 import mmap
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +14,11 @@ import kernel_cases
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sanitizers import run_watched
 
 from provenance.errors import InputError
 from provenance.merkle import bulk
 
-ROOT = Path(__file__).parents[2]
 NAMES = ("avx-512", "sha-ni", "avx2", "portable", "hashlib")
 HERE = bulk.kernels()
 
@@ -261,14 +259,10 @@ def test_a_name_that_is_not_here_is_an_error(choosing, monkeypatch):
 # --- under the sanitizers -----------------------------------------------------------------------
 
 WATCHED = """
-import importlib.machinery, importlib.util, sys
 from functools import partial
 from types import SimpleNamespace
 import kernel_cases
 
-loader = importlib.machinery.ExtensionFileLoader("kernel", sys.argv[1])
-extension = importlib.util.module_from_spec(importlib.util.spec_from_loader("kernel", loader))
-loader.exec_module(extension)
 METHODS = ("digests", "leaf_hashes", "level_above", "levels_above")
 for name in extension.kernels():
     methods = {method: partial(getattr(extension, method), kernel=name) for method in METHODS}
@@ -277,36 +271,7 @@ print(*extension.kernels())
 """
 
 
-def sanitizer(name):
-    """The library of GCC for it; None where there is no g++."""
-    if shutil.which("g++") is None:
-        return None
-    found = subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True)
-    return found.stdout.strip()
-
-
 def test_the_sanitizers_find_nothing(tmp_path):
-    """AddressSanitizer and UBSan watch every case above, and the module's own code."""
-    headers = sysconfig.get_path("include")
-    if not os.environ.get("CI"):
-        if sanitizer("libasan.so") is None:
-            pytest.skip("there is no g++: the sanitizers did not run")
-        if not (Path(headers) / "Python.h").exists():
-            pytest.skip("there is no Python.h: the sanitizers did not run")
-    built = tmp_path / "kernel.abi3.so"
-    options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
-    watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    sources = sorted(map(str, (ROOT / "provenance" / "native").glob("*.cpp")))
-    macro = "-DPy_LIMITED_API=0x030B0000"
-    command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(built)]
-    subprocess.run(command, check=True)
-    environment = {
-        "LD_PRELOAD": sanitizer("libasan.so"),
-        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
-        "PYTHONMALLOC": "malloc",  # each buffer has its own bounds
-        "PYTHONPATH": str(Path(__file__).parent),
-    }
-    command = [sys.executable, "-c", WATCHED, str(built)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) <= set(NAMES)
+    """They watch every case above, and the module's own code."""
+    found = run_watched(WATCHED, tmp_path, Path(__file__).parent)
+    assert set(found.split()) <= set(NAMES)

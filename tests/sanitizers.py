@@ -1,0 +1,58 @@
+"""Run code with the extension built for AddressSanitizer and UBSan; both end a process at once."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+NATIVE = Path(__file__).parents[1] / "provenance" / "native"
+
+LOAD = """
+import importlib.machinery, importlib.util, sys
+name, path = "provenance.native.kernel", sys.argv[1]
+loader = importlib.machinery.ExtensionFileLoader(name, path)
+extension = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+loader.exec_module(extension)
+"""
+
+
+def library(name):
+    """The library of GCC for a sanitizer; None where there is no g++."""
+    if shutil.which("g++") is None:
+        return None
+    found = subprocess.run(["g++", f"-print-file-name={name}"], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def run_watched(code: str, folder: Path, *search: Path) -> str:
+    """Build into `folder`, run `code`, for which `extension` is what was built; return its output.
+
+    Modules are looked for in `search`.
+    """
+    headers = sysconfig.get_path("include")
+    if not os.environ.get("CI"):
+        if library("libasan.so") is None:
+            pytest.skip("there is no g++: the sanitizers did not run")
+        if not (Path(headers) / "Python.h").exists():
+            pytest.skip("there is no Python.h: the sanitizers did not run")
+    built = folder / "kernel.abi3.so"
+    options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
+    watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = sorted(map(str, NATIVE.glob("*.cpp")))
+    macro = "-DPy_LIMITED_API=0x030B0000"
+    command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(built)]
+    subprocess.run(command, check=True)
+    environment = {
+        "LD_PRELOAD": library("libasan.so"),
+        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
+        "PYTHONMALLOC": "malloc",  # each buffer has its own bounds
+        "PYTHONPATH": os.pathsep.join(map(str, search)),
+    }
+    command = [sys.executable, "-c", LOAD + code, str(built)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,20 +1,8 @@
-"""Files as records: the lines of one file, the files of a folder.
+"""Files as records: the lines of one file, and how a file is read at all.
 
 A file is read once, from start to end; it is hashed on the way, and at the end it must still be
 the file that was opened, of the same size and time of change. Memory: one line of at most
-`MAX_LINE` bytes; for a folder the list of its files (about 1 KiB a file).
-
-The record of a file in a folder (encoding ``file``)::
-
-    {"path":"images/0001.png","sha256":"…64 hex digits…","size":1234}
-
-Records are sorted by path in code-point order. Names are kept as found. An error, always with the
-name: a name that is not UTF-8 or holds a control character; two names that Unicode NFC makes equal;
-a symlink (unless followed, and then it must stay inside the folder); what is neither file nor
-folder; a ledger (a folder named ``.provenance``). Folders themselves are no records.
-
-A GLOB to ignore: ``*``, ``?``, ``[…]`` as in `fnmatch`, where ``*`` matches ``/`` too. A GLOB
-without ``/`` is compared with each name on the path, else with the path and each folder above it.
+`MAX_LINE` bytes.
 """
 
 from __future__ import annotations
@@ -23,37 +11,32 @@ import hashlib
 import io
 import os
 import stat
-import unicodedata
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from provenance.errors import InputError
 from provenance.merkle import kernel
-from provenance.records.artifacts import Encoding
-from provenance.records.canonical import canonical_row
 
 __all__ = [
-    "LEDGER_FOLDER",
     "MAX_LINE",
-    "FileEntry",
-    "Folder",
     "Lines",
     "Part",
     "SteadyFile",
     "bounded_lines",
-    "list_folder",
+    "check_unchanged",
+    "hash_named",
+    "identity",
     "open_part",
     "readable",
+    "regular_status",
+    "unreadable",
 ]
 
-LEDGER_FOLDER = ".provenance"
 MAX_LINE = 64 << 20
 """The longest line that is read, in bytes, its LF included."""
 
@@ -114,7 +97,12 @@ def readable(label: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{label} cannot be read: {error.strerror or error}") from None
+        raise unreadable(label, error) from None
+
+
+def unreadable(label: str, error: OSError) -> InputError:
+    """Return the error that names the file."""
+    return InputError(f"{label} cannot be read: {error.strerror or error}")
 
 
 def regular_status(path: Path, label: str) -> os.stat_result:
@@ -140,11 +128,12 @@ def check_unchanged(path: Path, label: str, before: os.stat_result) -> None:
         after = path.stat()
     except OSError:
         after = None
-    if after is None or _identity(after) != _identity(before):
+    if after is None or identity(after) != identity(before):
         raise InputError(f"{label} changed while it was read; try again when nothing writes to it")
 
 
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return what stays the same while nobody changes or replaces a file."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -262,49 +251,7 @@ def _length(source: Path | bytes, label: str) -> int:
     return regular_status(source, label).st_size if isinstance(source, Path) else len(source)
 
 
-# --- folders ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """A file of a folder: its path inside it, with ``/``, and its status when it was listed."""
-
-    path: str
-    status: os.stat_result
-
-
-class Folder(Part):
-    """The files of a folder (encoding ``file``)."""
-
-    def __init__(self, folder: Path, label: str, encoding: Encoding) -> None:
-        self._folder = folder
-        self._encoding = encoding
-        self._entries = self._list(label)
-        super().__init__(label, sum(entry.status.st_size for entry in self._entries))
-
-    def _list(self, label: str) -> list[FileEntry]:
-        follow = bool(self._encoding.follow_symlinks)
-        return list_folder(self._folder, label, self._encoding.ignore or (), follow)
-
-    def leaves(self) -> Iterator[bytes]:
-        """Yield the record of each file, then check that the folder is as it was listed."""
-        digest = str(self._encoding.digest)
-        for entry in self._entries:
-            label = str(Path(self.label) / entry.path)
-            with SteadyFile(self._folder / entry.path, label, [digest]) as file:
-                value = file.finish()[digest]
-            if file.count != entry.status.st_size:
-                raise InputError(f"{label} changed while the folder was read")
-            self.done += file.count
-            yield canonical_row({"path": entry.path, digest: value, "size": file.count})
-        before = {entry.path: _identity(entry.status) for entry in self._entries}
-        after = {entry.path: _identity(entry.status) for entry in self._list(self.label)}
-        if before != after:
-            changed = min(path for path, _ in before.items() ^ after.items())
-            raise InputError(f"{self.label} changed while it was read, at {changed!r}")
-
-
-def hash_named(name: str) -> Callable[[], Any]:
+def hash_named(name: str) -> Callable[..., Any]:
     """Return what makes a new hash object, ``sha256`` or ``blake3``.
 
     Raises:
@@ -319,92 +266,3 @@ def hash_named(name: str) -> Callable[[], Any]:
             "blake3 digests need the package: pip install 'provenance-ledger[blake3]'"
         ) from None
     return blake3  # type: ignore[no-any-return, unused-ignore]
-
-
-def list_folder(
-    folder: Path, label: str, ignore: tuple[str, ...] = (), follow_symlinks: bool = False
-) -> list[FileEntry]:
-    """Return every file below `folder`, sorted by path in code-point order.
-
-    Raises:
-        InputError: as the module says.
-    """
-    with readable(label):
-        root = folder.resolve(strict=True)
-    entries: list[FileEntry] = []
-    # A folder still to be listed: its path inside; device and inode of it and all it lies in.
-    pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", (_inode(root.stat()),))]
-    while pending:
-        inside, above = pending.pop()
-        with readable(str(Path(label) / inside)), os.scandir(folder / inside) as found:
-            children = list(found)
-        for child in children:
-            path = inside + _checked_name(child.name, Path(label) / inside)
-            shown = str(Path(label) / path)
-            if any(_is_ignored(path, glob) for glob in ignore):
-                continue
-            if child.is_symlink():
-                _check_symlink(folder / path, shown, root, follow_symlinks)
-            with readable(shown):
-                status = child.stat()
-            if stat.S_ISDIR(status.st_mode):
-                if child.name == LEDGER_FOLDER:
-                    raise InputError(
-                        f"{shown} is a ledger inside the folder; keep it outside, or leave it out "
-                        f"with the glob {LEDGER_FOLDER!r} to ignore"
-                    )
-                if _inode(status) in above:
-                    raise InputError(f"the symlink {shown} leads back to a folder it lies in")
-                pending.append((path + "/", (*above, _inode(status))))
-            elif stat.S_ISREG(status.st_mode):
-                entries.append(FileEntry(path, status))
-            else:
-                raise InputError(f"{shown} is neither a file nor a folder")
-    _check_distinct(entries, label)
-    return sorted(entries, key=lambda entry: entry.path)
-
-
-def _inode(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _checked_name(name: str, folder: Path) -> str:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(
-            f"{folder} holds a name that is not UTF-8: {os.fsencode(name)!r}"
-        ) from None
-    if any(unicodedata.category(char) == "Cc" for char in name):
-        raise InputError(f"{folder} holds a name with a control character: {name!r}")
-    return name
-
-
-def _is_ignored(path: str, glob: str) -> bool:
-    names = path.split("/")
-    if "/" not in glob:
-        return any(fnmatchcase(name, glob) for name in names)
-    glob = glob.strip("/")
-    return any(fnmatchcase("/".join(names[: i + 1]), glob) for i in range(len(names)))
-
-
-def _check_symlink(path: Path, shown: str, root: Path, follow_symlinks: bool) -> None:
-    if not follow_symlinks:
-        raise InputError(f"{shown} is a symlink; symlinks are followed only on request")
-    try:
-        target = path.resolve(strict=True)
-    except (OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
-        raise InputError(f"the symlink {shown} leads nowhere") from None
-    if not target.is_relative_to(root):
-        raise InputError(f"the symlink {shown} leads out of the folder, to {target}")
-
-
-def _check_distinct(entries: list[FileEntry], label: str) -> None:
-    seen: dict[str, str] = {}
-    for entry in entries:
-        other = seen.setdefault(unicodedata.normalize("NFC", entry.path), entry.path)
-        if other != entry.path:
-            raise InputError(
-                f"{label} holds two names that look the same (equal after Unicode NFC): "
-                f"{other!a} and {entry.path!a}"
-            )

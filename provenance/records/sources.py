@@ -14,7 +14,7 @@ what                                             encoding    read by
 .parquet, .arrow, .feather                       ``json``    `provenance.records.tables`
 a folder of only such files of one format        ``json``    each in path order
 a list of such files and folders, together       ``json``    each in the order given
-any other folder                                 ``file``    `provenance.records.files`
+any other folder                                 ``file``    `provenance.records.folders`
 any other file, bytes                            ``chunk``   `provenance.records.chunks`
 Arrow table, batch or reader; pandas, polars …   ``json``    `provenance.records.tables`
 an iterable of dicts                             ``json``    `provenance.records.rows`
@@ -36,7 +36,8 @@ from provenance.errors import InputError
 from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
 from provenance.records.chunks import Chunks
-from provenance.records.files import Folder, Lines, Part, list_folder, readable
+from provenance.records.files import Lines, Part, readable
+from provenance.records.folders import Folder, list_folder
 from provenance.records.rows import Csv, JsonLines, Records
 
 __all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
@@ -272,18 +273,18 @@ def _open_folder(
 ) -> Source:
     if chosen is not None and chosen.name in ("chunk", "line"):
         raise InputError(f"{label} is a folder; the encoding {chosen.name!r} is for one file")
+    encoding = chosen or FILE
+    entries = list_folder(path, label, encoding.ignore or (), bool(encoding.follow_symlinks))
     if chosen is None or chosen.name == "json":
-        shards = list_folder(path, label)
-        formats = {_format_of(Path(entry.path)) for entry in shards}
+        formats = {_format_of(Path(entry.path)) for entry in entries}
         if len(formats) == 1 and None not in formats:
-            parts = [_table_part(path / e.path, str(path / e.path), schema) for e in shards]
+            parts = [_table_part(path / e.path, str(path / e.path), schema) for e in entries]
             return Source(parts, JSON, name=name)
         if chosen is not None:
-            _refuse_as_tables([entry.path for entry in shards], label)
-    encoding = chosen or FILE
+            _refuse_as_tables([entry.path for entry in entries], label)
     if digest == "blake3":
         encoding = dataclasses.replace(encoding, digest="blake3")
-    return Source([Folder(path, label, encoding)], encoding, name=name)
+    return Source([Folder(path, label, encoding, entries)], encoding, name=name)
 
 
 def _refuse_as_tables(paths: list[str], label: str) -> None:

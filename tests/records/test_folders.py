@@ -3,7 +3,10 @@
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import blake3
 import pyarrow as pa
@@ -15,13 +18,22 @@ from hypothesis import strategies as st
 from reading import leaves, merkletools_root, read
 
 from provenance.errors import InputError
-from provenance.records import CHUNK, FILE, LINE, Encoding, hash_record
+from provenance.merkle import parallel
+from provenance.records import CHUNK, FILE, LINE, Encoding, folders, hash_record
 from provenance.records.sources import open_source
+
+ROOT = Path(__file__).parents[2]
 
 
 def leaf(path: str, data: bytes) -> bytes:
     sha256 = hashlib.sha256(data).hexdigest()
     return rfc8785.dumps({"path": path, "sha256": sha256, "size": len(data)})
+
+
+def blake3_leaf(path: str, data: bytes) -> bytes:
+    return rfc8785.dumps(
+        {"path": path, "blake3": blake3.blake3(data).hexdigest(), "size": len(data)}
+    )
 
 
 @pytest.fixture
@@ -106,6 +118,69 @@ def test_ignoring_makes_a_folder_of_tables_a_folder_of_files(folder):
     assert read(folder, ignore=["c"]).encoding.name == "file"
     with pytest.raises(InputError, match="only the encoding 'file' has globs to ignore"):
         open_source(folder, encoding="json", ignore=["c"])
+
+
+# --- many files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digest", ["sha256", "blake3"])
+@pytest.mark.parametrize("cores", [1, 2, 5])
+def test_files_of_all_sizes_around_the_buffer(folder, monkeypatch, digest, cores):
+    """Groups are as large as the buffer, or as many files; a file that fills it is read alone."""
+    monkeypatch.setattr(folders, "_BUFFER", 100)
+    monkeypatch.setattr(folders, "_GROUP", 4)
+    monkeypatch.setattr(parallel, "cores", lambda: cores)
+    sizes = [0, 1, 98, 1, 0, 99, 100, 0, 101, 250, *[10] * 9, *[0] * 9, 100, 100, 55, 64, 55]
+    contents = {f"{i:03}": bytes([i]) * size for i, size in enumerate(sizes)}
+    fill(folder, contents)
+    make = {"sha256": leaf, "blake3": blake3_leaf}[digest]
+    expected = [make(path, data) for path, data in contents.items()]
+    assert leaves(folder, digest=digest) == expected
+
+
+@pytest.mark.parametrize("size", [3, 100])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"longer"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.rename(path.with_name("old")), path.write_bytes(b"x" * 100)),
+    ],
+)
+def test_a_file_that_changes_before_it_is_read(folder, monkeypatch, size, change):
+    monkeypatch.setattr(folders, "_BUFFER", 100)
+    fill(folder, {"a": b"1", "m": b"2" * size})
+    stream = open_source(folder).leaves()
+    change(folder / "m")
+    with pytest.raises(
+        InputError, match=r"folder(/m)? (changed while|cannot be read|is not a reg)"
+    ):
+        list(stream)
+
+
+def test_reading_many_files_takes_little_memory(folder, tmp_path):
+    """96 MB in 3,000 files and a large one: the buffers, and what is known of each file."""
+    for number in range(3000):
+        (folder / str(number)).write_bytes(b"x" * 20_000)
+    (folder / "large").write_bytes(bytes(36 << 20))
+    code = """if True:
+        import re, sys
+        from provenance.records.sources import open_source
+
+        def peak():
+            return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) >> 10
+
+        before = peak()
+        open_source(sys.argv[1]).artifact()
+        print(peak() - before)
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, env={"PYTHONPATH": ROOT}
+    )
+    assert run.stderr == b""
+    assert int(run.stdout) < 4 * parallel.cores() + 20
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -246,12 +321,6 @@ def test_a_folder_that_changes_while_it_is_read(folder, change):
 def test_a_file_that_is_not_as_long_as_it_says():
     with pytest.raises(InputError, match=r"/proc/version gave [\d,]+ bytes, but its size is 0"):
         read("/proc/version")
-
-
-def blake3_leaf(path: str, data: bytes) -> bytes:
-    return rfc8785.dumps(
-        {"path": path, "blake3": blake3.blake3(data).hexdigest(), "size": len(data)}
-    )
 
 
 def test_blake3_in_the_records_of_a_folder(folder):

@@ -16,6 +16,7 @@ from provenance.cli.options import (
     FollowSymlinks,
     Ignore,
     Json,
+    NoCache,
     Signers,
     TreeOnly,
     values,
@@ -46,6 +47,7 @@ def register(
     follow_symlinks: FollowSymlinks = False,
     digest: Digest = "sha256",
     tree_only: TreeOnly = False,
+    no_cache: NoCache = False,
     source: Annotated[str | None, typer.Option(metavar="TEXT", help="Where it is from.")] = None,
     provider: Annotated[str | None, typer.Option(metavar="TEXT", help="Who gave it.")] = None,
     collected: Annotated[
@@ -95,6 +97,7 @@ def register(
                     sensitivity=sensitivity,
                     metadata=metadata,
                     model=model,
+                    cache=not no_cache,
                     progress=bar,
                 )
             artifacts.append(artifact)

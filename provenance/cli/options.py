@@ -16,6 +16,7 @@ __all__ = [
     "FollowSymlinks",
     "Ignore",
     "Json",
+    "NoCache",
     "Rpc",
     "Signers",
     "TreeOnly",
@@ -69,6 +70,10 @@ Digest = Annotated[
 
 TreeOnly = Annotated[
     bool, typer.Option("--tree-only", help="Of a single file, leave out the digest of all of it.")
+]
+
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Read files of a folder that did not change, too.")
 ]
 
 MAX_VALUE = 1 << 20

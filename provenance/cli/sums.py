@@ -9,9 +9,18 @@ from typing import Annotated, Any
 import typer
 
 from provenance import forms
-from provenance.cli.options import Digest, EncodingName, FollowSymlinks, Ignore, Json, TreeOnly
+from provenance.cli.options import (
+    Digest,
+    EncodingName,
+    FollowSymlinks,
+    Ignore,
+    Json,
+    NoCache,
+    TreeOnly,
+)
 from provenance.cli.output import emit, progress, tell
 from provenance.errors import InputError, MalformedError
+from provenance.records.cache import user_cache
 from provenance.records.sources import open_source
 from provenance.records.sums import Sum, format_sum, parse_sum
 
@@ -27,6 +36,7 @@ def hash(
     follow_symlinks: FollowSymlinks = False,
     digest: Digest = "sha256",
     tree_only: TreeOnly = False,
+    no_cache: NoCache = False,
     check: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +56,8 @@ def hash(
     one is not or cannot be read, 2 FILE is malformed.
     """
     if check is not None:
-        if paths or encoding or ignore or follow_symlinks or tree_only or digest != "sha256":
+        given = (paths, encoding, ignore, follow_symlinks, tree_only, no_cache, digest != "sha256")
+        if any(given):
             raise InputError("--check takes the paths, and how to hash them, from its FILE")
         _check(_read_sums(check), told=not status, all_told=not quiet, as_json=as_json)
         return
@@ -54,6 +65,7 @@ def hash(
         raise InputError("--quiet and --status belong to --check")
     if not paths:
         raise InputError("name a file or folder to hash, or a list of them with --check")
+    cache = None if no_cache else user_cache()
     found = []
     for path in paths:
         source = open_source(
@@ -63,6 +75,7 @@ def hash(
             follow_symlinks=follow_symlinks,
             digest=digest,
             tree_only=tree_only,
+            cache=cache,
         )
         with progress(str(path)) as bar:
             found.append(Sum(str(path), source.artifact(bar), source.digests))

@@ -31,6 +31,7 @@ from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
 from provenance.records import Encoding
+from provenance.records.cache import user_cache
 from provenance.records.sources import Progress, open_source
 from provenance.signing import PublicKey
 from provenance.statements import Code, Kind, Sensitivity
@@ -135,6 +136,7 @@ class Ledger(LedgerView):
         sensitivity: Sensitivity = "internal",
         metadata: Mapping[str, forms.Json] | None = None,
         model: Ref | None = None,
+        cache: bool = True,
         progress: Progress | None = None,
     ) -> RegisteredArtifact:
         """Hash `data`, sign who it is and where it is from, and log that.
@@ -162,6 +164,8 @@ class Ledger(LedgerView):
                 verifier demands.
             metadata: anything else, signed.
             model: REF of the model that made outputs.
+            cache: do not read files of a folder that did not change since they were last hashed
+                (`provenance.records.cache`).
             progress: called with how much was read, and of how much.
 
         Raises:
@@ -176,6 +180,7 @@ class Ledger(LedgerView):
             digest=digest,
             tree_only=tree_only,
             schema=schema,
+            cache=user_cache() if cache else None,
         )
         claims = {
             "source": source,

@@ -17,23 +17,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from provenance.errors import InputError
 from provenance.merkle import kernel
 
 __all__ = [
     "MAX_LINE",
+    "FileState",
     "Lines",
     "Part",
     "SteadyFile",
     "bounded_lines",
     "check_unchanged",
     "hash_named",
-    "identity",
     "open_part",
     "readable",
     "regular_status",
+    "state_of",
     "unreadable",
 ]
 
@@ -128,13 +129,33 @@ def check_unchanged(path: Path, label: str, before: os.stat_result) -> None:
         after = path.stat()
     except OSError:
         after = None
-    if after is None or identity(after) != identity(before):
+    if after is None or state_of(after).identity != state_of(before).identity:
         raise InputError(f"{label} changed while it was read; try again when nothing writes to it")
 
 
-def identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    """Return what stays the same while nobody changes or replaces a file."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+class FileState(NamedTuple):
+    """What stays the same while nobody changes or replaces a file; times in nanoseconds.
+
+    ``changed``, the ctime, is also of a new name or new rights, and no program can set it.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """All but ``changed``."""
+        return self[:4]
+
+
+def state_of(status: os.stat_result) -> FileState:
+    """Return what a status says of the state."""
+    return FileState(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 class SteadyFile(io.RawIOBase):

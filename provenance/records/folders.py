@@ -27,6 +27,7 @@ import unicodedata
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
@@ -36,8 +37,17 @@ from provenance.errors import InputError
 from provenance.merkle import HASH_SIZE, kernel
 from provenance.merkle.parallel import in_order
 from provenance.records.artifacts import Encoding
+from provenance.records.cache import Page
 from provenance.records.canonical import string_text
-from provenance.records.files import Part, SteadyFile, hash_named, identity, readable, unreadable
+from provenance.records.files import (
+    FileState,
+    Part,
+    SteadyFile,
+    hash_named,
+    readable,
+    state_of,
+    unreadable,
+)
 
 __all__ = ["LEDGER_FOLDER", "FileEntry", "Folder", "list_folder"]
 
@@ -52,47 +62,65 @@ _RECORDS = {  # RFC 8785: names in order
 
 
 class FileEntry(NamedTuple):
-    """A file of a folder: its path inside it, with ``/``, and its status when it was listed."""
+    """A file of a folder: its path inside it, with ``/``, and its state when it was listed."""
 
     path: str
-    status: os.stat_result
+    state: FileState
 
 
 class Folder(Part):
     """The files of a folder, as `list_folder` has them."""
 
     def __init__(
-        self, folder: Path, label: str, encoding: Encoding, entries: list[FileEntry]
+        self,
+        folder: Path,
+        label: str,
+        encoding: Encoding,
+        entries: list[FileEntry],
+        page: Page | None = None,
     ) -> None:
-        super().__init__(label, sum(entry.status.st_size for entry in entries))
+        super().__init__(label, sum(entry.state.size for entry in entries))
         self._folder = folder
         self._encoding = encoding
         self._entries = entries
+        self._page = page
 
     def leaves(self) -> Iterator[bytes]:
         """Yield the record of each file, then check that the folder is as it was listed."""
         record = _RECORDS[str(self._encoding.digest)]
-        for entry, digest in zip(self._entries, self._digests(), strict=True):
-            size = entry.status.st_size
-            self.done += size
-            text = record.format(path=string_text(entry.path), value=digest.hex(), size=size)
+        known = {} if self._page is None else self._page.digests()
+        read = self._read([entry for entry in self._entries if entry.state not in known])
+        digests = []
+        for path, state in self._entries:
+            digest = known.get(state) or next(read)
+            digests.append(digest)
+            self.done += state.size
+            text = record.format(path=string_text(path), value=digest.hex(), size=state.size)
             yield text.encode()
         self._check_unchanged()
+        if self._page is not None:
+            states = (entry.state for entry in self._entries)
+            self._page.keep(zip(states, digests, strict=True))
 
-    def _digests(self) -> Iterator[bytes]:
+    def _read(self, entries: list[FileEntry]) -> Iterator[bytes]:
         """Yield the digest of each file, 32 bytes."""
         reader = _Reader(self._folder, self.label, str(self._encoding.digest))
-        for digests in in_order(reader.digests, _groups(self._entries)):
-            for at in range(0, len(digests), HASH_SIZE):
-                yield digests[at : at + HASH_SIZE]
+        with closing(in_order(reader.digests, _groups(entries))) as groups:
+            for digests in groups:
+                for at in range(0, len(digests), HASH_SIZE):
+                    yield digests[at : at + HASH_SIZE]
 
     def _check_unchanged(self) -> None:
         encoding = self._encoding
         again = list_folder(
             self._folder, self.label, encoding.ignore or (), bool(encoding.follow_symlinks)
         )
-        before = {(entry.path, identity(entry.status)) for entry in self._entries}
-        after = {(entry.path, identity(entry.status)) for entry in again}
+        if again == self._entries:
+            return
+        # A new name or new rights change no content, but a digest is not remembered across them.
+        whole = self._page is not None
+        before = {(path, state if whole else state.identity) for path, state in self._entries}
+        after = {(path, state if whole else state.identity) for path, state in again}
         if before != after:
             changed, _ = min(before ^ after)
             raise InputError(f"{self.label} changed while it was read, at {changed!r}")
@@ -106,10 +134,10 @@ def _groups(entries: Iterable[FileEntry]) -> Iterator[list[FileEntry]]:
     group: list[FileEntry] = []
     size = 0
     for entry in entries:
-        size += entry.status.st_size
+        size += entry.state.size
         if group and (size >= _BUFFER or len(group) == _GROUP):
             yield group
-            group, size = [], entry.status.st_size
+            group, size = [], entry.state.size
         group.append(entry)
     if group:
         yield group
@@ -131,7 +159,7 @@ class _Reader:
         Raises:
             InputError: a file cannot be read, or is not as it was listed.
         """
-        if group[0].status.st_size >= _BUFFER:
+        if group[0].state.size >= _BUFFER:
             return self._digest_of_large(group[0])
         try:
             buffer = self._spare.pop()
@@ -151,12 +179,12 @@ class _Reader:
 
     def _read(self, entry: FileEntry, buffer: memoryview) -> int:
         """Read a whole file to the begin of a buffer that is larger; return its size."""
-        size = entry.status.st_size
+        size = entry.state.size
         try:
             # Should a pipe lie there by now, opening it waits for nobody.
             descriptor = os.open(f"{self._folder}/{entry.path}", os.O_RDONLY | os.O_NONBLOCK)
             try:
-                same = identity(os.fstat(descriptor)) == identity(entry.status)
+                same = state_of(os.fstat(descriptor)).identity == entry.state.identity
                 count = 0
                 # One byte more, so that a file that grew is found out.
                 while same and (more := os.readv(descriptor, [buffer[count : size + 1]])):
@@ -172,7 +200,7 @@ class _Reader:
     def _digest_of_large(self, entry: FileEntry) -> bytes:
         with SteadyFile(self._folder / entry.path, self._shown(entry), [self._digest]) as file:
             digests = file.finish()
-        if file.count != entry.status.st_size:
+        if file.count != entry.state.size:
             raise InputError(f"{self._shown(entry)} changed while the folder was read")
         return bytes.fromhex(digests[self._digest])
 
@@ -214,7 +242,7 @@ def list_folder(
             except OSError as error:
                 raise unreadable(f"{Path(label) / path}", error) from None
             if stat.S_ISREG(status.st_mode):
-                entries.append(FileEntry(path, status))
+                entries.append(FileEntry(path, state_of(status)))
                 continue
             shown = f"{Path(label) / path}"
             if not stat.S_ISDIR(status.st_mode):

@@ -30,11 +30,12 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from provenance.errors import InputError
 from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
+from provenance.records.cache import DigestCache
 from provenance.records.chunks import Chunks
 from provenance.records.files import Lines, Part, readable
 from provenance.records.folders import Folder, list_folder
@@ -190,6 +191,7 @@ def open_source(
     digest: str = "sha256",
     tree_only: bool = False,
     schema: Mapping[str, str] | None = None,
+    cache: DigestCache | None = None,
 ) -> Source:
     """Open anything that holds records. Nothing but names and sizes is read yet.
 
@@ -204,6 +206,7 @@ def open_source(
             beside it.
         tree_only: leave out the digests of one file as it is on disk.
         schema: column → type for the cells of CSV files; other formats carry their own.
+        cache: has the digests of files in folders that did not change; None reads them all.
 
     Raises:
         InputError: there is no such file, or its records cannot be had under this encoding.
@@ -212,9 +215,9 @@ def open_source(
         raise InputError(f"no digest {digest!r}; there are {', '.join(DIGESTS)}")
     chosen = _chosen(encoding, tuple(sorted(set(ignore))), follow_symlinks)
     if together:
-        source = _open_together(data, chosen, schema)
+        source = _open_together(data, _How(chosen, schema))
     elif isinstance(data, (str, os.PathLike)):
-        source = _open_path(Path(data), chosen, schema, digest)
+        source = _open_path(Path(data), _How(chosen, schema, digest, cache))
     elif isinstance(data, (bytes, bytearray, memoryview)):
         source = _open_bytes(bytes(data), chosen)
     elif chosen in (None, JSON):
@@ -242,9 +245,16 @@ def _chosen(
     return dataclasses.replace(encoding or FILE, ignore=ignore, follow_symlinks=follow_symlinks)
 
 
-def _open_path(
-    path: Path, chosen: Encoding | None, schema: Mapping[str, str] | None, digest: str = "sha256"
-) -> Source:
+class _How(NamedTuple):
+    """What `open_source` was told, of a path."""
+
+    encoding: Encoding | None
+    schema: Mapping[str, str] | None
+    digest: str = "sha256"
+    cache: DigestCache | None = None
+
+
+def _open_path(path: Path, how: _How) -> Source:
     label = str(path)
     with readable(label):
         if not path.exists():
@@ -252,59 +262,57 @@ def _open_path(
         is_folder = path.is_dir()
         name = path.name if path.name not in ("", "..") else path.resolve().name
     if is_folder:
-        return _open_folder(path, label, name, chosen, schema, digest)
+        return _open_folder(path, label, name, how)
     table = _format_of(path)
-    encoding = chosen or (JSON if table else CHUNK)
+    encoding = how.encoding or (JSON if table else CHUNK)
     if encoding.name == "json":
         media_type = "application/gzip" if name.endswith(".gz") else _MEDIA_TYPES.get(table or "")
-        part = _table_part(path, label, schema)
+        part = _table_part(path, label, how.schema)
         return Source([part], encoding, name=name, media_type=media_type or "")
     media_type = _MEDIA_TYPES.get(table or "", "application/octet-stream")
     return Source([_raw_part(path, label, encoding)], encoding, name=name, media_type=media_type)
 
 
-def _open_folder(
-    path: Path,
-    label: str,
-    name: str,
-    chosen: Encoding | None,
-    schema: Mapping[str, str] | None,
-    digest: str,
-) -> Source:
+def _open_folder(path: Path, label: str, name: str, how: _How) -> Source:
+    chosen = how.encoding
     if chosen is not None and chosen.name in ("chunk", "line"):
         raise InputError(f"{label} is a folder; the encoding {chosen.name!r} is for one file")
     encoding = chosen or FILE
+    if how.digest == "blake3":
+        encoding = dataclasses.replace(encoding, digest="blake3")
+    page = None if how.cache is None else how.cache.page(path, str(encoding.digest))
     entries = list_folder(path, label, encoding.ignore or (), bool(encoding.follow_symlinks))
     if chosen is None or chosen.name == "json":
-        formats = {_format_of(Path(entry.path)) for entry in entries}
-        if len(formats) == 1 and None not in formats:
-            parts = [_table_part(path / e.path, str(path / e.path), schema) for e in entries]
+        table = _format_of(entries[0].path) if entries else None
+        if table and all(_format_of(entry.path) == table for entry in entries):
+            paths = [path / entry.path for entry in entries]
+            parts = [_table_part(shard, str(shard), how.schema) for shard in paths]
             return Source(parts, JSON, name=name)
         if chosen is not None:
             _refuse_as_tables([entry.path for entry in entries], label)
-    if digest == "blake3":
-        encoding = dataclasses.replace(encoding, digest="blake3")
-    return Source([Folder(path, label, encoding, entries)], encoding, name=name)
+    return Source([Folder(path, label, encoding, entries, page)], encoding, name=name)
 
 
 def _refuse_as_tables(paths: list[str], label: str) -> None:
     if not paths:
         raise InputError(f"{label} holds no tables")
     for path in paths:
-        if _format_of(Path(path)) is None:
+        if _format_of(path) is None:
             raise InputError(f"{label} holds {path!r}, which is not a table; known are {_known()}")
     raise InputError(f"{label} holds tables of several formats, {paths[0]!r} and others")
 
 
-def _open_together(data: Any, chosen: Encoding | None, schema: Mapping[str, str] | None) -> Source:
+def _open_together(data: Any, how: _How) -> Source:
     if isinstance(data, (str, os.PathLike)):
         data = [data]
     paths = list(data) if isinstance(data, Iterable) else [data]
     if not paths or not all(isinstance(path, (str, os.PathLike)) for path in paths):
         raise InputError("together joins the tables of a list of paths")
-    if chosen not in (None, JSON):
-        raise InputError(f"together joins tables under the encoding 'json', not {chosen.name!r}")
-    sources = [_open_path(Path(path), JSON, schema) for path in paths]
+    if how.encoding not in (None, JSON):
+        raise InputError(
+            f"together joins tables under the encoding 'json', not {how.encoding.name!r}"
+        )
+    sources = [_open_path(Path(path), _How(JSON, how.schema)) for path in paths]
     name = sources[0].name if len(sources) == 1 else ""
     return Source([part for source in sources for part in source._parts], JSON, name=name)
 
@@ -367,8 +375,8 @@ def _tables(label: str) -> Any:
     return tables
 
 
-def _format_of(path: Path) -> str | None:
-    name = path.name.lower()
+def _format_of(path: Path | str) -> str | None:
+    name = str(path).lower()
     for suffix, table in _TABLES.items():
         if name.endswith(suffix):
             return table

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import time
 
 import blake3
 import pytest
 import rfc8785
 from command_line import ROWS
+
+from provenance.records.cache import LOCAL, filesystem_of, user_cache
+from provenance.records.folders import list_folder
 
 
 def root_of(leaves):
@@ -99,6 +103,52 @@ def test_what_is_hashed_before_an_error_is_told(reading):
     assert out.startswith(ROWS_ROOT)
     assert out.count("\n") == 1
     assert told == "error: there is no file missing\n"
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lying(provenance, monkeypatch):
+    """The command of a user whose cache has wrong digests of the folder ``model``."""
+    if filesystem_of(provenance.folder.resolve()) not in LOCAL:
+        pytest.skip("no digests are remembered on this filesystem")
+    monkeypatch.setenv("HOME", str(provenance.home))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    page = user_cache().page(provenance.folder / "model", "sha256")
+    page._before = time.time_ns() + 10**9
+    entries = list_folder(provenance.folder / "model", "model")
+    page.keep([(entry.state, bytes(32)) for entry in entries])
+    assert len(page.digests()) == len(entries)
+    return provenance
+
+
+def test_what_did_not_change_is_taken_from_the_cache(lying):
+    lies = root_of(
+        [
+            rfc8785.dumps({"path": path, "sha256": "00" * 32, "size": len(data)})
+            for path, data in MODEL.items()
+        ]
+    ).hex()
+    assert lying("hash", "model")[0].startswith(lies)
+
+
+def test_registering_takes_it_from_there(lying):
+    registered = lying.json("register", "model", "--name", "lies")["artifacts"]
+    assert registered[0]["root"] != MODEL_ROOT
+
+
+def test_without_the_cache(lying):
+    assert lying("hash", "model", "--no-cache")[0].startswith(MODEL_ROOT)
+    found = lying.json("register", "model", "--name", "truth", "--no-cache")
+    assert found["artifacts"][0]["root"] == MODEL_ROOT
+
+
+def test_whatever_checks_never_reads_the_cache(lying):
+    (lying.folder / "list").write_text(f"{MODEL_ROOT}  2  file,digest=sha256  model\n")
+    assert lying("hash", "--check", "list") == ("model: OK\n", "")
+    assert "verified" in lying("verify", "model")[0]
+    assert lying.json("show", "./model")["root"] == MODEL_ROOT
 
 
 # --- --check --------------------------------------------------------------------------------------
@@ -204,6 +254,7 @@ def test_a_malformed_list(listed, text, line):
         [],
         ["--check", "list", "model"],
         ["--check", "list", "--tree-only"],
+        ["--check", "list", "--no-cache"],
         ["--check", "list", "--digest", "blake3"],
         ["--check", "list", "--ignore", "a"],
         ["model", "--quiet"],

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 __all__ = ["cores", "in_order"]
 
@@ -27,24 +28,38 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, N
     """Yield ``work(item)`` for each item, in order, several at once.
 
     Items are taken here, in the thread that asks for results; of items that were taken and whose
-    results were not yet yielded there are `cores` + 1 at most. What `work` raises is raised here
-    in its place, and then, or when nobody asks for more, no further item is worked on.
+    results were not yet yielded there are `cores` + 1 at most. What `work` raises, or `items`, is
+    raised here in its place, and then, or when nobody asks for more, no further item is worked on.
     """
-    items = iter(items)
-    first = list(islice(items, 2))
+    calls = _calls(work, items)
+    first = list(islice(calls, 2))
     if len(first) < 2 or cores() == 1:
-        yield from map(work, chain(first, items))
+        for call in chain(first, calls):
+            yield call()
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(cores())
     try:
-        for item in chain(first, items):
-            waiting.append(pool.submit(work, item))
+        for call in chain(first, calls):
+            waiting.append(pool.submit(call))
             if len(waiting) > cores():
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _calls(work: Callable[[T], R], items: Iterable[T]) -> Iterator[Callable[[], R]]:
+    """Yield what works on each item; at last what raises an error of `items`, when its turn is."""
+    try:
+        for item in items:
+            yield partial(work, item)
+    except Exception as error:
+        yield partial(_raise, error)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -1,5 +1,7 @@
-"""The optional extension in C++17: `provenance.native.kernel`, SHA-256 of many messages at once.
+"""The optional extension in C++17, `provenance.native.kernel`.
 
-An install without a compiler goes without it, and everything works all the same, slower:
-`provenance.merkle.bulk` is where it is chosen, beside `hashlib`. docs/kernel.md says more.
+It hashes many messages at once by SHA-256, and writes and hashes rows of Arrow columns. An install
+without a compiler goes without it, and everything works all the same, slower:
+`provenance.merkle.bulk` is where it is chosen, beside `hashlib`, and `provenance.records.batches`
+where it is given rows. docs/kernel.md says more.
 """

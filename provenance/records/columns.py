@@ -6,7 +6,7 @@ columns: the same bytes as `provenance.records.canonical.canonical_row` makes of
 extension type counts as its storage, maps need distinct string keys. Unions and calendar intervals
 have no JSON form.
 
-Memory: about 4 MiB of a batch as text, at most `ROWS` rows.
+Memory: about 1 MiB of a batch as text, at most `ROWS` rows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
     "sliced",
 ]
 
-_TEXT_BYTES = 4 << 20
+_TEXT_BYTES = 1 << 20
 
 
 # --- schemas --------------------------------------------------------------------------------------
@@ -141,9 +141,9 @@ def batch_leaves(batch: pa.RecordBatch, label: str, *, first_row: int) -> Iterat
         first_row += part.num_rows
 
 
-def sliced(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Cut a batch into as many rows as are mapped at a time."""
-    rows = rows_of_size(batch.nbytes // max(1, batch.num_rows))
+def sliced(batch: pa.RecordBatch, most: int = ROWS) -> Iterator[pa.RecordBatch]:
+    """Cut a batch into as many rows as are mapped at a time, `most` of them at most."""
+    rows = rows_of_size(batch.nbytes // max(1, batch.num_rows), most)
     return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
@@ -248,9 +248,9 @@ def _map_texts(array: pa.MapArray) -> list[str]:
     return texts
 
 
-def rows_of_size(row_size: int) -> int:
-    """Return how many rows of so many bytes are mapped at a time."""
-    return max(1, min(ROWS, _TEXT_BYTES // max(1, row_size)))
+def rows_of_size(row_size: int, most: int = ROWS) -> int:
+    """Return how many rows of so many bytes are mapped at a time, `most` of them at most."""
+    return max(1, min(most, _TEXT_BYTES // max(1, row_size)))
 
 
 # --- values ---------------------------------------------------------------------------------------

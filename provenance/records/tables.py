@@ -3,9 +3,12 @@
 How their values become text is in `provenance.records.columns`. A table with a column that cannot
 be mapped is refused before its first row.
 
-Memory, beside what is said there: of a Parquet file the pages being read of one row group and a
-decoded batch of up to 1,024 rows; of an Arrow file or stream one record batch as it was written.
-pyarrow is imported with this module, which is imported on use.
+Leaf hashes come from `provenance.records.batches`, on every core, while the next batch is decoded.
+
+Memory, beside what is said there: of a Parquet file the pages being read of one row group; of an
+Arrow file or stream one record batch as it was written; and batches of about 1 MiB, one for
+`leaves`, of at most 1,024 rows, and for leaf hashes two more than there are cores, of at most
+16,384 rows. pyarrow is imported with this module, which is imported on use.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ import pyarrow.ipc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from provenance.errors import InputError
+from provenance.merkle import HASH_SIZE
+from provenance.merkle.parallel import in_order
+from provenance.records.batches import HASHED_ROWS, hash_rows
 from provenance.records.columns import (
     batch_leaves,
     check_schema,
@@ -30,6 +36,7 @@ from provenance.records.columns import (
     sliced,
 )
 from provenance.records.files import Part, check_unchanged, open_part, readable, regular_status
+from provenance.records.rows import ROWS
 
 __all__ = ["ArrowFile", "Batches", "ParquetFile", "batches_of", "typed_batch"]
 
@@ -46,7 +53,40 @@ def _arrow_errors(label: str) -> Iterator[None]:
         raise InputError(f"{label} cannot be read: {error}") from None
 
 
-class _TableFile(Part):
+class _Table(Part):
+    """Record batches, whatever they come from."""
+
+    def leaves(self) -> Iterator[bytes]:
+        """Yield the leaf of each row."""
+        with _arrow_errors(self.label):
+            for first_row, batch in self._numbered(ROWS):
+                yield from batch_leaves(batch, self.label, first_row=first_row)
+
+    def leaf_hash_blocks(self, count: int) -> Iterator[bytes]:
+        """Yield the leaf hashes, `count` at a time or fewer, hashed on every core."""
+
+        def hashed(numbered: tuple[int, pa.RecordBatch]) -> bytes:
+            first_row, batch = numbered
+            return hash_rows(batch, self.label, first_row=first_row)
+
+        with _arrow_errors(self.label):
+            for hashes in in_order(hashed, self._numbered(HASHED_ROWS)):
+                for at in range(0, len(hashes), count * HASH_SIZE):
+                    yield hashes[at : at + count * HASH_SIZE]
+
+    def _numbered(self, most: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield batches of `most` rows at most, each with the number of its first row."""
+        first_row = 1
+        for batch in self._batches(most):
+            yield first_row, batch
+            first_row += batch.num_rows
+
+    @abstractmethod
+    def _batches(self, most: int) -> Iterator[pa.RecordBatch]:
+        """Yield them all, of `most` rows at most, and set `schema`."""
+
+
+class _TableFile(_Table):
     """A table file: hashed first, then read at will, and unchanged at the end."""
 
     def __init__(self, path: Path, label: str) -> None:
@@ -54,26 +94,25 @@ class _TableFile(Part):
         super().__init__(label, self._status.st_size)
         self._path = path
 
-    def leaves(self) -> Iterator[bytes]:
-        """Yield the leaf of each row."""
+    def _batches(self, most: int) -> Iterator[pa.RecordBatch]:
         if self.digest_names:
             with open_part(self, self._path):
                 pass
             self.done = 0
-        with _arrow_errors(self.label), readable(self.label), pa.OSFile(str(self._path)) as file:
-            yield from self._rows(file)
+        with readable(self.label), pa.OSFile(str(self._path)) as file:
+            yield from self._read(file, most)
         check_unchanged(self._path, self.label, self._status)
         self.done = self._status.st_size
 
     @abstractmethod
-    def _rows(self, file: pa.NativeFile) -> Iterator[bytes]:
-        """Yield the leaf of each row, and set `schema`."""
+    def _read(self, file: pa.NativeFile, most: int) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of the open file."""
 
 
 class ParquetFile(_TableFile):
     """A Parquet file."""
 
-    def _rows(self, file: pa.NativeFile) -> Iterator[bytes]:
+    def _read(self, file: pa.NativeFile, most: int) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as table:
             self.schema = check_schema(table.schema_arrow, self.label)
             groups = [table.metadata.row_group(i) for i in range(table.num_row_groups)]
@@ -81,16 +120,17 @@ class ParquetFile(_TableFile):
                 1, table.metadata.num_rows
             )
             count = 0
-            for batch in table.iter_batches(batch_size=rows_of_size(row_size), use_threads=False):
+            rows = rows_of_size(row_size, most)
+            for batch in table.iter_batches(batch_size=rows, use_threads=False):
                 self.done = self._status.st_size * count // table.metadata.num_rows
-                yield from batch_leaves(batch, self.label, first_row=count + 1)
+                yield batch
                 count += batch.num_rows
 
 
 class ArrowFile(_TableFile):
     """An Arrow IPC file or stream, Feather 2 included."""
 
-    def _rows(self, file: pa.NativeFile) -> Iterator[bytes]:
+    def _read(self, file: pa.NativeFile, most: int) -> Iterator[pa.RecordBatch]:
         magic = file.read(6)
         file.seek(0)
         if magic[:4] == b"FEA1":
@@ -103,11 +143,9 @@ class ArrowFile(_TableFile):
             reader = batches = pa.ipc.open_stream(file)
             size = 0
         self.schema = check_schema(reader.schema, self.label)
-        count = 0
         for batch in batches:
             _check_layout(batch)
-            yield from batch_leaves(batch, self.label, first_row=count + 1)
-            count += batch.num_rows
+            yield from sliced(batch, most)
             self.done = self.done + size if size else file.tell()
 
 
@@ -144,7 +182,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType | None:
     return pa.binary(kind.byte_width) if types.is_decimal(kind) else None
 
 
-class Batches(Part):
+class Batches(_Table):
     """A table in memory, or a stream of record batches that is consumed once."""
 
     def __init__(self, reader: pa.RecordBatchReader, label: str, rows: int | None) -> None:
@@ -152,13 +190,11 @@ class Batches(Part):
         self._reader = reader
         self.schema = check_schema(reader.schema, label)
 
-    def leaves(self) -> Iterator[bytes]:
-        """Yield the leaf of each row."""
-        with _arrow_errors(self.label):
-            for batch in self._reader:
-                for part in sliced(batch):
-                    yield from batch_leaves(part, self.label, first_row=self.done + 1)
-                    self.done += part.num_rows
+    def _batches(self, most: int) -> Iterator[pa.RecordBatch]:
+        for batch in self._reader:
+            for part in sliced(batch, most):
+                yield part
+                self.done += part.num_rows
 
 
 def batches_of(table: Any, label: str) -> Batches | None:

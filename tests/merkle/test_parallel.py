@@ -72,14 +72,18 @@ def test_what_is_raised_is_raised_in_its_place(cores):
     assert not pool_threads()
 
 
-def test_what_is_raised_by_the_items_ends_it(cores):
+def test_what_is_raised_by_the_items_is_raised_in_its_place(cores):
     def items():
         yield from (0, 1, 2)
         raise ValueError("unreadable")
 
+    results = in_order(lambda item: item, items())
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="unreadable"):
-        list(in_order(lambda item: item, items()))
+        next(results)
     assert not pool_threads()
+    with pytest.raises(ZeroDivisionError):  # what is wrong with an item before comes first
+        list(in_order(lambda item: 1 // (item - 2), items()))
 
 
 def test_some_cores_are_counted(monkeypatch):

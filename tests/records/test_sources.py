@@ -154,7 +154,7 @@ def test_a_reader_is_consumed_as_a_stream():
     "form", ["jsonl", "csv", "parquet", "arrow", "table", "rows", "bytes", "dir"]
 )
 def test_progress_goes_up_to_the_total(here, form):
-    table = pa.table({"a": range(20_000)})
+    table = pa.table({"a": range(200_000)})
     path = here / f"t.{form}"
     total = None
     if form == "parquet":
@@ -172,7 +172,7 @@ def test_progress_goes_up_to_the_total(here, form):
             (path / str(i)).write_bytes(b"x" * 10)
         total = 2000
     data = {"table": table, "rows": table.to_pylist(), "bytes": bytes(20 << 20)}.get(form, path)
-    total = total or {"table": 20_000, "rows": 20_000, "bytes": 20 << 20}.get(form)
+    total = total or {"table": 200_000, "rows": 200_000, "bytes": 20 << 20}.get(form)
     calls = []
     for _ in open_source(data).leaf_hash_blocks(progress=lambda *call: calls.append(call)):
         pass

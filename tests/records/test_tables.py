@@ -13,7 +13,8 @@ import pytest
 from reading import leaves, read, texts
 
 from provenance.errors import InputError
-from provenance.records import columns
+from provenance.merkle import bulk, leaf_hash, parallel
+from provenance.records import batches, columns
 from provenance.records.sources import open_source
 
 MAP = pa.map_(pa.string(), pa.int64())
@@ -288,6 +289,48 @@ def test_an_arrow_file_that_leads_elsewhere_is_refused(tmp_path, array, old, new
     file.write_bytes(hostile(old, new, array))
     with pytest.raises(InputError, match=r"t\.arrow cannot be read"):
         read(file)
+
+
+@pytest.mark.parametrize("name", ["", "hashlib"])
+@pytest.mark.parametrize("cores", [1, 4])
+@pytest.mark.parametrize(
+    ("rows", "damage", "message"),
+    [
+        ((0, 0, 0), False, None),
+        ((0, 2, 1), False, "row 30003, column 'v': a date of a year outside 0001-9999"),
+        ((0, 0, 2), True, "row 60003, column 'v': a date of a year outside 0001-9999"),
+        ((0, 0, 0), True, "cannot be read: "),
+    ],
+)
+def test_hashes_and_leaves_are_refused_alike(
+    tmp_path, monkeypatch, name, cores, rows, damage, message
+):
+    """The first thing that is wrong is named, however many batches are read ahead of it."""
+    chosen = bulk.kernel_named(name)
+    monkeypatch.setattr(batches, "kernel", lambda: chosen)
+    monkeypatch.setattr(parallel, "cores", lambda: cores)
+    file = tmp_path / "t.arrow"
+    with pa.ipc.new_file(file, pa.schema({"v": pa.date32(), "n": pa.string()})) as writer:
+        for bad in rows:
+            days = pa.array([1, 1, 2**30 if bad else 1, *[1] * 29_997], pa.int32())
+            text = pa.array(["x"] * 29_999 + ["\0END"])
+            writer.write_batch(pa.record_batch([days.view(pa.date32()), text], ["v", "n"]))
+        writer.write_batch(pa.record_batch([days.view(pa.date32()), text], ["v", "n"]))
+    whole = file.read_bytes()
+    if damage:  # the last batch leads out of itself
+        ends = int32s(29_998, 29_999, 30_003)
+        at = whole.rindex(ends)
+        file.write_bytes(whole[: at + 8] + int32s(2**30) + whole[at + 12 :])
+    source = open_source(file)
+    if message is None:
+        found = b"".join(source.leaf_hash_blocks())
+        assert found == b"".join(map(leaf_hash, leaves(file)))
+        return
+    with pytest.raises(InputError, match=f"t\\.arrow(, | ){message}") as hashing:
+        list(source.leaf_hash_blocks())
+    with pytest.raises(InputError) as reading:
+        leaves(file)
+    assert str(hashing.value) == str(reading.value)
 
 
 def test_a_decimal_of_no_scale(tmp_path):

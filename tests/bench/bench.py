@@ -38,7 +38,11 @@ def measure(
     data.mkdir(parents=True, exist_ok=True)
     case.prepare(data, size)
     load = os.getloadavg()[0]
-    product = {**environments.variables(""), "BENCH": str(HERE / "workers")}
+    product = {
+        **environments.variables(""),
+        "BENCH": str(HERE / "workers"),
+        "XDG_CACHE_HOME": str(data / ".cache"),
+    }
     limits: dict[str, Any] = {}
     if case.compressions(size):
         said = subprocess.run(

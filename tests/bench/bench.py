@@ -147,7 +147,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         "",
         "Written by `scripts/bench`. In each table the contestants took turns on the same data, in "
         "the page cache, in one run. A column headed × says how many times as much time a unit "
-        "costs the contestant of the row; below 1 it is faster. `$BENCH` is tests/bench/workers.",
+        "costs the contestant of the row; below 1 it is faster. Processor: its seconds, all cores "
+        "together, which other work on the machine disturbs less. `$BENCH` is tests/bench/workers.",
         "",
         machine(results),
     ]

@@ -4,16 +4,18 @@ A contestant is a command as a shell takes it. Usually all of it is timed, the s
 interpreter included. A command that begins with data already in memory times itself, and prints a
 JSON object as its last line::
 
-    {"parts": {"": [10000000, 1.31]}, "root": "66240b…", "memory": 64.2}
+    {"parts": {"": [10000000, 1.31], "processor": [10000000, 2.5]}, "root": "66240b…"}
 
 `parts` holds how many units it did and in how many seconds, by the name of the part that was timed;
-"" where there is one. The rest is about all of the run.
+"" where there is one. Beside "", "processor" holds seconds of the processor, over all cores: what
+other work on the machine disturbs less. The rest is about all of the run.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +26,8 @@ from typing import Any
 
 Parts = dict[str, tuple[int, float]]
 """Name of what was timed → (units, seconds)."""
+
+PROCESSOR = "processor"
 
 
 class NotRunError(Exception):
@@ -147,14 +151,21 @@ def run_command(contestant: Contestant, folder: Path, environment: dict[str, str
 
     if contestant.before:
         shell(contestant.before)
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), _of_children()
     printed = shell(contestant.command)
-    seconds = time.perf_counter() - begin
+    seconds, processor = time.perf_counter() - begin, _of_children() - used
     if not contestant.timed_inside:
         said = {"root": printed.split()[0]} if contestant.agrees else {}
-        return {"": (contestant.count, seconds)}, said
+        count = contestant.count
+        return {"": (count, seconds), PROCESSOR: (count, processor)}, said
     said = json.loads(printed.splitlines()[-1])
     return {part: (count, spent) for part, (count, spent) in said.pop("parts").items()}, said
+
+
+def _of_children() -> float:
+    """Seconds of the processor that commands took so far, and what they started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -167,7 +178,9 @@ def table(outcomes: Sequence[Outcome], unit: str, part: str = "") -> str:
     the row.
     """
     bases = [outcome for outcome in outcomes if outcome.contestant.base]
-    titles = [unit, "seconds", f"{unit}/s", *(f"× {base.contestant.name}" for base in bases)]
+    ratios = [f"× {base.contestant.name}" for base in bases]
+    told = part == "" and any(PROCESSOR in outcome.parts for outcome in outcomes)
+    titles = [unit, "seconds", *([PROCESSOR] if told else []), f"{unit}/s", *ratios]
     lines = [f"| | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     for outcome in outcomes:
         name = outcome.contestant.name
@@ -176,7 +189,8 @@ def table(outcomes: Sequence[Outcome], unit: str, part: str = "") -> str:
         else:
             count, seconds = outcome.parts[part]
             ratios = [times(outcome.cost(part) / base.cost(part)) for base in bases]
-            cells = [f"{count:,}", spent(seconds), f"{count / seconds:,.0f}", *ratios]
+            used = [spent(outcome.parts[PROCESSOR][1])] if told else []
+            cells = [f"{count:,}", spent(seconds), *used, f"{count / seconds:,.0f}", *ratios]
         if outcome.contestant.base:
             name = f"**{name}**"
         lines.append(f"| {name} | {' | '.join(cells)} |")

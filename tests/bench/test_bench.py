@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench import commands, page, section
 from cases import CASES, SIZES, blocks
-from contest import Contestant, NotRunError, Outcome, contest, run_command, table
+from contest import PROCESSOR, Contestant, NotRunError, Outcome, contest, run_command, table
 from peers import PEERS, Environments
 
 HERE = Path(__file__).parent
@@ -76,6 +76,17 @@ def test_a_ratio_is_of_the_time_for_one_unit():
     ]
 
 
+def test_time_of_the_processor_has_a_column_where_it_is_known():
+    ours, theirs = (Contestant(name, "", 10, base=name == "ours") for name in ("ours", "theirs"))
+    outcomes = [Outcome(ours, {"": (10, 2.0), PROCESSOR: (10, 3.9)}), Outcome(theirs, missing="no")]
+    assert table(outcomes, "files").splitlines() == [
+        "| | files | seconds | processor | files/s | × ours |",
+        "|---|---:|---:|---:|---:|---:|",
+        "| **ours** | 10 | 2.000 | 3.900 | 5 | 1.00 |",
+        "| theirs | not run: no |  |  |  |  |",
+    ]
+
+
 def test_who_fails_once_has_no_time_and_a_reason():
     outcomes, order = played(
         ran("ours", 1.0, 1.0, 1.0, base=True), ran("theirs", 1.0, "it | broke", peer="git")
@@ -108,8 +119,11 @@ def test_a_command_that_fails_is_told_by_its_last_words(tmp_path):
     fails = Contestant("theirs", "echo first >&2; echo 'no such key' >&2; exit 3 | cat", 1)
     with pytest.raises(NotRunError, match="exit status 3: no such key"):
         run_command(fails, tmp_path, {})
+
+
+def test_a_command_is_timed_without_what_is_before_it(tmp_path):
     parts, said = run_command(Contestant("ours", "cat", 7, before="touch made"), tmp_path, {})
-    assert parts[""][0] == 7
+    assert {part: count for part, (count, _) in parts.items()} == {"": 7, PROCESSOR: 7}
     assert said == {}
     assert (tmp_path / "made").exists()
 
@@ -178,7 +192,8 @@ def test_every_case_runs(small):
                 assert "not in the environment" in outcome.missing or "Debian" in outcome.missing
                 assert f"not run: {outcome.missing}" in told
             else:
-                assert set(outcome.parts) == set(CASES[name].parts)
+                timed = {PROCESSOR} if CASES[name].parts == ("",) else set()
+                assert set(outcome.parts) == {*CASES[name].parts, *timed}
                 assert outcome.contestant.peer in ("", *result["versions"])
 
 
@@ -201,16 +216,20 @@ def test_each_table_is_true_to_its_results(small):
             rows = table(outcomes, CASES[name].unit, part).splitlines()[2:]
             for outcome, row in zip(outcomes, rows, strict=True):
                 cells = [cell.strip() for cell in row.strip("|").split("|")]
-                assert len(cells) == 4 + len(bases)
+                used = [outcome.parts[PROCESSOR][1]] if PROCESSOR in outcome.parts else []
                 if outcome.missing:
                     continue
+                assert len(cells) == 4 + len(used) + len(bases)
                 count, seconds = outcome.parts[part]
                 shown = [float(cell.replace(",", "")) for cell in cells[1:]]
                 ratios = [
                     (seconds / count) / (base.parts[part][1] / base.parts[part][0])
                     for base in bases
                 ]
-                assert shown == pytest.approx([count, seconds, count / seconds, *ratios], 0.02, 0.6)
+                assert shown[0] == count
+                assert shown[1 : 2 + len(used)] == pytest.approx([seconds, *used], 0.01, 0.0006)
+                assert shown[2 + len(used)] == pytest.approx(count / seconds, abs=0.51)
+                assert shown[3 + len(used) :] == pytest.approx(ratios, 0.01, 0.0051)
 
 
 def test_the_page_names_no_place(small):

@@ -75,10 +75,11 @@ def root_of(level):
 
 def main(peer, path, count):
     dumps = PEERS[peer]()
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     root = root_of(list(hashes(path, count, dumps)))
-    seconds = time.perf_counter() - begin
-    print(json.dumps({"parts": {"": [count, seconds]}, "root": root.hex()}))
+    seconds, processor = time.perf_counter() - begin, time.process_time() - used
+    parts = {"": [count, seconds], "processor": [count, processor]}
+    print(json.dumps({"parts": parts, "root": root.hex()}))
 
 
 if __name__ == "__main__":

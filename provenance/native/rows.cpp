@@ -107,14 +107,9 @@ bool write_half(const Column& column, int64_t at, Text& text) {
   return write_double((bits & 0x8000) != 0 ? -value : value, text);
 }
 
-// Whether the double nearest to an integer is written with the integer's own digits.
+// Whether ES6 writes the double nearest to an integer with the integer's own digits.
 template <typename T>
 bool is_number(T value, const char* digits, const char* end) {
-  constexpr int64_t kMost = (int64_t{1} << 53) - 1;
-  if (std::is_signed<T>::value ? value >= static_cast<T>(-kMost) && value <= static_cast<T>(kMost)
-                               : value <= static_cast<T>(kMost)) {
-    return true;
-  }
   char number[kLongestNumber];
   const char* number_end = write_number(static_cast<double>(value), number);
   return end - digits == number_end - number && std::equal(digits, end, number);
@@ -122,17 +117,24 @@ bool is_number(T value, const char* digits, const char* end) {
 
 template <typename T>
 bool write_integer(const Column& column, int64_t at, Text& text) {
+  constexpr int64_t kMost = (int64_t{1} << 53) - 1;  // up to here every integer is a number
   const T value = load<T>(column.values, at);
-  char* begin = text.room(kLongestNumber);
-  char* end = std::to_chars(begin + 1, begin + kLongestNumber, value).ptr;
-  if (sizeof(T) < 8 || is_number(value, begin + 1, end)) {
-    std::memmove(begin, begin + 1, static_cast<size_t>(end - begin - 1));
-    text.end_at(end - 1);
-  } else {
-    *begin = '"';
-    *end++ = '"';
-    text.end_at(end);
+  char* to = text.room(kLongestNumber);
+  char* const digits = sizeof(T) < 8 ? to : to + 1;
+  char* end = std::to_chars(digits, to + kLongestNumber, value).ptr;
+  if (sizeof(T) == 8) {
+    const bool within = std::is_signed<T>::value
+                            ? value >= static_cast<T>(-kMost) && value <= static_cast<T>(kMost)
+                            : value <= static_cast<T>(kMost);
+    if (within || is_number(value, digits, end)) {
+      std::memmove(to, digits, kLongestNumber - 1);
+      --end;
+    } else {
+      *to = '"';
+      *end++ = '"';
+    }
   }
+  text.end_at(end);
   return true;
 }
 
@@ -210,8 +212,9 @@ bool write_decimal(const Column& column, int64_t at, Text& text) {
 constexpr int64_t kDay = 86400;  // seconds
 
 char* write_two(char* to, int64_t value) {
-  *to++ = static_cast<char>('0' + value / 10);
-  *to++ = static_cast<char>('0' + value % 10);
+  const auto small = static_cast<unsigned>(value);
+  *to++ = static_cast<char>('0' + small / 10);
+  *to++ = static_cast<char>('0' + small % 10);
   return to;
 }
 
@@ -350,13 +353,12 @@ bool are_plain(const char* from) {
   return ((word | control | quote | backslash) & kHigh) == 0;
 }
 
-// Bytes of the UTF-8 sequence at `from`, of which `left` are there; 0 if it is none (RFC 3629).
+// Bytes of the UTF-8 sequence beyond ASCII at `from`, of `left`; 0 if it is none (RFC 3629).
 size_t sequence(const unsigned char* from, size_t left) {
   const auto follows = [=](size_t i, unsigned low, unsigned high) {
     return i < left && from[i] >= low && from[i] <= high;
   };
   const unsigned first = from[0];
-  if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return follows(1, 0x80, 0xbf) ? 2 : 0;
   if (first >= 0xe0 && first <= 0xef) {
     const unsigned low = first == 0xe0 ? 0xa0 : 0x80, high = first == 0xed ? 0x9f : 0xbf;
@@ -415,18 +417,25 @@ bool write_string(const Column& column, int64_t at, Text& text) {
       left -= 8;
       continue;
     }
-    const auto character = static_cast<unsigned char>(*from);
-    if (character < 0x20 || character == '"' || character == '\\') {
-      text.end_at(to);
-      to = write_escape(text.room(left + 6), character);
-      ++from;
-      --left;
-      continue;
+    // What is special is one of the next eight.
+    for (const char* word_end = from + std::min<size_t>(left, 8); from < word_end;) {
+      const auto character = static_cast<unsigned char>(*from);
+      if (character >= 0x20 && character < 0x80 && character != '"' && character != '\\') {
+        *to++ = *from++;
+        --left;
+      } else if (character >= 0x80) {
+        const size_t count = sequence(reinterpret_cast<const unsigned char*>(from), left);
+        if (count == 0) return false;
+        to = copy(to, from, count);
+        from += count;
+        left -= count;
+      } else {
+        text.end_at(to);
+        to = write_escape(text.room(left + 6), character);
+        ++from;
+        --left;
+      }
     }
-    const size_t count = sequence(reinterpret_cast<const unsigned char*>(from), left);
-    if (count == 0) return false;
-    for (size_t i = 0; i < count; ++i) *to++ = *from++;
-    left -= count;
   }
   *to++ = '"';
   text.end_at(to);
@@ -681,9 +690,12 @@ bool Column::take_as_texts() {
   return true;
 }
 
-bool Rows::of(const ArrowSchema& type, const ArrowArray& batch, std::vector<std::string> pieces,
-              const std::vector<bool>& is_text) {
-  pieces_ = std::move(pieces);
+bool Rows::of(const ArrowSchema& type, const ArrowArray& batch,
+              const std::vector<std::string>& pieces, const std::vector<bool>& is_text) {
+  for (const std::string& piece : pieces) {
+    pieces_.push_back({piece, piece.size()});
+    pieces_.back().bytes.resize(std::max(piece.size(), kShort));
+  }
   count_ = batch.length;
   const size_t columns = pieces_.size() - 1;
   if (type.format == nullptr || std::strcmp(type.format, "+s") != 0 || batch.null_count > 0 ||

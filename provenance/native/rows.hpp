@@ -82,7 +82,7 @@ class Column {
 class Rows {
  public:
   // `is_text[i]` says that column i holds JSON texts. False where a column is not written here.
-  bool of(const ArrowSchema& type, const ArrowArray& batch, std::vector<std::string> pieces,
+  bool of(const ArrowSchema& type, const ArrowArray& batch, const std::vector<std::string>& pieces,
           const std::vector<bool>& is_text);
 
   int64_t count() const { return count_; }
@@ -90,16 +90,31 @@ class Rows {
   // Append a row, 0 ≤ index < count. False where one of its values has no text here.
   bool write(int64_t index, Text& text) const {
     for (size_t i = 0; i < columns_.size(); ++i) {
-      text.append(pieces_[i].data(), pieces_[i].size());
+      append(pieces_[i], text);
       if (!columns_[i].write(index, text)) return false;
     }
-    text.append(pieces_.back().data(), pieces_.back().size());
+    append(pieces_.back(), text);
     return true;
   }
 
  private:
+  // It is quicker to copy 16 bytes than to see how many there are, and most pieces are so short.
+  static constexpr size_t kShort = 16;
+
+  struct Piece {
+    std::string bytes;  // filled up to kShort
+    size_t size;
+  };
+
+  static void append(const Piece& piece, Text& text) {
+    if (piece.size > kShort) return text.append(piece.bytes.data(), piece.size);
+    char* to = text.room(kShort);
+    std::memcpy(to, piece.bytes.data(), kShort);
+    text.end_at(to + piece.size);
+  }
+
   std::vector<Column> columns_;
-  std::vector<std::string> pieces_;
+  std::vector<Piece> pieces_;
   int64_t count_ = 0;
 };
 

@@ -1,7 +1,6 @@
 // What the Python module offers for rows of Arrow columns; kernel.pyi says what.
 
 #include <new>
-#include <utility>
 
 #include "module.hpp"
 #include "rows.hpp"
@@ -107,8 +106,7 @@ PyObject* row_hashes(PyObject*, PyObject* args, PyObject* named) {
     Py_BEGIN_ALLOW_THREADS;
     try {
       Rows rows;
-      written =
-          rows.of(*schema, *array, std::move(pieces), is_text) && hash_rows(rows, *kernel, out);
+      written = rows.of(*schema, *array, pieces, is_text) && hash_rows(rows, *kernel, out);
     } catch (const std::bad_alloc&) {
       has_room = false;
     }

@@ -89,7 +89,8 @@ class Folder(Part):
         """Yield the record of each file, then check that the folder is as it was listed."""
         record = _RECORDS[str(self._encoding.digest)]
         known = {} if self._page is None else self._page.digests()
-        read = self._read([entry for entry in self._entries if entry.state not in known])
+        unknown = [entry for entry in self._entries if entry.state not in known]
+        read = self._read(unknown)
         digests = []
         for path, state in self._entries:
             digest = known.get(state) or next(read)
@@ -98,7 +99,7 @@ class Folder(Part):
             text = record.format(path=string_text(path), value=digest.hex(), size=state.size)
             yield text.encode()
         self._check_unchanged()
-        if self._page is not None:
+        if self._page is not None and (unknown or len(known) != len(digests)):
             states = (entry.state for entry in self._entries)
             self._page.keep(zip(states, digests, strict=True))
 
@@ -147,7 +148,7 @@ class _Reader:
     """Reads and hashes groups of files, in several threads at once."""
 
     def __init__(self, folder: Path, label: str, digest: str) -> None:
-        self._folder = folder
+        self._path = f"{folder}/"
         self._label = label
         self._digest = digest
         self._new_hash = hash_named(digest)
@@ -168,7 +169,9 @@ class _Reader:
         ends = [0]
         with memoryview(buffer) as view:
             for entry in group:
-                ends.append(ends[-1] + self._read(entry, view[ends[-1] :]))
+                # One byte more, so that a file that grew is found out.
+                self._read(entry, view[ends[-1] : ends[-1] + entry.state.size + 1])
+                ends.append(ends[-1] + entry.state.size)
             if self._digest == "sha256":
                 digests = kernel().digests(view, array("Q", ends))
             else:
@@ -177,28 +180,27 @@ class _Reader:
         self._spare.append(buffer)
         return digests
 
-    def _read(self, entry: FileEntry, buffer: memoryview) -> int:
-        """Read a whole file to the begin of a buffer that is larger; return its size."""
-        size = entry.state.size
+    def _read(self, entry: FileEntry, buffer: memoryview) -> None:
+        """Read a whole file into a buffer that is one byte larger."""
+        count = 0
         try:
             # Should a pipe lie there by now, opening it waits for nobody.
-            descriptor = os.open(f"{self._folder}/{entry.path}", os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(self._path + entry.path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 same = state_of(os.fstat(descriptor)).identity == entry.state.identity
-                count = 0
-                # One byte more, so that a file that grew is found out.
-                while same and (more := os.readv(descriptor, [buffer[count : size + 1]])):
+                while same and count < entry.state.size:
+                    more = os.readv(descriptor, [buffer[count:] if count else buffer])
+                    same = more > 0
                     count += more
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise unreadable(self._shown(entry), error) from None
-        if not same or count != size:
+        if not same or count != entry.state.size:
             raise InputError(f"{self._shown(entry)} changed while the folder was read")
-        return size
 
     def _digest_of_large(self, entry: FileEntry) -> bytes:
-        with SteadyFile(self._folder / entry.path, self._shown(entry), [self._digest]) as file:
+        with SteadyFile(Path(self._path + entry.path), self._shown(entry), [self._digest]) as file:
             digests = file.finish()
         if file.count != entry.state.size:
             raise InputError(f"{self._shown(entry)} changed while the folder was read")

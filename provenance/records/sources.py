@@ -68,7 +68,7 @@ _MEDIA_TYPES = {
     "arrow": "application/vnd.apache.arrow.file",
 }
 _MODELS = (".safetensors", ".gguf", ".onnx", ".pt", ".pth", ".ckpt", ".keras", ".tflite", ".joblib")
-_LEAVES_PER_BLOCK = {"json": 4096, "line": 4096, "chunk": 4096, "file": 64}
+_LEAVES_PER_BLOCK = {"json": 4096, "line": 4096, "chunk": 4096, "file": 128}
 
 
 class Source:

@@ -160,6 +160,27 @@ def test_a_file_that_changes_before_it_is_read(folder, monkeypatch, size, change
         list(stream)
 
 
+def test_a_file_that_lies_elsewhere_but_for_a_moment(folder, monkeypatch):
+    """Both lists of the folder are the same, and the file that was opened is another one."""
+    fill(folder, {"a": b"1", "m": b"2", "../other": b"3"})
+    path, other, spare = folder / "m", folder.parent / "other", folder.parent / "spare"
+    really_open = os.open
+
+    def swapped(name, flags, *more, **others):
+        if name != str(path):
+            return really_open(name, flags, *more, **others)
+        path.rename(spare)
+        other.rename(path)
+        descriptor = really_open(name, flags, *more, **others)
+        path.rename(other)
+        spare.rename(path)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(InputError, match="folder/m changed while the folder was read"):
+        leaves(folder)
+
+
 def test_reading_many_files_takes_little_memory(folder, tmp_path):
     """96 MB in 3,000 files and a large one: the buffers, and what is known of each file."""
     for number in range(3000):

@@ -20,7 +20,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -162,6 +162,14 @@ class Faults:
 
             def executemany(self, query: Any, *values: Any, **options: Any) -> None:
                 self._watched(query, lambda: super(Cursor, self).executemany(query, *values))
+
+            @contextmanager
+            def copy(self, query: Any, *values: Any, **options: Any) -> Iterator[Any]:
+                connection: Any = self.connection
+                connection.wrote = True
+                with ExitStack() as stack:
+                    yield stack.enter_context(super().copy(query, *values, **options))
+                    faults.write(name(query), stack.close, connection.cut)
 
             def _watched(self, query: Any, do: Callable[[], T]) -> T:
                 sql = str(query).rpartition("; ")[2]

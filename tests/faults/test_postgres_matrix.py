@@ -28,7 +28,7 @@ def test_a_connection_breaks(
         with faults.watching():
             append(scene)
         appending = faults.writes
-        assert {"INSERT INTO entry", "INSERT INTO tile", "COMMIT"} <= set(appending)
+        assert {"COPY entry", "INSERT INTO tile", "COMMIT"} <= set(appending)
         appends = faults.matrix()
         with faults.watching():
             checkpoint(scene)

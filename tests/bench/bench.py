@@ -124,17 +124,17 @@ def machine(results: dict[str, dict[str, Any]]) -> str:
     lines = [
         f"{os.cpu_count()} cores of {fields.get('model name', platform.machine())}"
         f" ({', '.join(has) or 'no vector extension known here'}), {memory:.0f} GiB of memory, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}."
+        f"{platform.system()}, Python {platform.python_version()}."
     ]
     found = [result["limits"] for result in results.values() if result["limits"]]
     if found:
         best = {key: max(limits[key] for limits in found) for key in found[0]}
         lines += [
             "",
-            f"At best it does {best['compressions, one core'] / 10**6:,.0f} million SHA-256 "
+            f"In these runs it did {best['compressions, one core'] / 10**6:,.0f} million SHA-256 "
             f"compressions a second by the kernel `{best['kernel']}` on one core, "
-            f"{best['compressions'] / 10**6:,.0f} on all; copies {best['copying'] / 1e9:.1f} GB/s "
-            f"in memory on one core; reads {best['reading, one thread'] / 1e9:.1f} GB/s from the "
+            f"{best['compressions'] / 10**6:,.0f} on all; copied {best['copying'] / 1e9:.1f} GB/s "
+            f"in memory on one core; read {best['reading, one thread'] / 1e9:.1f} GB/s from the "
             f"page cache in one thread, {best['reading'] / 1e9:.1f} in as many as cores.",
         ]
     return "\n".join(lines)

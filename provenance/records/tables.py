@@ -3,7 +3,8 @@
 How their values become text is in `provenance.records.columns`. A table with a column that cannot
 be mapped is refused before its first row.
 
-Leaf hashes come from `provenance.records.batches`, on every core, while the next batch is decoded.
+Leaf hashes come from `provenance.records.batches`: by the extension on every core, while the next
+batch is decoded.
 
 Memory, beside what is said there: of a Parquet file the pages being read of one row group; of an
 Arrow file or stream one record batch as it was written; and batches of about 1 MiB, one for
@@ -26,8 +27,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from provenance.errors import InputError
 from provenance.merkle import HASH_SIZE
-from provenance.merkle.parallel import in_order
-from provenance.records.batches import HASHED_ROWS, hash_rows
+from provenance.records.batches import HASHED_ROWS, hashed_in_order
 from provenance.records.columns import (
     batch_leaves,
     check_schema,
@@ -63,14 +63,9 @@ class _Table(Part):
                 yield from batch_leaves(batch, self.label, first_row=first_row)
 
     def leaf_hash_blocks(self, count: int) -> Iterator[bytes]:
-        """Yield the leaf hashes, `count` at a time or fewer, hashed on every core."""
-
-        def hashed(numbered: tuple[int, pa.RecordBatch]) -> bytes:
-            first_row, batch = numbered
-            return hash_rows(batch, self.label, first_row=first_row)
-
+        """Yield the leaf hashes, `count` at a time or fewer."""
         with _arrow_errors(self.label):
-            for hashes in in_order(hashed, self._numbered(HASHED_ROWS)):
+            for hashes in hashed_in_order(self._numbered(HASHED_ROWS), self.label):
                 for at in range(0, len(hashes), count * HASH_SIZE):
                     yield hashes[at : at + count * HASH_SIZE]
 
@@ -122,9 +117,9 @@ class ParquetFile(_TableFile):
             count = 0
             rows = rows_of_size(row_size, most)
             for batch in table.iter_batches(batch_size=rows, use_threads=False):
+                count += batch.num_rows
                 self.done = self._status.st_size * count // table.metadata.num_rows
                 yield batch
-                count += batch.num_rows
 
 
 class ArrowFile(_TableFile):
@@ -145,8 +140,8 @@ class ArrowFile(_TableFile):
         self.schema = check_schema(reader.schema, self.label)
         for batch in batches:
             _check_layout(batch)
-            yield from sliced(batch, most)
             self.done = self.done + size if size else file.tell()
+            yield from sliced(batch, most)
 
 
 def _check_layout(batch: pa.RecordBatch) -> None:
@@ -193,8 +188,8 @@ class Batches(_Table):
     def _batches(self, most: int) -> Iterator[pa.RecordBatch]:
         for batch in self._reader:
             for part in sliced(batch, most):
-                yield part
                 self.done += part.num_rows
+                yield part
 
 
 def batches_of(table: Any, label: str) -> Batches | None:

@@ -49,6 +49,7 @@ class Part(ABC):
 
     Attributes:
         label: what errors call it.
+        path: of a table file.
         done, total: bytes on disk (rows of what is in memory) read so far and in all.
         digest_names: which digests of the file as on disk to note, beside the leaves.
         digests: once all leaves were read, DigestSet of the file as on disk.
@@ -57,6 +58,7 @@ class Part(ABC):
 
     def __init__(self, label: str, total: int | None = None) -> None:
         self.label = label
+        self.path: Path | None = None
         self.done = 0
         self.total = total
         self.digest_names: tuple[str, ...] = ("sha256",)

@@ -18,6 +18,7 @@ any other folder                                 ``file``    `provenance.records
 any other file, bytes                            ``chunk``   `provenance.records.chunks`
 Arrow table, batch or reader; pandas, polars …   ``json``    `provenance.records.tables`
 an iterable of dicts                             ``json``    `provenance.records.rows`
+a `Source` that was opened elsewhere             its own     itself
 ===============================================  ==========  =====================================
 
 Everything is read as a stream. Memory: 4,096 leaf hashes, twice 1 MiB of leaves, or one leaf, and
@@ -199,6 +200,8 @@ def open_source(
         data: a path of a file or folder; a list of paths, with `together`; an Arrow table, record
             batch or reader; a pandas or polars frame, or whatever exports an Arrow stream; an
             iterable of dicts; bytes.
+            A `Source`, such as `provenance.integrations.dask` makes, is given back as it is; its
+            schema and digests were chosen where it was opened.
         encoding: a name for its default parameters, or an `Encoding`; None for the default above.
         ignore: globs of what to leave out of a folder, which is then of the encoding ``file``.
         follow_symlinks: follow symlinks that stay inside the folder; encoding ``file`` likewise.
@@ -214,6 +217,10 @@ def open_source(
     if digest not in DIGESTS:
         raise InputError(f"no digest {digest!r}; there are {', '.join(DIGESTS)}")
     chosen = _chosen(encoding, tuple(sorted(set(ignore))), follow_symlinks)
+    if isinstance(data, Source):
+        if together or tree_only or digest != "sha256" or chosen not in (None, data.encoding):
+            raise InputError(f"{data.name or 'this source'} was opened already, in another way")
+        return data
     if together:
         source = _open_together(data, _How(chosen, schema))
     elif isinstance(data, (str, os.PathLike)):
@@ -335,16 +342,17 @@ def _raw_part(source: Path | bytes, label: str, encoding: Encoding) -> Part:
 
 def _table_part(path: Path, label: str, schema: Mapping[str, str] | None) -> Part:
     table = _format_of(path)
+    part: Part
     if table == "jsonl":
-        return JsonLines(path, label, gzipped=path.name.lower().endswith(".gz"))
-    if table == "csv":
-        return Csv(path, label, schema)
-    if table is None:
+        part = JsonLines(path, label, gzipped=path.name.lower().endswith(".gz"))
+    elif table == "csv":
+        part = Csv(path, label, schema)
+    elif table is None:
         raise InputError(f"{label} is not a table; known are {_known()}")
-    tables = _tables(label)
-    part: Part = (
-        tables.ParquetFile(path, label) if table == "parquet" else tables.ArrowFile(path, label)
-    )
+    else:
+        tables = _tables(label)
+        part = (tables.ParquetFile if table == "parquet" else tables.ArrowFile)(path, label)
+    part.path = path
     return part
 
 

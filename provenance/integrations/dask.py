@@ -28,8 +28,8 @@ machine that signs.
 paths, and have the same version of this package. Through the scheduler go some 2 KiB and the
 schema for each shard; through the scratch folder 32 bytes a record, written once and read once.
 Memory: of a worker what `provenance.records` states for reading one shard, for each of its
-threads, and it uses every core of its machine for Parquet and Arrow; here 128 KiB, and some 20 KiB a
-shard with the scheduler's share. A shard is never split: there should be several for each worker.
+threads, and it uses every core of its machine for Parquet and Arrow; here 128 KiB, and some 20 KiB
+a shard with the scheduler's share. A shard is never split: there should be several for each worker.
 
 **Why Dask.** Of the engines that people run it is the lightest to put beside them: `distributed` is
 pure Python, 2.5 MB with `dask`, where Ray brings 79 MB of native servers and Spark needs a JVM. It

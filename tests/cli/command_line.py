@@ -1,9 +1,11 @@
-"""Runs the real command in a process of its own."""
+"""Runs the real command, each time in a process of its own."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,25 +28,50 @@ def environment(home, **changes):
     }
 
 
-# Loads what commands load once, then runs each in a process of its own.
-MANY = """
-import json, os, sys, tempfile
-import provenance.ledger.ledger, provenance.cli.app
+# Loads what commands load once, and runs each in a process of its own, forked from there.
+SHOP = """
+import gc, json, os, signal, sys, tempfile
+import provenance.anchoring.embedded, provenance.anchoring.rpc, provenance.ledger.ledger
+import provenance.cli.app, provenance.client.remote
 from provenance.cli import main
 
-def run(arguments):
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as told:
+gc.freeze()  # what is loaded stays shared
+for line in sys.stdin:
+    asked = json.loads(line)
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as out, \\
+            tempfile.TemporaryFile("w+") as told:
         child = os.fork()
         if child == 0:
-            os.dup2(out.fileno(), 1)
-            os.dup2(told.fileno(), 2)
-            main(arguments)
+            signal.alarm(120)
+            given.write(asked["stdin"]), given.seek(0)
+            for number, file in enumerate((given, out, told)):
+                os.dup2(file.fileno(), number)
+            sys.stdin = open(0)
+            os.chdir(asked["folder"])
+            os.environ.clear(), os.environ.update(asked["environment"])
+            try:
+                main(asked["arguments"])
+            except SystemExit as end:
+                sys.stdout.flush(), sys.stderr.flush()
+                os._exit(end.code)  # taking all that is loaded apart takes longer than to run
         _, status = os.waitpid(child, 0)
         out.seek(0), told.seek(0)
-        return os.waitstatus_to_exitcode(status), out.read(), told.read()
-
-json.dump([run(arguments) for arguments in json.load(sys.stdin)], sys.stdout)
+        print(json.dumps([os.waitstatus_to_exitcode(status), out.read(), told.read()]), flush=True)
 """
+
+
+@cache
+def shop():
+    """One for this process and all of its tests; it ends when its input does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHOP],
+        env=environment("/nowhere"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(process.communicate)
+    return process
 
 
 class CommandLine:
@@ -66,36 +93,35 @@ class CommandLine:
         return json.loads(out)
 
     def run(self, *arguments, stdin=None, folder=None, **changes):
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=folder or self.folder,
-            env=environment(self.home, **changes),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        if any(name.startswith("PYTHON") for name in changes):  # read as an interpreter starts
+            with self.start(
+                *arguments,
+                env=environment(self.home, **changes),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process:
+                out, told = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(arguments, process.returncode, out, told)
+        asked = {
+            "arguments": list(map(os.fspath, arguments)),
+            "folder": os.fspath(folder or self.folder),
+            "environment": environment(self.home, **changes),
+            "stdin": stdin or "",
+        }
+        shop().stdin.write(json.dumps(asked) + "\n")
+        shop().stdin.flush()
+        return subprocess.CompletedProcess(arguments, *json.loads(shop().stdout.readline()))
 
     def many(self, cases):
         """Run it with each list of arguments; return [(exit status, output, errors)]."""
-        done = subprocess.run(
-            [sys.executable, "-c", MANY],
-            cwd=self.folder,
-            env=environment(self.home),
-            input=json.dumps(cases),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        done = [self.run(*arguments) for arguments in cases]
+        return [(each.returncode, each.stdout, each.stderr) for each in done]
 
     def start(self, *arguments, **more):
+        """Run it by an interpreter of its own."""
         return subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=self.folder,
-            env=environment(self.home),
             text=True,
-            **more,
+            **{"env": environment(self.home), **more},
         )

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-settings.load_profile("house")
+settings.register_profile("watched", settings.get_profile("house"), max_examples=20)
+settings.load_profile("house")  # the other: under a sanitizer, where all takes ten times as long
 
 # A shell ignores it for what it starts in the background, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -433,7 +433,8 @@ import pytest
 import provenance.native
 
 sys.modules[name] = provenance.native.kernel = extension
-options = ["-q", "-p", "no:cacheprovider", "-k", "not compute and not sanitizers"]
+options = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile", "watched"]
+options += ["-k", "not compute and not sanitizers"]
 sys.exit(pytest.main([*options, {__file__!r}]))
 """
 

@@ -122,10 +122,10 @@ def _read_sums(file: Path) -> list[Sum]:
 def _check(sums: list[Sum], *, told: bool, all_told: bool, as_json: bool) -> None:
     checked = []
     for listed in sums:
-        finding = _compare(listed)
-        checked.append({"name": listed.name, "ok": finding is None, "finding": finding})
-        if told and not as_json and (all_told or finding):
-            emit(False, None, [f"{listed.name}: {'FAILED' if finding else 'OK'}"])
+        ok, finding = _compare(listed)
+        checked.append({"name": listed.name, "ok": ok, "finding": finding})
+        if told and not as_json and (all_told or not ok):
+            emit(False, None, [f"{listed.name}: {'OK' if ok else 'FAILED'}"])
             if finding:
                 tell(finding)
     failed = sum(not one["ok"] for one in checked)
@@ -137,16 +137,32 @@ def _check(sums: list[Sum], *, told: bool, all_told: bool, as_json: bool) -> Non
         raise typer.Exit(1)
 
 
-def _compare(listed: Sum) -> str | None:
-    """Hash a path anew, all of it, in the way it was listed; return what differs."""
+def _compare(listed: Sum) -> tuple[bool, str | None]:
+    """Hash a path anew, all of it, in the way it was listed.
+
+    Returns:
+        Whether it is as listed, and what differs. The same records may stand in other bytes, except
+        where the records are the bytes: there another digest was never this file's.
+    """
+    name, wanted = listed.name, listed.artifact
     try:
-        source = open_source(Path(listed.name), encoding=listed.artifact.encoding, tree_only=True)
-        with progress(listed.name) as bar:
+        source = open_source(
+            Path(name),
+            encoding=wanted.encoding,
+            digest="blake3" if "blake3" in listed.digests else "sha256",
+            tree_only=not listed.digests,
+        )
+        with progress(name) as bar:
             found = source.artifact(bar)
     except InputError as error:
-        return str(error)
-    if found == listed.artifact:
-        return None
-    if found.size == listed.artifact.size:
-        return f"{listed.name} has another root, {found.root.hex()}"
-    return f"{listed.name} has another size, {found.size}, and root, {found.root.hex()}"
+        return False, str(error)
+    if found.size != wanted.size:
+        return False, f"{name} has another size, {found.size}, and root, {found.root.hex()}"
+    if found != wanted:
+        return False, f"{name} has another root, {found.root.hex()}"
+    for digest, value in listed.digests.items():
+        if source.digests.get(digest) != value:
+            if wanted.encoding.name == "chunk":
+                return False, f"{name} has another {digest} than the one beside its root"
+            return True, f"{name} has the same records in other bytes: file re-encoded"
+    return True, None

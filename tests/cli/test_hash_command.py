@@ -174,8 +174,22 @@ def test_all_as_listed(listed):
 
 def test_the_same_records_in_other_bytes_are_as_listed(listed):
     rows = listed.folder / "rows.jsonl"
-    rows.write_text("".join(json.dumps(row, indent=None, sort_keys=True) + "\n" for row in ROWS))
+    rows.write_text("".join(json.dumps(row, separators=(" , ", " : ")) + "\n" for row in ROWS))
+    out, told = listed("hash", "--check", "list")
+    assert out == "rows.jsonl: OK\nmodel: OK\nopen.csv: OK\n"
+    assert told == "rows.jsonl has the same records in other bytes: file re-encoded\n"
     assert listed("hash", "--check", "list", "--quiet") == ("", "")
+    assert listed.json("hash", "--check", "list")["failed"] == 0
+
+
+@pytest.mark.parametrize("digest", ["sha256", "blake3"])
+def test_a_digest_that_was_never_this_files(provenance, digest):
+    line, _ = provenance("hash", "model/config.json", "--digest", "blake3")
+    value = line.partition(f",{digest}=")[2][:64]
+    (provenance.folder / "list").write_text(line.replace(value, "00" * 32))
+    out, told = provenance("hash", "--check", "list", status=1)
+    assert out == "model/config.json: FAILED\n"
+    assert told.startswith(f"model/config.json has another {digest} than the one beside its root\n")
 
 
 def test_what_is_not_as_listed(listed):

@@ -11,6 +11,7 @@ it. One that ends or misbehaves is done without: its part is drafted here.
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import queue
@@ -37,8 +38,8 @@ LEAST = 2 * PART
 """A smaller batch is drafted here: processes take a moment to start."""
 
 PIPE = 1 << 20
-"""Bytes that a pipe holds: most parts and answers pass in one piece, without a wait in between for
-the thread of this process that runs."""
+"""Bytes that a pipe holds, where that may be set: most parts and answers pass in one piece, without
+a wait in between for the thread of this process that runs."""
 
 MOST = 1 << 32
 """Bytes of a request or an answer; a part of the largest envelopes is far smaller."""
@@ -118,8 +119,10 @@ class _Process:
             [sys.executable, "-c", _PROGRAM, *sys.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pipesize=PIPE,
         )
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError, AttributeError):  # more than is allowed; not Linux
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)  # type: ignore[arg-type]
         self._keys: Keys | None = None  # that it was told
 
     def draft_all(self, part: Sequence[bytes], keys: Keys) -> list[Draft | InputError]:

@@ -116,6 +116,17 @@ def test_where_no_process_starts_it_is_done_here(drafters, envelopes, monkeypatc
     assert same(drafters.draft_all(envelopes, KEYS), draft_all(envelopes, KEYS))
 
 
+def test_where_pipes_cannot_be_widened_it_is_done_by_processes_all_the_same(
+    drafters, envelopes, monkeypatch
+):
+    def refused(*_):
+        raise PermissionError("beyond /proc/sys/fs/pipe-max-size")
+
+    monkeypatch.setattr("fcntl.fcntl", refused)
+    assert same(drafters.draft_all(envelopes, KEYS), draft_all(envelopes, KEYS))
+    assert pids(drafters)
+
+
 def test_ctrl_c_ends_none_and_the_end_of_the_ledger_all(drafters, envelopes):
     drafters.draft_all(envelopes, KEYS)
     running = pids(drafters)

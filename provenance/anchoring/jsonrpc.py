@@ -40,7 +40,7 @@ class NodeRefusedError(ChainError):
 
 
 class LimitedError(NodeRefusedError):
-    """The node will not for now, or not as much at once: "limit exceeded" (EIP-1474)."""
+    """The node refuses so much at once, or so soon: "limit exceeded" (EIP-1474)."""
 
 
 class RpcReader:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading import leaves, merkletools_root, read, reference_root, texts
+from tables_drawn import tables
 
 from provenance.merkle import EMPTY_ROOT
 from provenance.records.sources import open_source
@@ -228,35 +229,8 @@ def test_rows_without_columns():
 
 # --- any table ------------------------------------------------------------------------------------
 
-COLUMNS = {
-    pa.int64(): st.integers(-(2**63), 2**63 - 1),
-    pa.uint64(): st.integers(0, 2**64 - 1),
-    pa.float64(): st.floats(),
-    pa.float32(): st.floats(width=32),
-    pa.string(): st.text(),
-    pa.large_binary(): st.binary(),
-    pa.bool_(): st.booleans(),
-    pa.decimal128(30, 5): st.decimals(-(10**24), 10**24, allow_nan=False, places=5),
-    pa.timestamp("us"): st.datetimes(),
-    pa.timestamp("us", tz="UTC"): st.datetimes(timezones=st.just(dt.UTC)),
-    pa.date32(): st.dates(),
-    pa.time64("us"): st.times(),
-    pa.duration("us"): st.timedeltas(dt.timedelta(-(10**6)), dt.timedelta(10**6)),
-    pa.list_(pa.int32()): st.lists(st.none() | st.integers(-9, 9), max_size=3),
-    pa.map_(pa.string(), pa.int8()): st.dictionaries(st.text(), st.integers(-9, 9), max_size=3),
-}
 
-
-@st.composite
-def tables(draw):
-    names = draw(st.lists(st.text(), unique=True, min_size=1, max_size=5))
-    kinds = [draw(st.sampled_from(list(COLUMNS))) for _ in names]
-    column = {n: st.none() | COLUMNS[kind] for n, kind in zip(names, kinds, strict=True)}
-    rows = draw(st.lists(st.fixed_dictionaries(column), max_size=5))
-    return rows, pa.Table.from_pylist(rows, schema=pa.schema(zip(names, kinds, strict=True)))
-
-
-@given(tables(), st.integers(0, 5))
+@given(tables(least_columns=1), st.integers(0, 5))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_columns_and_rows_make_the_same_leaves(drawn, start):
     """Column by column from Arrow, slices of it too, as value by value from Python."""

@@ -1,4 +1,4 @@
-"""The hashes of RFC 9162 for many leaves or nodes in one call, over contiguous buffers.
+"""The hashes of RFC 9162 for many leaves, nodes or proofs in one call, over contiguous buffers.
 
 ::
 
@@ -27,9 +27,20 @@ from provenance.merkle.hashing import HASH_SIZE, check_whole
 
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Sequence
     from mmap import mmap
 
-__all__ = ["Bytes", "Hashlib", "Kernel", "Native", "Offsets", "kernel", "kernel_named", "kernels"]
+__all__ = [
+    "Bytes",
+    "Hashlib",
+    "Indices",
+    "Kernel",
+    "Native",
+    "Offsets",
+    "kernel",
+    "kernel_named",
+    "kernels",
+]
 
 Bytes: TypeAlias = "bytes | bytearray | memoryview | mmap"
 """Whatever holds contiguous bytes."""
@@ -37,12 +48,15 @@ Bytes: TypeAlias = "bytes | bytearray | memoryview | mmap"
 Offsets: TypeAlias = "array[int] | memoryview"
 """n + 1 unsigned integers of 64 bits that bound n regions: ascending, within the data."""
 
+Indices: TypeAlias = "array[int] | memoryview"
+"""Numbers of leaves, unsigned integers of 64 bits."""
+
 
 class Kernel(Protocol):
     """Hashes many messages at once.
 
-    Every method raises ValueError for offsets that are not as `Offsets` says, and for bytes that
-    are not whole hashes.
+    Every method raises ValueError for offsets that are not as `Offsets` says, for indices that are
+    not below the size, and for bytes that are not whole hashes, or not as many as there should be.
     """
 
     name: str
@@ -58,6 +72,21 @@ class Kernel(Protocol):
 
     def levels_above(self, level: Bytes) -> bytes:
         """Return every level above, bottom up, each the `level_above` of the one before."""
+
+    def paths(self, levels: Sequence[Bytes], last: Bytes, indices: Indices, size: int) -> bytes:
+        """Return the paths of the inclusion proofs of leaves, one behind the other, bottom up.
+
+        Args:
+            levels: the `size` leaf hashes, and each level above that holds a complete subtree.
+            last: for each level below the root, the root of what its last subtree covers, which
+                may be incomplete, 32 bytes.
+        """
+
+    def climb(self, leaf_hashes: Bytes, indices: Indices, size: int, paths: Bytes) -> bytes:
+        """Return the root to which each leaf's path leads in a tree of `size` leaves, 32·n bytes.
+
+        The paths stand one behind the other, as `paths` gives them.
+        """
 
 
 class Hashlib:
@@ -96,6 +125,58 @@ class Hashlib:
             level = above
         return b"".join(levels)
 
+    def paths(self, levels: Sequence[Bytes], last: Bytes, indices: Indices, size: int) -> bytes:
+        """Return the paths of inclusion proofs."""
+        views, last_ones = [memoryview(level) for level in levels], memoryview(last)
+        _check_indices(indices, size)
+        if len(views) != size.bit_length():
+            raise ValueError(f"{len(views)} levels are not those of the tree")
+        for level, view in enumerate(views):
+            if len(view) < (size >> level) * HASH_SIZE:
+                raise ValueError(f"level {level} is cut: {len(view)} bytes")
+        if size and len(last_ones) != (size - 1).bit_length() * HASH_SIZE:
+            raise ValueError(f"{len(last_ones)} bytes are not one last hash a level")
+        found = []
+        for index in indices:
+            part, place, path = (index ^ (size - 1)).bit_length(), index, []
+            for view in views[:part]:
+                at = (place ^ 1) * HASH_SIZE
+                path.append(view[at : at + HASH_SIZE])
+                place >>= 1
+            if part:  # the last of these is the one that holds the last leaf
+                at = (part - 1) * HASH_SIZE
+                path[-1] = last_ones[at : at + HASH_SIZE]
+            for view in views[part:]:
+                if place & 1:
+                    at = (place - 1) * HASH_SIZE
+                    path.append(view[at : at + HASH_SIZE])
+                place >>= 1
+            found.append(b"".join(path))
+        return b"".join(found)
+
+    def climb(self, leaf_hashes: Bytes, indices: Indices, size: int, paths: Bytes) -> bytes:
+        """Return the root to which each path leads: RFC 9162, section 2.1.3.2."""
+        values, siblings, roots, at = memoryview(leaf_hashes), memoryview(paths), [], 0
+        _check_indices(indices, size)
+        for number, index in enumerate(indices):
+            value = bytes(values[number * HASH_SIZE : (number + 1) * HASH_SIZE])
+            fn, sn = index, size - 1
+            while sn:
+                sibling = siblings[at : at + HASH_SIZE]
+                if fn & 1 or fn == sn:
+                    value = sha256(b"\x01" + sibling + value).digest()
+                    while not fn & 1 and fn:
+                        fn, sn = fn >> 1, sn >> 1
+                else:
+                    value = sha256(b"\x01" + value + sibling).digest()
+                fn, sn, at = fn >> 1, sn >> 1, at + HASH_SIZE
+            roots.append(value)
+        if len(values) != len(roots) * HASH_SIZE or len(siblings) != at:
+            raise ValueError(
+                f"{len(values)} and {len(siblings)} bytes are not the hashes of {len(roots)} proofs"
+            )
+        return b"".join(roots)
+
 
 class Native:
     """Many messages side by side, by a kernel of the extension."""
@@ -121,6 +202,14 @@ class Native:
     def levels_above(self, level: Bytes) -> bytes:
         """Return every level above, bottom up."""
         return self._extension.levels_above(level, kernel=self.name)
+
+    def paths(self, levels: Sequence[Bytes], last: Bytes, indices: Indices, size: int) -> bytes:
+        """Return the paths of inclusion proofs."""
+        return self._extension.paths(levels, last, indices, size)
+
+    def climb(self, leaf_hashes: Bytes, indices: Indices, size: int, paths: Bytes) -> bytes:
+        """Return the root to which each path leads."""
+        return self._extension.climb(leaf_hashes, indices, size, paths, kernel=self.name)
 
 
 def kernels() -> tuple[str, ...]:
@@ -158,8 +247,20 @@ def kernel() -> Kernel:
         raise InputError(f"PROVENANCE_KERNEL: {error}") from None
 
 
+def _is_unsigned(numbers: Offsets | Indices) -> bool:
+    view = memoryview(numbers)
+    return view.format in ("Q", "L") and view.itemsize == 8
+
+
+def _check_indices(indices: Indices, size: int) -> None:
+    if not _is_unsigned(indices):
+        raise ValueError("the indices are not unsigned integers of 64 bits")
+    if indices and max(indices) >= size:
+        raise ValueError(f"no leaf {max(indices)} in a tree of {size}")
+
+
 def _check_offsets(offsets: Offsets, size: int) -> None:
-    if memoryview(offsets).format not in ("Q", "L") or memoryview(offsets).itemsize != 8:
+    if not _is_unsigned(offsets):
         raise ValueError("the offsets are not unsigned integers of 64 bits")
     if not len(offsets):
         raise ValueError("there are no offsets; n regions have n + 1")

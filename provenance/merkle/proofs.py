@@ -6,7 +6,8 @@ values. ``node(level, index)`` gives the root of the complete subtree over the l
 memory-mapped tree and a log in tiles alike.
 
 A path of an inclusion proof runs from the leaf's sibling up. The exact number of hashes follows
-from index and size alone, and is checked before anything is hashed.
+from index and size alone, and is checked before anything is hashed. Many proofs of one tree are one
+buffer of their paths; they are checked side by side.
 
 No root fixes the number of its leaves: leaf 0 of 5 and leaf 0 of 8 ask for the same hashing. So a
 check means something only with a size that is signed together with the root, as in an artifact
@@ -18,20 +19,26 @@ a few hundred, and against ``merkletools``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from struct import unpack_from
 
 from provenance.errors import ProvenanceError
+from provenance.merkle.bulk import Bytes, kernel
 from provenance.merkle.hashing import EMPTY_ROOT, HASH_SIZE, node_hash
 
 __all__ = [
     "MAX_SIZE",
     "ConsistencyProof",
     "InclusionProof",
+    "InclusionProofs",
     "Node",
     "ProofError",
     "check_consistency",
     "check_inclusion",
+    "check_inclusions",
+    "path_length",
     "prove_consistency",
     "prove_inclusion",
     "range_root",
@@ -58,6 +65,28 @@ class InclusionProof:
 
 
 @dataclass(frozen=True)
+class InclusionProofs:
+    """Leaf ``indices[i]`` is in the tree of `size` leaves, for each i.
+
+    Attributes:
+        paths: the path of each, one behind the other, 32 bytes a hash.
+    """
+
+    indices: Sequence[int]
+    size: int
+    paths: bytes
+
+    def __iter__(self) -> Iterator[InclusionProof]:
+        """Yield each by itself."""
+        at = 0
+        for index in self.indices:
+            length = path_length(index, self.size)
+            path = unpack_from(f"{HASH_SIZE}s" * length, self.paths, at)
+            yield InclusionProof(index, self.size, path)
+            at += length * HASH_SIZE
+
+
+@dataclass(frozen=True)
 class ConsistencyProof:
     """The tree of `old_size` leaves is a prefix of the tree of `size` leaves."""
 
@@ -69,6 +98,13 @@ class ConsistencyProof:
 # --- inclusion --------------------------------------------------------------------------------
 
 
+def path_length(index: int, size: int) -> int:
+    """Return how many hashes lead from leaf `index` to the root of `size` leaves."""
+    # Up to where it parts from the last leaf, one on each level; then one for each left subtree.
+    part = (index ^ (size - 1)).bit_length()
+    return part + (index >> part).bit_count()
+
+
 def prove_inclusion(index: int, size: int, node: Node) -> InclusionProof:
     """Return the proof that leaf `index` is in the tree of `size` leaves.
 
@@ -77,17 +113,18 @@ def prove_inclusion(index: int, size: int, node: Node) -> InclusionProof:
     """
     if not 0 <= index < size:
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    path = []
-    begin, end = 0, size
-    while end - begin > 1:
-        middle = begin + _split(end - begin)
-        if index < middle:
-            path.append(range_root(middle, end, node))
-            end = middle
-        else:
-            path.append(range_root(begin, middle, node))
-            begin = middle
-    return InclusionProof(index, size, tuple(reversed(path)))
+    # Below the level at which index and last leaf part, every sibling is complete. There it holds
+    # the last leaf; above, both are of one subtree, and what is left of it is complete.
+    part = (index ^ (size - 1)).bit_length()
+    path = [node(level, index >> level ^ 1) for level in range(part - 1)]
+    if part:
+        path.append(range_root((index >> part - 1 ^ 1) << part - 1, size, node))
+    path += [
+        node(level, (index >> level) - 1)
+        for level in range(part, index.bit_length())
+        if index >> level & 1
+    ]
+    return InclusionProof(index, size, tuple(path))
 
 
 def check_inclusion(
@@ -100,8 +137,7 @@ def check_inclusion(
     """
     if not 0 <= index < size <= MAX_SIZE:
         raise ProofError(f"no leaf {index} in a tree of {size}")
-    inner = (index ^ (size - 1)).bit_length()
-    expected = inner + (index >> inner).bit_count()
+    expected = path_length(index, size)
     if len(path) != expected:
         raise ProofError(f"the path has {len(path)} hashes; leaf {index} of {size} has {expected}")
     _check_hashes(leaf_hash, root, *path)
@@ -118,6 +154,36 @@ def check_inclusion(
         sn >>= 1
     if value != root:
         raise ProofError(f"the path leads to the root {value.hex()}, not {root.hex()}")
+
+
+def check_inclusions(
+    *, leaf_hashes: Bytes, indices: Sequence[int], size: int, paths: Bytes, root: bytes
+) -> None:
+    """Check that leaf hash i of 32·n bytes is number ``indices[i]`` of `size` under `root`.
+
+    `paths` are those of the proofs, one behind the other, as in `InclusionProofs`.
+
+    Raises:
+        ProofError: one is not shown to be (RFC 9162, section 2.1.3.2); the first such is named.
+    """
+    for index in indices:
+        if not 0 <= index < size <= MAX_SIZE:
+            raise ProofError(f"no leaf {index} in a tree of {size}")
+    count, given = len(indices), (len(leaf_hashes), len(paths), len(root))
+    expected = sum(path_length(index, size) for index in indices)
+    if given != (count * HASH_SIZE, expected * HASH_SIZE, HASH_SIZE):
+        raise ProofError(
+            f"{count} proofs have as many leaf hashes and {expected} hashes in their paths, of "
+            f"{HASH_SIZE} bytes, not {given[0]} and {given[1]} bytes"
+        )
+    values = kernel().climb(leaf_hashes, array("Q", indices), size, paths)
+    if values != root * count:
+        for at, index in enumerate(indices):
+            value = values[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+            if value != root:
+                raise ProofError(
+                    f"the path of leaf {index} leads to the root {value.hex()}, not {root.hex()}"
+                )
 
 
 # --- consistency ------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Self
@@ -28,8 +30,8 @@ from provenance.merkle.parallel import in_order
 from provenance.merkle.proofs import (
     ConsistencyProof,
     InclusionProof,
+    InclusionProofs,
     prove_consistency,
-    prove_inclusion,
     range_root,
 )
 
@@ -124,8 +126,36 @@ class Tree:
         return range_root(0, self.size, self.node)
 
     def prove(self, index: int) -> InclusionProof:
-        """Return the inclusion proof of leaf `index`."""
-        return prove_inclusion(index, self.size, self.node)
+        """Return the inclusion proof of leaf `index`.
+
+        Raises:
+            ValueError: `index` is not below the size.
+        """
+        (proof,) = self.prove_all([index])
+        return proof
+
+    def prove_all(self, indices: Sequence[int]) -> InclusionProofs:
+        """Return the inclusion proofs of several leaves, in any order.
+
+        Raises:
+            ValueError: one is not below the size.
+        """
+        for index in indices:
+            if not 0 <= index < self.size:
+                raise ValueError(f"no leaf {index} in a tree of {self.size}")
+        levels, last = self._buffers
+        paths = kernel().paths(levels, last, array("Q", indices), self.size)
+        return InclusionProofs(indices, self.size, paths)
+
+    @cached_property
+    def _buffers(self) -> tuple[list[memoryview], bytes]:
+        """Each level by itself, and for each below the root what its last subtree comes to."""
+        levels = [memoryview(buffer)[start:] for buffer, start in self._levels]
+        last = [
+            range_root((self.size - 1 >> level) << level, self.size, self.node)
+            for level in range((self.size - 1).bit_length() if self.size else 0)
+        ]
+        return levels, b"".join(last)
 
     def prove_consistency(self, old_size: int) -> ConsistencyProof:
         """Return the proof that the first `old_size` leaves are a prefix of this tree."""

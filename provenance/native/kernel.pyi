@@ -4,13 +4,15 @@ Each function releases the GIL while it works.
 
 `data` and `level` are whatever holds contiguous bytes: bytes, bytearray, mmap, memoryview.
 `offsets` are n + 1 unsigned integers of 64 bits (``array("Q")``, or a slice of its memoryview),
-ascending and within the data; they are copied first. `kernel` is one of `kernels`, by default
-the best. What is hashed must not be written to meanwhile: the result would be of neither state.
+ascending and within the data; `indices` are such integers below `size`. Both are copied first.
+`kernel` is one of `kernels`, by default the best. What is hashed must not be written to meanwhile:
+the result would be of neither state.
 
 Raises:
-    ValueError: offsets or hashes are not so, or this processor cannot run the kernel.
+    ValueError: offsets, indices or hashes are not so, or this processor cannot run the kernel.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import Buffer
@@ -29,6 +31,18 @@ def level_above(level: Buffer, *, kernel: str | None = None) -> bytes:
 
 def levels_above(level: Buffer, *, kernel: str | None = None) -> bytes:
     """Return every level above, bottom up, as they stand in a tree file behind `level`."""
+
+def paths(levels: Sequence[Buffer], last: Buffer, indices: Buffer, size: int) -> bytes:
+    """Return the paths of the inclusion proofs of leaves, one behind the other, each bottom up.
+
+    Level 0 of `size` hashes, the leaves, and each one above that holds a complete subtree; `last`
+    holds for each level below the root the root over what its last subtree, whole or not, covers.
+    """
+
+def climb(
+    leaf_hashes: Buffer, indices: Buffer, size: int, paths: Buffer, *, kernel: str | None = None
+) -> bytes:
+    """Return the root to which each path leads from its leaf, 32·n bytes (RFC 9162, 2.1.3.2)."""
 
 def writes(type: Any) -> bool:
     """Tell whether `row_hashes` writes values of a type, anything with ``__arrow_c_schema__``.

@@ -38,26 +38,6 @@ PyObject* new_hashes(size_t count, uint8_t** out) {
 
 namespace {
 
-// A contiguous buffer of a Python object, released at the end.
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { PyBuffer_Release(&view_); }
-
-  bool of(PyObject* object, int flags) { return PyObject_GetBuffer(object, &view_, flags) == 0; }
-  const uint8_t* data() const { return static_cast<const uint8_t*>(view_.buf); }
-  size_t size() const { return static_cast<size_t>(view_.len); }
-  bool holds_uint64() const {
-    return view_.itemsize == 8 && view_.format != nullptr &&
-           (std::strcmp(view_.format, "Q") == 0 || std::strcmp(view_.format, "L") == 0);
-  }
-
- private:
-  Py_buffer view_ = {};
-};
-
 // Offsets are copied before they are checked: whoever may write to the buffer, what was checked is
 // what is used.
 class Offsets {
@@ -222,6 +202,9 @@ PyMethodDef kMethods[] = {
      "out."},
     {"levels_above", with_names(levels_above), METH_VARARGS | METH_KEYWORDS,
      "Every level above, bottom up: those of a tree file."},
+    {"paths", paths, METH_VARARGS, "The paths of inclusion proofs of a tree's leaves."},
+    {"climb", with_names(climb), METH_VARARGS | METH_KEYWORDS,
+     "The roots to which the paths of inclusion proofs lead."},
     {"writes", writes, METH_O, "Whether the text of an Arrow type is written here."},
     {"row_hashes", with_names(row_hashes), METH_VARARGS | METH_KEYWORDS,
      "The leaf hash of each row of a record batch, as RFC 8785 text; None where one is not written "

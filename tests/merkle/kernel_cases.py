@@ -1,12 +1,15 @@
 """What every kernel must give the same bytes for, against `hashlib`, message by message.
 
-Imports nothing but the standard library: it also runs where the sanitizers watch.
+Imports nothing but the standard library, and the text of RFC 9162: it also runs where the
+sanitizers watch.
 """
 
 import random
 from array import array
 from hashlib import sha256
 from itertools import accumulate, pairwise
+
+import rfc9162
 
 NOISE = random.Random(6962).randbytes(1 << 21)
 
@@ -72,8 +75,36 @@ def check_levels(kernel):
         check_level(kernel, size)
 
 
+def tree(size):
+    """The levels of a tree that hold complete subtrees, and what the last ones come to."""
+    levels = [
+        b"".join(rfc9162.mth(i << up, (i + 1) << up) for i in range(size >> up))
+        for up in range(size.bit_length())
+    ]
+    ups = range((size - 1).bit_length() if size else 0)
+    last = b"".join(rfc9162.mth((size - 1 >> up) << up, size) for up in ups)
+    return levels, last
+
+
+def check_proofs(kernel, size, times=1):
+    """Of every leaf in some order, and each several times; more than a native one does at once."""
+    levels, last = tree(size)
+    indices = array("Q", random.Random(size).sample(range(size), size) * times)
+    wanted = b"".join(b"".join(rfc9162.path(index, 0, size)) for index in indices)
+    assert kernel.paths(levels, last, indices, size) == wanted
+    leaves = b"".join(rfc9162.mth(index, index + 1) for index in indices)
+    assert kernel.climb(leaves, indices, size, wanted) == rfc9162.mth(0, size) * len(indices)
+
+
+def check_paths(kernel):
+    for size in (*range(130), 255, 256, 257):
+        check_proofs(kernel, size)
+    check_proofs(kernel, 300, times=5)
+
+
 def check_all(kernel):
     for sizes in CASES.values():
         check_regions(kernel, sizes)
     check_any_address(kernel)
     check_levels(kernel)
+    check_paths(kernel)

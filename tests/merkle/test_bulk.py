@@ -7,11 +7,13 @@ import subprocess
 import sys
 from array import array
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
 import kernel_cases
 import pytest
+import rfc9162
 from hypothesis import given
 from hypothesis import strategies as st
 from sanitizers import run_watched
@@ -53,6 +55,34 @@ def test_regions_and_levels_from_any_address(kernel):
 
 def test_levels(kernel):
     kernel_cases.check_levels(kernel)
+
+
+def test_paths(kernel):
+    kernel_cases.check_paths(kernel)
+
+
+@given(index=st.integers(0, 2**64 - 2), size=st.integers(1, 2**64 - 1))
+def test_climbing_in_trees_of_any_size(kernel, index, size):
+    """All leaves equal, so that every complete subtree of a level has one hash."""
+    index %= size
+    levels = [sha256(b"\0").digest()]
+    while len(levels) < 64:
+        levels.append(sha256(b"\1" + 2 * levels[-1]).digest())
+
+    def root(size):
+        if size & (size - 1) == 0:
+            return levels[size.bit_length() - 1]
+        k = rfc9162.split(size)
+        return sha256(b"\1" + root(k) + root(size - k)).digest()
+
+    def path(index, size):
+        if size == 1:
+            return b""
+        k = rfc9162.split(size)
+        return path(index, k) + root(size - k) if index < k else path(index - k, size - k) + root(k)
+
+    found = kernel.climb(levels[0], array("Q", [index]), size, path(index, size))
+    assert found == root(size)
 
 
 lengths = st.one_of(
@@ -139,6 +169,57 @@ def test_hashes_that_are_cut(kernel, length):
             method(bytes(length))
 
 
+FIVE = kernel_cases.tree(5)
+ONE = array("Q", [4])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"indices": array("Q", [5])}, "no leaf 5 in a tree of 5"),
+        ({"indices": array("Q", [0, 2**64 - 1])}, f"no leaf {2**64 - 1} in a tree of 5"),
+        ({"indices": array("I", [0, 1])}, "not unsigned integers of 64 bits"),
+        ({"indices": array("q", [0, 1])}, "not unsigned integers of 64 bits"),
+        ({"size": 4}, "no leaf 4 in a tree of 4"),
+        ({"size": 8}, "3 levels are not those of the tree"),
+        ({"size": 6}, "level 0 is cut: 160 bytes"),
+        ({"levels": FIVE[0][:2]}, "2 levels are not those of the tree"),
+        ({"levels": [*FIVE[0], b""]}, "4 levels are not those of the tree"),
+        ({"levels": [FIVE[0][0], FIVE[0][1][:-1], FIVE[0][2]]}, "level 1 is cut: 63 bytes"),
+        ({"last": FIVE[1][:-32]}, "64 bytes are not one last hash a level"),
+        ({"last": FIVE[1] + bytes(32)}, "128 bytes are not one last hash a level"),
+    ],
+    ids=str,
+)
+def test_paths_that_are_not_of_the_tree(kernel, change, why):
+    given = {"levels": FIVE[0], "last": FIVE[1], "indices": ONE, "size": 5}
+    assert len(kernel.paths(*given.values())) == 32
+    with pytest.raises(ValueError, match=why):
+        kernel.paths(*(given | change).values())
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"indices": array("Q", [4, 5])}, "no leaf 5 in a tree of 5"),
+        ({"indices": array("Q", [0])}, "32 and 32 bytes are not the hashes of 1 proofs"),
+        ({"indices": array("i", [0, 1])}, "not unsigned integers of 64 bits"),
+        ({"leaves": b""}, "0 and 32 bytes are not the hashes of 1 proofs"),
+        ({"leaves": bytes(31)}, "31 and 32 bytes are not"),
+        ({"leaves": bytes(64)}, "64 and 32 bytes are not"),
+        ({"paths": b""}, "32 and 0 bytes are not"),
+        ({"paths": bytes(33)}, "32 and 33 bytes are not"),
+        ({"paths": bytes(64)}, "32 and 64 bytes are not"),
+    ],
+    ids=str,
+)
+def test_climbing_with_other_hashes_than_there_should_be(kernel, change, why):
+    given = {"leaves": bytes(32), "indices": ONE, "size": 5, "paths": bytes(32)}
+    assert kernel.climb(*given.values()) == sha256(b"\1" + bytes(64)).digest()
+    with pytest.raises(ValueError, match=why):
+        kernel.climb(*(given | change).values())
+
+
 def test_the_extension_takes_only_buffers_and_its_own_kernels():
     extension = pytest.importorskip("provenance.native.kernel")
     with pytest.raises(TypeError):
@@ -151,6 +232,11 @@ def test_the_extension_takes_only_buffers_and_its_own_kernels():
         extension.level_above(memoryview(bytes(128))[::2])
     with pytest.raises(ValueError, match="no kernel 'abacus' on this processor"):
         extension.level_above(b"", kernel="abacus")
+    for levels in (5, [None] * 3, ["text"] * 3):
+        with pytest.raises(TypeError):
+            extension.paths(levels, FIVE[1], ONE, 5)
+    with pytest.raises(TypeError):
+        extension.climb(bytes(32), [4], 5, bytes(32))
 
 
 # --- nothing is read outside --------------------------------------------------------------------
@@ -263,10 +349,10 @@ from functools import partial
 from types import SimpleNamespace
 import kernel_cases
 
-METHODS = ("digests", "leaf_hashes", "level_above", "levels_above")
+METHODS = ("digests", "leaf_hashes", "level_above", "levels_above", "climb")
 for name in extension.kernels():
     methods = {method: partial(getattr(extension, method), kernel=name) for method in METHODS}
-    kernel_cases.check_all(SimpleNamespace(**methods))
+    kernel_cases.check_all(SimpleNamespace(**methods, paths=extension.paths))
 print(*extension.kernels())
 """
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from provenance.merkle import (
     InclusionProof,
+    InclusionProofs,
     ProofError,
     Tree,
     check_inclusion,
+    check_inclusions,
     leaf_hash,
     node_hash,
     prove_inclusion,
@@ -46,6 +48,7 @@ def test_every_proof_is_the_one_of_the_rfc(size):
     for index in range(size):
         proof = tree(size).prove(index)
         assert proof == InclusionProof(index, size, tuple(rfc9162.path(index, 0, size)))
+        assert proof == prove_inclusion(index, size, tree(size).node)
         check_inclusion(
             leaf_hash=rfc9162.mth(index, index + 1),
             index=index,
@@ -198,6 +201,70 @@ def test_a_proof_at_another_size_holds_only_where_the_same_hashing_is_asked(size
                 ) == (turns(other_index, other_size) == turns(index, size))
 
 
+@st.composite
+def many_claims(draw):
+    """True claims about leaves of one tree, any of them twice."""
+    size = draw(st.integers(1, SIZES))
+    indices = draw(st.lists(st.integers(0, size - 1), max_size=20))
+    return {
+        "leaf_hashes": b"".join(rfc9162.mth(index, index + 1) for index in indices),
+        "indices": indices,
+        "size": size,
+        "paths": b"".join(b"".join(rfc9162.path(index, 0, size)) for index in indices),
+        "root": rfc9162.mth(0, size),
+    }
+
+
+@given(many_claims())
+def test_many_at_once_are_those_one_by_one(claim):
+    check_inclusions(**claim)
+    proofs = tree(claim["size"]).prove_all(claim["indices"])
+    assert proofs == InclusionProofs(claim["indices"], claim["size"], claim["paths"])
+    assert [*proofs] == [tree(claim["size"]).prove(index) for index in claim["indices"]]
+
+
+@given(many_claims().filter(lambda claim: claim["indices"]), st.data())
+def test_one_flipped_bit_among_many_is_rejected(claim, data):
+    name = data.draw(st.sampled_from(["leaf_hashes", "root", *["paths"] * bool(claim["paths"])]))
+    bit = data.draw(st.integers(0, 8 * len(claim[name]) - 1))
+    with pytest.raises(ProofError, match=r"the path of leaf \d+ leads to the root"):
+        check_inclusions(**claim | {name: flipped(claim[name], bit)})
+
+
+@given(many_claims().filter(lambda claim: claim["indices"]), st.data())
+def test_one_other_index_among_many_is_rejected(claim, data):
+    at = data.draw(st.integers(0, len(claim["indices"]) - 1))
+    other = data.draw(st.integers(-2, claim["size"] + 2).filter(claim["indices"][at].__ne__))
+    changed = [*claim["indices"][:at], other, *claim["indices"][at + 1 :]]
+    with pytest.raises(ProofError):
+        check_inclusions(**claim | {"indices": changed})
+
+
+@given(many_claims().filter(lambda claim: claim["indices"]), st.data())
+def test_more_or_fewer_hashes_among_many_are_rejected(claim, data):
+    name = data.draw(st.sampled_from(["leaf_hashes", "paths", "root"]))
+    more = data.draw(st.sampled_from([1, 31, 32, 64]))
+    for changed in (claim[name] + bytes(more), claim[name][more:]):
+        if changed != claim[name]:
+            with pytest.raises(ProofError, match="hashes in their paths, of 32 bytes, not"):
+                check_inclusions(**claim | {name: changed})
+
+
+def test_many_at_once_name_the_one_that_fails():
+    claim = {"leaf_hashes": tree(7).leaf(2) + tree(7).leaf(5) + tree(7).leaf(6), "size": 7}
+    paths = b"".join(b"".join(tree(7).prove(index).path) for index in (2, 4, 6))
+    with pytest.raises(ProofError, match="the path of leaf 4 leads to the root"):
+        check_inclusions(indices=[2, 4, 6], paths=paths, root=tree(7).root, **claim)
+    with pytest.raises(ProofError, match=f"no leaf 2 in a tree of {MAX_SIZE + 1}"):
+        check_inclusions(
+            indices=[2],
+            paths=b"",
+            root=tree(7).root,
+            leaf_hashes=bytes(32),
+            size=MAX_SIZE + 1,
+        )
+
+
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (-1, 5), (5, 5), (6, 5), (0, -1)])
 def test_an_index_outside_the_tree_is_rejected(index, size):
     claim = {"leaf_hash": bytes(32), "path": (), "root": bytes(32)}
@@ -205,6 +272,9 @@ def test_an_index_outside_the_tree_is_rejected(index, size):
         check_inclusion(index=index, size=size, **claim)
     with pytest.raises(ValueError, match=f"no leaf {index} in a tree of {size}"):
         prove_inclusion(index, size, lambda level, index: bytes(32))
+    if size >= 0:
+        with pytest.raises(ValueError, match=f"no leaf {index} in a tree of {size}"):
+            tree(size).prove(index)
 
 
 @pytest.mark.parametrize("size", range(2, 65))

@@ -5,6 +5,7 @@
 - `sources`: the one door for files, folders, tables, frames, lists and bytes, read as streams;
   behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) with `columns`
   (Arrow values as text), and `files` (folders, chunks, lines)
+- `processes`: other processes, for work that keeps the interpreter to itself
 
 This page exports the pure half; `sources` is imported by whoever reads data.
 """

@@ -7,35 +7,44 @@ three ways:
 extension   `provenance.native.kernel` writes rows from Arrow's own buffers and hashes them while
             they are in the cache; other threads run meanwhile
 compute     without it, Arrow's casts and element-wise joins write what they write exactly as
-            RFC 8785 does, and Python the values between: floats from 10^10 on, strings with escapes
+            RFC 8785 does, and Python the values between: floats from 10^10 on; `hashlib` hashes
+            them, in other processes where there are many
 columns     nested and rarer types always, and every row of a batch in which anything is wrong: what
             cannot be mapped is named there
 ==========  ======================================================================================
 
-Memory: a batch of at most `HASHED_ROWS` rows, and by the second and third way its text.
+Memory: a batch of at most `HASHED_ROWS` rows, and by the second and third way its text; by those
+also each process that helps, about 120 MiB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.ipc  # type: ignore[import-untyped]
 
 from provenance.errors import InputError
 from provenance.forms import MAX_INTEGER
 from provenance.merkle import kernel, leaf_hash
 from provenance.merkle.bulk import Native
-from provenance.merkle.parallel import in_order
+from provenance.merkle.parallel import cores, in_order
 from provenance.records.canonical import number_text, string_text
 from provenance.records.columns import batch_leaves, column_texts, row_pieces
+from provenance.records.processes import Processes
 
-__all__ = ["HASHED_ROWS", "hash_rows", "hashed_in_order"]
+__all__ = ["FEW", "HASHED_ROWS", "answer", "hash_rows", "hashed_in_order"]
 
 HASHED_ROWS = 1 << 14
 """How many rows are hashed in one call, at most."""
+
+
+FEW = 1 << 16
+"""So many rows are hashed by one process: others take a moment to start."""
 
 
 def hash_rows(batch: pa.RecordBatch, label: str, *, first_row: int) -> bytes:
@@ -59,15 +68,55 @@ def hash_rows(batch: pa.RecordBatch, label: str, *, first_row: int) -> bytes:
 def hashed_in_order(numbered: Iterable[tuple[int, pa.RecordBatch]], label: str) -> Iterator[bytes]:
     """Yield the `hash_rows` of each batch, which comes with the number of its first row.
 
-    By the extension on every core. Without it here alone: `hashlib` would let no other thread run,
-    and each thread that Arrow allocates in costs about 15 MiB.
+    On every core: by the extension in threads. `hashlib` would let no other thread run, so without
+    the extension what comes after the first `FEW` rows goes to other processes, one for each core.
     """
 
     def hashed(item: tuple[int, pa.RecordBatch]) -> bytes:
         first_row, batch = item
         return hash_rows(batch, label, first_row=first_row)
 
-    yield from (in_order if isinstance(kernel(), Native) else map)(hashed, numbered)
+    if isinstance(kernel(), Native):
+        yield from in_order(hashed, numbered)
+        return
+    batches = iter(numbered)
+    for item in batches:
+        yield hashed(item)
+        pa.default_memory_pool().release_unused()  # else it keeps several times what a batch takes
+        if item[0] + item[1].num_rows > FEW and cores() > 1:
+            break
+    with Processes(__name__, cores()) as processes:
+
+        def asked(item: tuple[int, pa.RecordBatch]) -> bytes:
+            try:
+                with processes.lent() as process:
+                    hashes: bytes | None = process.ask(_stream(item[1]))
+            except Exception:  # it ended, say, or the batch cannot be written as it is
+                hashes = None
+            return hashed(item) if hashes is None else hashes
+
+        with closing(in_order(asked, batches)) as answers:  # before the processes are
+            yield from answers
+
+
+def answer(request: bytes) -> bytes | None:
+    """Return the `hash_rows` of a batch in an Arrow stream; None if that raises an error.
+
+    A process of `hashed_in_order` runs this.
+    """
+    batch = pa.ipc.open_stream(request).read_next_batch()
+    try:
+        return hash_rows(batch, "", first_row=1)
+    except InputError:
+        return None
+
+
+def _stream(batch: pa.RecordBatch) -> bytes:
+    batch.validate()  # or what is written might lie elsewhere
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def _large_texts(array: pa.Array) -> pa.Array:
@@ -112,10 +161,7 @@ def _computed_hashes(batch: pa.RecordBatch) -> bytes:
         parts += [_large(piece), _computed_texts(batch.column(i))]
     rows = pc.binary_join_element_wise(*parts, _large(pieces[-1]), _large(""))
     _, offsets, data = rows.buffers()
-    hashes = kernel().digests(memoryview(data), memoryview(offsets).cast("B").cast("Q"))
-    del parts, rows, offsets, data
-    pa.default_memory_pool().release_unused()  # else it keeps several times what a batch takes
-    return hashes
+    return kernel().digests(memoryview(data), memoryview(offsets).cast("B").cast("Q"))
 
 
 def _large(text: str) -> pa.Scalar:
@@ -158,12 +204,31 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def _integers(array: pa.Array) -> pa.Array:
+    texts = _plain(array)
     bounds = pc.min_max(array)
-    if array.type.bit_width == 64 and array.null_count < len(array):
-        least, most = bounds["min"].as_py(), bounds["max"].as_py()
-        if least < -MAX_INTEGER or most > MAX_INTEGER:
-            return _large_texts(array)
-    return _plain(array)
+    if array.null_count == len(array) or (
+        bounds["min"].as_py() >= -MAX_INTEGER and bounds["max"].as_py() <= MAX_INTEGER
+    ):
+        return texts
+    # Beyond the integers that are doubles: a string, but for those that a double is written as.
+    # From 18 digits on these end with 0.
+    beyond = _outside(array, MAX_INTEGER)
+    short = pc.invert(_outside(array, 10**17))
+    perhaps = pc.and_(beyond, pc.or_(short, pc.ends_with(texts, "0"))).fill_null(False)
+    digits = texts.filter(perhaps)
+    doubles = _plain(array.filter(perhaps).cast(pa.float64(), safe=False))
+    # Arrow writes those with an exponent of two digits: 9.00719925474099e+15
+    shortest = pc.replace_substring(pc.utf8_slice_codeunits(doubles, 0, -4), ".", "")
+    numbers = pc.equal(pc.ascii_rtrim(digits, "0"), shortest)
+    strings = pc.replace_with_mask(beyond, perhaps, pc.invert(numbers))
+    return pc.if_else(strings, _quoted(texts), texts)
+
+
+def _outside(array: pa.Array, bound: int) -> pa.Array:
+    above = pc.greater(array, pa.scalar(bound, array.type))
+    if pa.types.is_unsigned_integer(array.type):
+        return above
+    return pc.or_(above, pc.less(array, -bound))
 
 
 _LEAST_OF_EXPONENT = 1e10  # from here on Arrow writes an exponent, which ES6 does from 1e21 on
@@ -173,24 +238,35 @@ def _floats(array: pa.Array) -> pa.Array:
     # Adding 0 makes 0 of -0.
     values = pc.add(array.cast(pa.float64()), 0.0)
     odd = pc.invert(pc.less(pc.abs(values), _LEAST_OF_EXPONENT)).fill_null(False)
-    return _but_for(odd, number_text, values, _plain(values))
+    written = [number_text(value) for value in values.filter(odd).to_pylist()]
+    texts = _plain(values)
+    if not written:
+        return texts
+    return pc.replace_with_mask(texts, odd, pa.array(written, pa.large_string()))
+
+
+_ESCAPES = {char: string_text(char)[1:-1] for char in ("\\", '"', *map(chr, range(0x20)))}
+"""Character → its escape; the backslash comes first, since escapes hold it."""
 
 
 def _strings(array: pa.Array) -> pa.Array:
     array.validate(full=True)  # as UTF-8
-    values = _plain(array)
-    odd = pc.match_substring_regex(values, r'[\x00-\x1f"\\]').fill_null(False)
-    return _but_for(odd, string_text, values, _quoted(values))
+    texts = _plain(array)
+    data = _data(texts)
+    for char, escape in _ESCAPES.items():
+        if char.encode() in data:
+            texts = pc.replace_substring(texts, char, escape)
+    return _quoted(texts)
 
 
-def _but_for(
-    odd: pa.Array, write: Callable[[Any], str], values: pa.Array, texts: pa.Array
-) -> pa.Array:
-    """Return `texts`, where `odd` those that `write` makes of `values`."""
-    written = [write(value) for value in values.filter(odd).to_pylist()]
-    if not written:
-        return texts
-    return pc.replace_with_mask(texts, odd, pa.array(written, pa.large_string()))
+def _data(texts: pa.Array) -> bytes:
+    """Return all texts, one after the other."""
+    if not len(texts):
+        return b""
+    _, offsets, data = texts.buffers()
+    bounds = memoryview(offsets).cast("B").cast("Q")
+    begin, end = bounds[texts.offset], bounds[texts.offset + len(texts)]
+    return b"" if begin == end else bytes(memoryview(data)[begin:end])
 
 
 def _quoted(texts: pa.Array) -> pa.Array:

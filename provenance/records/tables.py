@@ -3,8 +3,7 @@
 How their values become text is in `provenance.records.columns`. A table with a column that cannot
 be mapped is refused before its first row.
 
-Leaf hashes come from `provenance.records.batches`: by the extension on every core, while the next
-batch is decoded.
+Leaf hashes come from `provenance.records.batches`, on every core, while the next batch is decoded.
 
 Memory, beside what is said there: of a Parquet file the pages being read of one row group; of an
 Arrow file or stream one record batch as it was written; and batches of about 1 MiB, one for

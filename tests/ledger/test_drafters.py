@@ -68,9 +68,10 @@ def same(one, other):
 
 
 def pids(drafters):
-    found = [drafters._idle.get() for _ in range(2)]
+    idle = drafters._processes._idle
+    found = [idle.get() for _ in range(2)]
     for process in found:
-        drafters._idle.put(process)
+        idle.put(process)
     return [process._process.pid for process in found if process is not None]
 
 
@@ -107,7 +108,7 @@ def test_a_process_that_ends_is_done_without(drafters, envelopes):
 
 
 def test_a_process_that_says_something_else_is_done_without(drafters, envelopes, monkeypatch):
-    monkeypatch.setattr("provenance.ledger.drafters._PROGRAM", "print('hello to you all')")
+    monkeypatch.setattr("provenance.records.processes._PROGRAM", "print('hello to you all')")
     assert same(drafters.draft_all(envelopes, KEYS), draft_all(envelopes, KEYS))
 
 

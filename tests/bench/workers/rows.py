@@ -41,8 +41,9 @@ def mapped(value):
         return text + (f".{value.microsecond:06}".rstrip("0") if value.microsecond else "") + "Z"
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if type(value) is int and abs(value) > 2**53 - 1 and int(es6(float(value))) != value:
-        return str(value)
+    if type(value) is int and abs(value) > 2**53 - 1:
+        number = float(value)  # which `rfc8785` writes, where it refuses the integer
+        return number if int(es6(number)) == value else str(value)
     return value
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 of many messages at once, and of rows of Arrow columns.
+"""SHA-256 of many messages at once, and of rows of Arrow columns; many files at once.
 
 Each function releases the GIL while it works.
 
@@ -70,4 +70,21 @@ def row_hashes(
 
     Raises:
         ValueError: as above, or the pieces do not fit the columns.
+    """
+
+def list_files(folder: str) -> tuple[list[str], bytes, list[str]]:
+    """Return what lies in a folder, as `provenance.records.filesystem.list_files`.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+
+def read_files(
+    folder: str, paths: list[str], states: Buffer, buffer: Buffer
+) -> tuple[int, int] | None:
+    """Read files into a buffer, as `provenance.records.filesystem.read_files`.
+
+    Raises:
+        ValueError: the states are not as many as the paths, or the files and one byte more do not
+            fit into the buffer.
     """

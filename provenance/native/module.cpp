@@ -209,6 +209,12 @@ PyMethodDef kMethods[] = {
     {"row_hashes", with_names(row_hashes), METH_VARARGS | METH_KEYWORDS,
      "The leaf hash of each row of a record batch, as RFC 8785 text; None where one is not written "
      "here."},
+#ifndef _WIN32
+    {"list_files", list_files, METH_VARARGS,
+     "The files of a folder: names and states; and the names of all else that lies there."},
+    {"read_files", read_files, METH_VARARGS,
+     "Read files into a buffer, one behind the other, each as it was listed."},
+#endif
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -9,11 +9,19 @@
 
 namespace provenance {
 
-// The kernel of this name, the best for null; null and an error if this processor cannot run it.
-const Kernel* kernel_named(const char* name);
+// A Python object that is ours.
+class Object {
+ public:
+  explicit Object(PyObject* object = nullptr) : object_(object) {}
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+  ~Object() { Py_XDECREF(object_); }
 
-// New bytes for so many hashes, and where they are written; null and an error if there is no room.
-PyObject* new_hashes(size_t count, uint8_t** out);
+  PyObject* get() const { return object_; }
+
+ private:
+  PyObject* object_;
+};
 
 // A contiguous buffer of a Python object, released at the end.
 class Buffer {
@@ -25,6 +33,7 @@ class Buffer {
 
   bool of(PyObject* object, int flags) { return PyObject_GetBuffer(object, &view_, flags) == 0; }
   const uint8_t* data() const { return static_cast<const uint8_t*>(view_.buf); }
+  uint8_t* writable() { return static_cast<uint8_t*>(view_.buf); }
   size_t size() const { return static_cast<size_t>(view_.len); }
   bool holds_uint64() const {
     return view_.itemsize == 8 && view_.format != nullptr &&
@@ -35,10 +44,18 @@ class Buffer {
   Py_buffer view_ = {};
 };
 
+// The kernel of this name, the best for null; null and an error if this processor cannot run it.
+const Kernel* kernel_named(const char* name);
+
+// New bytes for so many hashes, and where they are written; null and an error if there is no room.
+PyObject* new_hashes(size_t count, uint8_t** out);
+
 // Functions of the module; kernel.pyi says what they do.
 PyObject* writes(PyObject* module, PyObject* type);
 PyObject* row_hashes(PyObject* module, PyObject* args, PyObject* named);
 PyObject* paths(PyObject* module, PyObject* args);
 PyObject* climb(PyObject* module, PyObject* args, PyObject* named);
+PyObject* list_files(PyObject* module, PyObject* args);
+PyObject* read_files(PyObject* module, PyObject* args);
 
 }  // namespace provenance

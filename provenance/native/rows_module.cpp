@@ -8,20 +8,6 @@
 namespace provenance {
 namespace {
 
-// A Python object that is ours.
-class Object {
- public:
-  explicit Object(PyObject* object = nullptr) : object_(object) {}
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  ~Object() { Py_XDECREF(object_); }
-
-  PyObject* get() const { return object_; }
-
- private:
-  PyObject* object_;
-};
-
 // What a capsule of the Arrow PyCapsule interface holds; null and an error if it is none.
 template <typename T>
 const T* held(PyObject* capsule, const char* name) {

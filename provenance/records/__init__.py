@@ -4,7 +4,8 @@
 - `artifacts`: encodings, and the digest that names an ordered list of records
 - `sources`: the one door for files, folders, tables, frames, lists and bytes, read as streams;
   behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) with `columns`
-  (Arrow values as text), and `files` (folders, chunks, lines)
+  (Arrow values as text), `files` (lines), `chunks`, and `folders` with `listing` and `filesystem`
+  (which files there are, and their bytes)
 - `processes`: other processes, for work that keeps the interpreter to itself
 
 This page exports the pure half; `sources` is imported by whoever reads data.

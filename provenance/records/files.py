@@ -136,7 +136,9 @@ def check_unchanged(path: Path, label: str, before: os.stat_result) -> None:
 
 
 class FileState(NamedTuple):
-    """What stays the same while nobody changes or replaces a file; times in nanoseconds.
+    """What stays the same while nobody changes or replaces a file.
+
+    Times in nanoseconds, modulo 2^64 and signed, so that those beyond 2262 have 64 bits, too.
 
     ``changed``, the ctime, is also of a new name or new rights, and no program can set it.
     """
@@ -156,8 +158,16 @@ class FileState(NamedTuple):
 def state_of(status: os.stat_result) -> FileState:
     """Return what a status says of the state."""
     return FileState(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        _in_64_bits(status.st_mtime_ns),
+        _in_64_bits(status.st_ctime_ns),
     )
+
+
+def _in_64_bits(time: int) -> int:
+    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 class SteadyFile(io.RawIOBase):

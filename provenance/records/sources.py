@@ -39,7 +39,8 @@ from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Enco
 from provenance.records.cache import DigestCache
 from provenance.records.chunks import Chunks
 from provenance.records.files import Lines, Part, readable
-from provenance.records.folders import Folder, list_folder
+from provenance.records.folders import Folder
+from provenance.records.listing import list_folder
 from provenance.records.rows import Csv, JsonLines, Records
 
 __all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
@@ -288,16 +289,16 @@ def _open_folder(path: Path, label: str, name: str, how: _How) -> Source:
     if how.digest == "blake3":
         encoding = dataclasses.replace(encoding, digest="blake3")
     page = None if how.cache is None else how.cache.page(path, str(encoding.digest))
-    entries = list_folder(path, label, encoding.ignore or (), bool(encoding.follow_symlinks))
+    listing = list_folder(path, label, encoding.ignore or (), bool(encoding.follow_symlinks))
     if chosen is None or chosen.name == "json":
-        table = _format_of(entries[0].path) if entries else None
-        if table and all(_format_of(entry.path) == table for entry in entries):
-            paths = [path / entry.path for entry in entries]
-            parts = [_table_part(shard, str(shard), how.schema) for shard in paths]
+        table = _format_of(listing.paths[0]) if listing.paths else None
+        if table and all(_format_of(inside) == table for inside in listing.paths):
+            shards = [path / inside for inside in listing.paths]
+            parts = [_table_part(shard, str(shard), how.schema) for shard in shards]
             return Source(parts, JSON, name=name)
         if chosen is not None:
-            _refuse_as_tables([entry.path for entry in entries], label)
-    return Source([Folder(path, label, encoding, entries, page)], encoding, name=name)
+            _refuse_as_tables(listing.paths, label)
+    return Source([Folder(path, label, encoding, listing, page)], encoding, name=name)
 
 
 def _refuse_as_tables(paths: list[str], label: str) -> None:

@@ -10,7 +10,8 @@ import rfc8785
 from command_line import ROWS
 
 from provenance.records.cache import LOCAL, filesystem_of, user_cache
-from provenance.records.folders import list_folder
+from provenance.records.filesystem import unpack
+from provenance.records.listing import list_folder
 
 
 def root_of(leaves):
@@ -117,9 +118,9 @@ def lying(provenance, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     page = user_cache().page(provenance.folder / "model", "sha256")
     page._before = time.time_ns() + 10**9
-    entries = list_folder(provenance.folder / "model", "model")
-    page.keep([(entry.state, bytes(32)) for entry in entries])
-    assert len(page.digests()) == len(entries)
+    listing = list_folder(provenance.folder / "model", "model")
+    page.keep([(state, bytes(32)) for state in unpack(listing.states)])
+    assert len(page.digests()) == len(listing.paths)
     return provenance
 
 

@@ -10,6 +10,8 @@ from reading import read
 from provenance.errors import InputError
 from provenance.records import FILE, folders
 from provenance.records.cache import LOCAL, DigestCache, filesystem_of, user_cache
+from provenance.records.filesystem import unpack
+from provenance.records.listing import list_folder
 from provenance.records.sources import open_source
 from provenance.verification.content import Content
 
@@ -44,7 +46,7 @@ def opened(monkeypatch):
     read_group = folders._Reader.digests
 
     def digests(self, group):
-        names.extend(entry.path for entry in group)
+        names.extend(group.paths)
         return read_group(self, group)
 
     monkeypatch.setattr(folders._Reader, "digests", digests)
@@ -316,7 +318,7 @@ def test_nothing_is_remembered_of_other_filesystems(tmp_path, folder, opened):
 
 
 def test_nothing_is_remembered_of_a_filesystem_mounted_within(folder, cache):
-    states = [entry.state for entry in folders.list_folder(folder, "folder")]
+    states = [*unpack(list_folder(folder, "folder").states)]
     states[0] = states[0]._replace(device=states[0].device + 1)
     page = cache.page(folder, "sha256")
     page.keep([(state, bytes(32)) for state in states])

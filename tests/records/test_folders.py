@@ -19,7 +19,8 @@ from reading import leaves, merkletools_root, read
 
 from provenance.errors import InputError
 from provenance.merkle import parallel
-from provenance.records import CHUNK, FILE, LINE, Encoding, folders, hash_record
+from provenance.merkle.bulk import Hashlib, Native
+from provenance.records import CHUNK, FILE, LINE, Encoding, filesystem, folders, hash_record
 from provenance.records.sources import open_source
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,15 @@ def blake3_leaf(path: str, data: bytes) -> bytes:
     return rfc8785.dumps(
         {"path": path, "blake3": blake3.blake3(data).hexdigest(), "size": len(data)}
     )
+
+
+@pytest.fixture(autouse=True, params=["extension", "without"])
+def way(request, monkeypatch):
+    """Files are listed and read by the extension, and without it."""
+    if request.param == "without":
+        monkeypatch.setattr(filesystem, "kernel", Hashlib)
+    elif not isinstance(filesystem.kernel(), Native):
+        pytest.skip("the extension is not built, or not chosen")
 
 
 @pytest.fixture
@@ -164,19 +174,17 @@ def test_a_file_that_lies_elsewhere_but_for_a_moment(folder, monkeypatch):
     """Both lists of the folder are the same, and the file that was opened is another one."""
     fill(folder, {"a": b"1", "m": b"2", "../other": b"3"})
     path, other, spare = folder / "m", folder.parent / "other", folder.parent / "spare"
-    really_open = os.open
+    really_read = folders.read_files
 
-    def swapped(name, flags, *more, **others):
-        if name != str(path):
-            return really_open(name, flags, *more, **others)
+    def swapped(*arguments):
         path.rename(spare)
         other.rename(path)
-        descriptor = really_open(name, flags, *more, **others)
+        found = really_read(*arguments)
         path.rename(other)
         spare.rename(path)
-        return descriptor
+        return found
 
-    monkeypatch.setattr(os, "open", swapped)
+    monkeypatch.setattr(folders, "read_files", swapped)
     with pytest.raises(InputError, match="folder/m changed while the folder was read"):
         leaves(folder)
 

@@ -29,6 +29,7 @@ from provenance.errors import (
     InputError,
     LedgerError,
     MalformedError,
+    NoSuchRecordError,
     ProvenanceError,
     WitnessError,
 )
@@ -40,7 +41,6 @@ __all__ = [
     "BodyTooSlowError",
     "MediaTypeError",
     "NoCheckpointError",
-    "NoSuchRecordError",
     "NoSuchTileError",
     "NotRegisteredError",
     "Problem",
@@ -56,10 +56,6 @@ _log = logging.getLogger("api")
 
 class NotRegisteredError(InputError):
     """No artifact is meant by a REF, or several are."""
-
-
-class NoSuchRecordError(InputError):
-    """The artifact has no such record."""
 
 
 class NoSuchTileError(InputError):

@@ -5,6 +5,7 @@
     ProvenanceError                 catch this one to catch them all
     ├── InputError                  what was given cannot be used: a file, a row, a REF, a key
     │   ├── MalformedError          bytes that are not of the form they should have
+    │   ├── NoSuchRecordError       an artifact does not have such a record
     │   └── BatchError              one of a batch cannot be used; ``.position`` says which
     ├── LedgerError                 the ledger folder: missing, locked, half made, out of space
     ├── ChainError                  a chain refuses, or answers what it must not
@@ -31,6 +32,7 @@ __all__ = [
     "InputError",
     "LedgerError",
     "MalformedError",
+    "NoSuchRecordError",
     "ProvenanceError",
     "UndecidedError",
     "VerificationError",
@@ -48,6 +50,10 @@ class InputError(ProvenanceError):
 
 class MalformedError(InputError):
     """Bytes that are not of the form they should have."""
+
+
+class NoSuchRecordError(InputError):
+    """An artifact does not have such a record."""
 
 
 class BatchError(InputError):

@@ -98,7 +98,7 @@ def test_the_block_that_the_product_is_described_by(project):
     verified = names["verified"]
     assert isinstance(verified, provenance.Verified)
     assert verified.artifact == clean.artifact
-    assert verified.record_index == 7
+    assert verified.record_indices == (7,)
     assert verified.signers == ("signer",)
     assert [anchored.pin.name for anchored in verified.anchors] == ["embedded"]
     (anchor,) = ledger.anchors()

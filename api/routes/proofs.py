@@ -15,12 +15,17 @@ from api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     MediaTypeError,
-    NoSuchRecordError,
     NotRegisteredError,
     responses,
 )
 from provenance import forms
-from provenance.errors import InputError, MalformedError, UndecidedError, VerificationError
+from provenance.errors import (
+    InputError,
+    MalformedError,
+    NoSuchRecordError,
+    UndecidedError,
+    VerificationError,
+)
 from provenance.ledger.ledger import Ledger
 from provenance.records import Encoding, hash_record, parse_row
 from provenance.verification import BUNDLE_TYPE, Report, Verifier
@@ -36,6 +41,18 @@ RECORD_SCHEMA: dict[str, Any] = {
     "stand in it), or a string: a line, or the text of an object.",
     "type": ["object", "string"],
 }
+
+
+def one_or_several(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """Return the schema of a value, or of an array of such."""
+    several = {"type": "array", "items": schema, "minItems": 1}
+    return {"oneOf": [schema, several], "description": description}
+
+
+LEAF_HASH_SCHEMA = one_or_several(
+    {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "SHA-256(0x00 ‖ leaf) of the record, or of several in their order.",
+)
 PROOF_REQUEST: dict[str, Any] = {
     "required": True,
     "content": {
@@ -52,21 +69,12 @@ PROOF_REQUEST: dict[str, Any] = {
                         ("record", RECORD_SCHEMA),
                         (
                             "index",
-                            {
-                                "type": "integer",
-                                "minimum": 0,
-                                "maximum": forms.MAX_INTEGER,
-                                "description": "The number of the record, from 0.",
-                            },
+                            one_or_several(
+                                {"type": "integer", "minimum": 0, "maximum": forms.MAX_INTEGER},
+                                "The number of the record, from 0, or several.",
+                            ),
                         ),
-                        (
-                            "leaf_hash",
-                            {
-                                "type": "string",
-                                "pattern": "^[0-9a-f]{64}$",
-                                "description": "SHA-256(0x00 ‖ leaf) of the record.",
-                            },
-                        ),
+                        ("leaf_hash", LEAF_HASH_SCHEMA),
                     )
                 ]
             },
@@ -74,6 +82,7 @@ PROOF_REQUEST: dict[str, Any] = {
                 "record": {"value": {"record": {"id": 7, "text": "seven"}}},
                 "index": {"value": {"index": 7}},
                 "leaf_hash": {"value": {"leaf_hash": "6e" * 32}},
+                "several": {"value": {"index": [7, 4711, 12]}},
             },
         }
     },
@@ -87,14 +96,16 @@ VERIFY_REQUEST: dict[str, Any] = {
                 "properties": {
                     "bundle": {"type": "object", "description": f"A bundle, {BUNDLE_TYPE}."},
                     "record": RECORD_SCHEMA,
+                    "leaf_hash": LEAF_HASH_SCHEMA,
                 },
                 "required": ["bundle"],
+                "not": {"required": ["record", "leaf_hash"]},
                 "additionalProperties": False,
             },
             "example": {
                 "bundle": {
                     "mediaType": BUNDLE_TYPE,
-                    "record": {"index": 7, "path": []},
+                    "records": [{"index": 7, "path": []}],
                     "statement": {"envelope": "", "entry": "", "index": 2, "path": []},
                     "checkpoint": "acme.example/ml\n42\n…\n\n— acme.example/ml …\n",
                 },
@@ -109,12 +120,12 @@ BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
         "content": {BUNDLE_TYPE: {"schema": {"type": "object"}}},
         "headers": {
             "Provenance-Record-Index": {
-                "description": "Which record is proven.",
+                "description": "Which record is proven, where it is one.",
                 "schema": {"type": "integer"},
             },
             "Provenance-Equal-Records": {
-                "description": "How many records of the artifact are equal to it. Asked for by "
-                "content, the first of them is proven.",
+                "description": "How many records of the artifact are equal to it, where it is one. "
+                "Asked for by content, the first of them is proven.",
                 "schema": {"type": "integer"},
             },
         },
@@ -159,26 +170,16 @@ def make_proof(
     artifact: Found,
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
 ) -> Response:
-    """Prove one record, named by its content, its number or its leaf hash."""
-    place = RecordPlace.parse(body, artifact.artifact.encoding)
-    if place.index is not None and place.index >= artifact.size:
-        raise NoSuchRecordError(
-            f"{artifact.name!r} has no record {place.index}: it has {artifact.size}"
-        )
+    """Prove records, named by content, number or leaf hash."""
+    places = RecordPlaces.parse(body, artifact.artifact.encoding)
     with servers_fault():
         ledger.checkpoint()  # signs one where it is needed; no key for that is no caller's mistake
-    try:
-        proof = ledger.prove(artifact, index=place.index, leaf_hash=place.leaf_hash)
-    except InputError as error:
-        raise NoSuchRecordError(str(error)) from error
-    return Response(
-        proof.to_bytes(),
-        media_type=BUNDLE_TYPE,
-        headers={
-            "Provenance-Record-Index": str(proof.index),
-            "Provenance-Equal-Records": str(proof.equal),
-        },
-    )
+    proof = ledger.prove(artifact, index=places.index, leaf_hash=places.leaf_hash)
+    headers = {}
+    if len(proof.indices) == 1:
+        headers["Provenance-Record-Index"] = str(proof.indices[0])
+        headers["Provenance-Equal-Records"] = str(proof.equal)
+    return Response(proof.to_bytes(), media_type=BUNDLE_TYPE, headers=headers)
 
 
 @router.get(
@@ -194,14 +195,14 @@ def prove_entry(ledger: Served, artifact: Found) -> Response:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordPlace:
-    """Which record is meant: by its number, or by the hash of its leaf."""
+class RecordPlaces:
+    """Which records are meant: by their numbers, or by the hashes of their leaves."""
 
-    index: int | None = None
-    leaf_hash: forms.Hash | None = field(default=None, metadata={"json": "leaf_hash"})
+    index: tuple[int, ...] | None = None
+    leaf_hash: tuple[forms.Hash, ...] | None = field(default=None, metadata={"json": "leaf_hash"})
 
     @classmethod
-    def parse(cls, body: bytes, encoding: Encoding) -> RecordPlace:
+    def parse(cls, body: bytes, encoding: Encoding) -> RecordPlaces:
         """Read a request.
 
         Raises:
@@ -213,9 +214,19 @@ class RecordPlace:
             raise MalformedError("name the record in one way: record, index or leaf_hash")
         ((name, text),) = given.items()
         if name == "record":
-            return cls(leaf_hash=hash_record(parse_row(text), encoding))
+            return cls(leaf_hash=(hash_record(parse_row(text), encoding),))
+        return cls.of(name, text)
+
+    @classmethod
+    def of(cls, name: str, text: str) -> RecordPlaces:
+        """Read one value, or an array of such.
+
+        Raises:
+            MalformedError: another kind of value.
+        """
         value = forms.parse(text.encode(), what=name, cap=MAX_RECORD)
-        return forms.decode(cls, {name: value}, "the request")
+        several = value if isinstance(value, list) else [value]
+        return forms.decode(cls, {name: several}, "the request")
 
 
 @router.post(
@@ -230,17 +241,24 @@ def verify_bundle(
     policy: OwnPolicy,
     body: Annotated[bytes, Depends(JsonBody(MAX_BUNDLE + MAX_RECORD))],
 ) -> Verdict:
-    """Verify a bundle, and with it a record, under the server's own policy.
+    """Verify a bundle, and with it a record or leaf hashes, under the server's own policy.
+
+    Leaf hashes are those of all records that the bundle proves, in its order.
 
     The answer is this server's word only: whoever does not run it verifies locally, with
     `provenance verify` or `provenance.connect`.
     """
-    given = members(body, "bundle", "record")
+    given = members(body, "bundle", "record", "leaf_hash")
     if "bundle" not in given:
         raise MalformedError("the request lacks the field 'bundle'")
     record = parse_row(given["record"]) if "record" in given else None
     if "record" in given and not isinstance(record, (dict, str)):
         raise InputError("a record is an object or a string")
+    leaf_hashes = None
+    if "leaf_hash" in given:
+        if record is not None:
+            raise MalformedError("give the record or leaf hashes, not both")
+        leaf_hashes = RecordPlaces.of("leaf_hash", given["leaf_hash"]).leaf_hash
     verifier = Verifier(
         policy,
         chains=ledger.chains,
@@ -249,7 +267,9 @@ def verify_bundle(
     verified: bool | None = True
     step = None
     try:
-        report = verifier.verify(given["bundle"].encode(), record=record).report
+        report = verifier.verify(
+            given["bundle"].encode(), record=record, leaf_hashes=leaf_hashes
+        ).report
     except VerificationError as error:
         verified = None if isinstance(error, UndecidedError) else False
         step, report = error.step, error.report

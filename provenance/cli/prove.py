@@ -39,8 +39,13 @@ def prove(
         str | None,
         typer.Option(metavar="JSON", help="Prove this record; - reads it from standard input."),
     ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Prove the records of a file, in its order."),
+    ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Prove record N, from 0.")
+        list[int] | None,
+        typer.Option(min=0, metavar="N", help="Prove record N, from 0; may be given again."),
     ] = None,
     path: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Prove this file of a folder.")
@@ -62,16 +67,17 @@ def prove(
 ) -> None:
     """Make a bundle: every proof from a record to the chain.
 
-    Of the whole artifact, unless a record is named. It goes to standard output, unless a file is
+    Of the whole artifact, unless records are named. It goes to standard output, unless a file is
     named.
     """
+    named = (record, records, path) != (None, None, None) or bool(index)
     if tlog_proof:
-        if sidecar or (record, index, path) != (None, None, None):
+        if sidecar or named:
             raise InputError("--tlog-proof is about the entry of REF: no record, and no sidecar")
         _prove_entry(ref, output, as_json=as_json)
         return
     if sidecar:
-        if output is not None or (record, index, path) != (None, None, None):
+        if output is not None or named:
             raise InputError("--sidecar is for the whole of REF, and says where the bundle goes")
         if not Path(ref).exists():
             raise InputError(f"--sidecar needs a path: there is no file {ref}")
@@ -80,13 +86,14 @@ def prove(
         proof = ledger.prove(
             Path(ref).absolute() if sidecar else ref,
             record=None if record is None else read_record(record),
-            index=index,
+            records=records,
+            index=index or None,
             path=path,
         )
     bundle = proof.to_bytes()
     if output is not None:
         _write(output, bundle + b"\n")
-    told: dict[str, Any] = {"index": proof.index, "equal": proof.equal}
+    told: dict[str, Any] = {"indices": list(proof.indices), "equal": proof.equal}
     if as_json:
         told |= {"file": str(output)} if output else {"bundle": json.loads(bundle)}
         emit(True, told, [])
@@ -95,7 +102,7 @@ def prove(
     else:
         emit(False, None, [f"wrote {output}"])
     if proof.equal > 1:
-        tell(f"{proof.equal} records are equal; this proves number {proof.index}")
+        tell(f"{proof.equal} records are equal; this proves number {proof.indices[0]}")
     if not proof.bundle.anchors:
         tell("no anchor covers it yet: run `provenance anchor`, then prove again")
 

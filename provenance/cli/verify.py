@@ -131,8 +131,10 @@ def _lines(report: Report) -> list[str]:
 def _verdict(verified: Verified) -> list[str]:
     subject = verified.statement.subjects[0].name
     what = f"{verified.statement.kind} {subject!r}"
-    if verified.record_index is not None:
-        what = f"record {verified.record_index} of {what}"
+    if len(verified.record_indices) == 1:
+        what = f"record {verified.record_indices[0]} of {what}"
+    elif verified.record_indices:
+        what = f"{len(verified.record_indices)} records of {what}"
     elif verified.report["record"].mark.name == "NOT_DEMANDED":
         what = f"the statement about {what}; no data was compared with it"
     lines = [f"verified: {what}"]
@@ -173,7 +175,7 @@ def _verified_json(verified: Verified) -> dict[str, Any]:
         "name": verified.statement.subjects[0].name,
         "kind": verified.statement.kind,
         "digest": verified.artifact.digest_hex,
-        "record_index": verified.record_index,
+        "record_indices": list(verified.record_indices),
         "index": verified.index,
         "origin": verified.checkpoint.origin,
         "checkpoint_size": verified.checkpoint.size,

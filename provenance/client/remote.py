@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Self, TypeVar
@@ -25,13 +25,14 @@ from provenance.errors import InputError, MalformedError, VerificationError
 from provenance.ledger.checking import verify
 from provenance.lineage import History
 from provenance.log import Checkpoint
-from provenance.merkle import ProofError, check_inclusion
+from provenance.merkle import HASH_SIZE, ProofError
 from provenance.records import hash_record
 from provenance.signing import Envelope
-from provenance.statements import Statement
+from provenance.statements import Dataset, Statement
 from provenance.statements.predicates import Described
-from provenance.verification import Bundle, Check, Mark, Policy, Report, Verified
+from provenance.verification import Bundle, Check, Content, Mark, Policy, Report, Verified
 from provenance.verification.bundle import MAX_BUNDLE
+from provenance.verification.inclusion import check_records
 
 __all__ = ["RemoteLedger", "RemoteProof", "connect"]
 
@@ -60,12 +61,13 @@ class RemoteProof:
 
     Attributes:
         bundle: the proofs.
-        index: of the record that it proves.
-        equal: how many records of the artifact are equal to it, as the server counts them.
+        indices: numbers of the records that it proves, in the order in which they were asked for.
+        equal: where it proves one record, how many of the artifact are equal to it, as the server
+            counts them.
     """
 
     bundle: Bundle
-    index: int
+    indices: tuple[int, ...]
     equal: int
 
     def to_bytes(self) -> bytes:
@@ -154,38 +156,43 @@ class RemoteLedger:
         ref: str,
         *,
         record: Any = None,
-        index: int | None = None,
-        leaf_hash: bytes | None = None,
+        records: Any = None,
+        index: int | Sequence[int] | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
     ) -> RemoteProof:
-        """Ask for the bundle of one record, and check that it is about that record.
+        """Ask for the bundle of records, and check that it is about them.
 
         Args:
             ref: the artifact.
             record: the record itself, as `provenance.records.hash_record` takes it. Its hash is
                 sent, not the record.
-            index: the record's number, from 0.
-            leaf_hash: the record's leaf hash, 32 bytes.
+            records: several records in a file, a table or rows, as `Ledger.prove` takes them.
+                Their hashes are sent.
+            index: the record's number, from 0; or several.
+            leaf_hash: the record's leaf hash, 32 bytes; or several.
 
         Raises:
             InputError: no such artifact or record, or not named in one way.
             VerificationError: the bundle is about something else.
         """
-        if [record, index, leaf_hash].count(None) != 2:
-            raise InputError("name the record in one way: record, index or leaf hash")
+        if [record, records, index, leaf_hash].count(None) != 3:
+            raise InputError("name records in one way: record, records, index or leaf hash")
         artifact = self.artifact(ref)
         if record is not None:
             leaf_hash = hash_record(record, artifact.artifact.encoding)
-        wanted = {"index": index} if leaf_hash is None else {"leaf_hash": leaf_hash.hex()}
+        elif records is not None:
+            leaf_hash = _leaf_hashes(artifact, records)
+        asked = _Asked(
+            indices=None if index is None else (index,) if isinstance(index, int) else (*index,),
+            leaf_hashes=(leaf_hash,) if isinstance(leaf_hash, bytes) else (*(leaf_hash or ()),),
+        )
         data, headers = self._transport.exchange(
-            "POST",
-            _path(ref, "/proofs"),
-            content=json.dumps(wanted).encode(),
-            cap=MAX_BUNDLE,
+            "POST", _path(ref, "/proofs"), content=asked.to_bytes(), cap=MAX_BUNDLE
         )
         bundle = Bundle.parse(data)
-        found = _check_answers(bundle, artifact, index, leaf_hash)
-        equal = headers.get("provenance-equal-records", "")
-        if not re.fullmatch("[1-9][0-9]{0,15}", equal):
+        found = _check_answers(bundle, artifact, asked)
+        equal = headers.get("provenance-equal-records", "0" if len(found) > 1 else "")
+        if not re.fullmatch("0|[1-9][0-9]{0,15}", equal) or (equal == "0") != (len(found) > 1):
             raise MalformedError(f"{self._transport.name} does not say how many records are equal")
         return RemoteProof(bundle, found, int(equal))
 
@@ -194,6 +201,7 @@ class RemoteLedger:
         bundle: bytes | Bundle | RemoteProof,
         *,
         record: Any = None,
+        data: Any = None,
         policy: Policy | str | PathLike[str] | None = None,
         chains: Mapping[str, ChainReader | str] | None = None,
         trusted_blocks: Mapping[str, str | bytes] | None = None,
@@ -202,9 +210,13 @@ class RemoteLedger:
 
         Args and errors as for `provenance.verify`.
         """
-        data = bundle if isinstance(bundle, bytes) else bundle.to_bytes()
         return verify(
-            data, record=record, policy=policy, chains=chains, trusted_blocks=trusted_blocks
+            bundle if isinstance(bundle, bytes) else bundle.to_bytes(),
+            record=record,
+            data=data,
+            policy=policy,
+            chains=chains,
+            trusted_blocks=trusted_blocks,
         )
 
     def _get(self, path: str, form: type[T], query: Mapping[str, Any] | None = None) -> T:
@@ -217,10 +229,31 @@ def _path(ref: str, rest: str = "") -> str:
     return f"v1/artifacts/{quote(ref, safe='')}{rest}"
 
 
-def _check_answers(
-    bundle: Bundle, named: RemoteArtifact, index: int | None, leaf_hash: bytes | None
-) -> int:
-    """Check that a bundle proves the record that was asked for; return which one it is.
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The records that were asked for, in one of two ways."""
+
+    indices: tuple[int, ...] | None
+    leaf_hashes: tuple[bytes, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the body of the request."""
+        if self.indices is not None:
+            return json.dumps({"index": self.indices}).encode()
+        return json.dumps({"leaf_hash": [value.hex() for value in self.leaf_hashes]}).encode()
+
+
+def _leaf_hashes(artifact: RemoteArtifact, records: Any) -> list[bytes]:
+    """Return the leaf hash of each of some records, as the artifact's own are."""
+    predicate = None if artifact.statement is None else artifact.statement.predicate
+    schema = predicate.schema if isinstance(predicate, Dataset) else None
+    return Content(records).leaf_hashes(
+        artifact.artifact.encoding, schema, most=MAX_BUNDLE // HASH_SIZE
+    )
+
+
+def _check_answers(bundle: Bundle, named: RemoteArtifact, asked: _Asked) -> tuple[int, ...]:
+    """Check that a bundle proves the records that were asked for; return which ones they are.
 
     What `named` is called rests on the server's word. The bundle is held to it, so that a record
     of another data set cannot pass for one of that which was asked for.
@@ -229,27 +262,22 @@ def _check_answers(
         VerificationError: it does not.
     """
     statement = Statement.parse(Envelope.parse(bundle.statement.envelope).payload)
-    predicate, subject, proof = statement.predicate, statement.subjects[0], bundle.record
+    predicate, subject = statement.predicate, statement.subjects[0]
     artifact = named.artifact
     if not isinstance(predicate, Described) or (
         (predicate.artifact, subject.name, dict(subject.digest))
         != (artifact, named.name, named.digests)
     ):
         raise _failed("statement", "the bundle is about another artifact")
-    if proof is None or (index is not None and proof.index != index):
-        raise _failed("record", "the bundle proves another record, or none")
-    if leaf_hash is not None:
+    found = tuple(proof.index for proof in bundle.records)
+    if not found or asked.indices not in (None, found):
+        raise _failed("record", "the bundle proves other records, or none")
+    if asked.indices is None:
         try:
-            check_inclusion(
-                leaf_hash=leaf_hash,
-                index=proof.index,
-                size=artifact.size,
-                path=proof.path,
-                root=artifact.root,
-            )
+            check_records(asked.leaf_hashes, bundle.records, artifact)
         except ProofError as error:
             raise _failed("record", str(error)) from error
-    return proof.index
+    return found
 
 
 def _failed(step: str, finding: str) -> VerificationError:

@@ -40,9 +40,9 @@ def verify(
 
     Args:
         bundle: a bundle, its bytes, or the path of its file.
-        record: the record that it proves: a dict or JSON text, or what its encoding takes.
-        data: the content that it is about: a path, a table, rows; for the proof of one file of
-            a folder, that file's path.
+        record: a record that it proves: a dict or JSON text, or what its encoding takes.
+        data: the content that it is about: a path, a table, rows; where it proves records, all of
+            them, in its order; for the proof of one file of a folder, that file's path.
         policy: whom to trust, or the path of such a file. If None: that of the ledger around the
             working folder if the bundle is of its log, else one saved by ``provenance trust add``;
             where there are both, they must be the same.

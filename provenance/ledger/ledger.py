@@ -447,11 +447,12 @@ class Ledger(LedgerView):
         ref: Ref,
         *,
         record: Any = None,
-        index: int | None = None,
+        records: Any = None,
+        index: int | Sequence[int] | None = None,
         path: str | PathLike[str] | None = None,
-        leaf_hash: bytes | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
     ) -> Proof:
-        """Return the bundle of an artifact, or of one record of it.
+        """Return the bundle of an artifact, or of records of it.
 
         Under the newest checkpoint that as many witnesses cosigned as the own policy demands for
         it; under the newest of all, where there is none.
@@ -459,15 +460,26 @@ class Ledger(LedgerView):
         Args:
             ref: the artifact.
             record: the record itself, as `provenance.records.hash_record` takes it.
-            index: the record's number, from 0.
+            records: several records in a file, a table or rows: what `register` takes. They are
+                proven in their order.
+            index: the record's number, from 0; or several.
             path: a file of a folder, as it lies on disk.
-            leaf_hash: the record's leaf hash, 32 bytes.
+            leaf_hash: the record's leaf hash, 32 bytes; or several.
 
         Raises:
-            InputError: no such artifact or record, or more than one way to name it.
+            InputError: no such artifact or record, more than one way to name it, or more records
+                than a bundle of 16 MiB holds (some 10,000 of a data set of ten million).
             LedgerError: the artifact's tree file is missing or damaged.
         """
-        return proving.prove(self, ref, record=record, index=index, path=path, leaf_hash=leaf_hash)
+        return proving.prove(
+            self,
+            ref,
+            record=record,
+            records=records,
+            index=index,
+            path=path,
+            leaf_hash=leaf_hash,
+        )
 
     def prove_entry(self, ref: Ref) -> LogProof:
         """Return the proof that an artifact's entry is in the log, as C2SP tlog-proof.

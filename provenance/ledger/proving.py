@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session
 
-from provenance.errors import InputError, LedgerError
+from provenance.errors import InputError, LedgerError, NoSuchRecordError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.refs import Ref
 from provenance.ledger.states import kept_state_proof
 from provenance.log import Checkpoint, LogProof
 from provenance.log.log import Log
-from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusion
+from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusions, path_length
 from provenance.records import hash_record
 from provenance.signing import strip_foreign_lines
+from provenance.statements import Dataset
 from provenance.statements.predicates import Described
 from provenance.verification import (
     AnchorProof,
@@ -27,11 +29,15 @@ from provenance.verification import (
     Policy,
     RecordProof,
 )
+from provenance.verification.bundle import MAX_BUNDLE
 
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
 __all__ = ["Proof", "prove", "prove_entry"]
+
+_HASH_TEXT = len(f'"{"0" * 2 * HASH_SIZE}",')
+_RECORD_TEXT = len('{"index":9007199254740991,"path":[]},')
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,17 @@ class Proof:
 
     Attributes:
         bundle: the proofs.
-        index: of the record that it proves; None for a whole artifact.
-        equal: how many records of the artifact are equal to it; the first of them is proven.
+        equal: where it proves one record, how many records of the artifact are equal to it; the
+            first of them is proven, unless it was named by its number.
     """
 
     bundle: Bundle
-    index: int | None = None
     equal: int = 0
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Numbers of the records that it proves; none for a whole artifact."""
+        return tuple(proof.index for proof in self.bundle.records)
 
     def to_bytes(self) -> bytes:
         """Return the bytes of the bundle."""
@@ -58,14 +68,15 @@ def prove(
     ref: Ref,
     *,
     record: Any,
-    index: int | None,
+    records: Any,
+    index: int | Sequence[int] | None,
     path: str | PathLike[str] | None,
-    leaf_hash: bytes | None,
+    leaf_hash: bytes | Sequence[bytes] | None,
 ) -> Proof:
-    """Return the bundle of an artifact, or of one record of it; as `Ledger.prove`."""
-    given = [way for way in (record, index, path, leaf_hash) if way is not None]
+    """Return the bundle of an artifact, or of records of it; as `Ledger.prove`."""
+    given = [way for way in (record, records, index, path, leaf_hash) if way is not None]
     if len(given) > 1:
-        raise InputError("name the record in one way: record, index, path or leaf hash")
+        raise InputError("name records in one way: record, records, index, path or leaf hash")
     registered = ledger.resolve(ref)  # first, so that the checkpoint covers it
     policy = ledger.policy()
     note = _checkpoint(ledger, policy, registered)
@@ -79,15 +90,19 @@ def prove(
         raise _damaged(registered) from error
     if (tree.size, tree.root) != (registered.size, registered.artifact.root):
         raise _damaged(registered)
-    return _prove_record(
-        proof,
-        registered,
-        tree,
-        record=record,
-        index=index,
-        path=None if path is None else Path(path),
-        leaf_hash=leaf_hash,
-    )
+    if index is not None:
+        indices = [index] if isinstance(index, int) else [*index]
+        return _prove_indices(proof, registered, tree, indices)
+    encoding = registered.artifact.encoding
+    if record is not None:
+        wanted = [hash_record(record, encoding)]
+    elif records is not None:
+        wanted = _leaf_hashes(registered, records)
+    elif path is not None:
+        wanted = [_leaf_of_file(registered, tree, Path(path))]
+    else:
+        wanted = [leaf_hash] if isinstance(leaf_hash, bytes) else [*(leaf_hash or ())]
+    return _prove_indices(proof, registered, tree, _find(registered, tree, wanted), wanted)
 
 
 def prove_entry(ledger: Ledger, ref: Ref) -> LogProof:
@@ -177,52 +192,79 @@ def _stripped(note: str, policy: Policy) -> bytes:
     return strip_foreign_lines(note.encode(), known)
 
 
-def _prove_record(
+def _leaf_hashes(registered: RegisteredArtifact, records: Any) -> list[bytes]:
+    """Return the leaf hash of each of some records, as the artifact's own are."""
+    predicate = registered.statement.predicate
+    schema = predicate.schema if isinstance(predicate, Dataset) else None
+    return Content(records).leaf_hashes(
+        registered.artifact.encoding, schema, most=MAX_BUNDLE // HASH_SIZE
+    )
+
+
+def _find(registered: RegisteredArtifact, tree: Tree, wanted: Sequence[bytes]) -> list[int]:
+    """Return the first index of each leaf hash.
+
+    Raises:
+        NoSuchRecordError: it is not in the artifact.
+        InputError: no leaf hash.
+    """
+    found = []
+    for place, leaf_hash in enumerate(wanted):
+        if len(leaf_hash) != HASH_SIZE:
+            raise InputError(f"a leaf hash has {HASH_SIZE} bytes, not {len(leaf_hash)}")
+        index = next(tree.find(leaf_hash), None)
+        if index is None:
+            which = "" if len(wanted) == 1 else f" as number {place} of those given"
+            raise NoSuchRecordError(
+                f"{registered.name!r} has no such record{which}: no leaf has the hash "
+                f"{leaf_hash.hex()}"
+            )
+        found.append(index)
+    return found
+
+
+def _prove_indices(
     proof: Proof,
     registered: RegisteredArtifact,
     tree: Tree,
-    *,
-    record: Any = None,
-    index: int | None = None,
-    path: Path | None = None,
-    leaf_hash: bytes | None = None,
+    indices: Sequence[int],
+    wanted: Sequence[bytes] | None = None,
 ) -> Proof:
-    """Add the proof of one record, named in one of four ways.
+    """Add the proofs of records to a bundle, and check them: of the leaf hashes `wanted`, if given.
 
     Raises:
-        InputError: there is no such record.
+        NoSuchRecordError: one is not in the artifact.
+        InputError: none is named, or more than fit into a bundle.
         LedgerError: the tree file is damaged.
     """
-    if index is not None:
+    if not indices:
+        raise InputError("no record is named: there is nothing to prove")
+    for index in indices:
         if not 0 <= index < tree.size:
-            raise InputError(f"{registered.name!r} has no record {index}: it has {tree.size}")
-        wanted = tree.leaf(index)
-    elif path is not None:
-        wanted = _leaf_of_file(registered, tree, path)
-    else:
-        encoding = registered.artifact.encoding
-        wanted = hash_record(record, encoding) if leaf_hash is None else leaf_hash
-        if len(wanted) != HASH_SIZE:
-            raise InputError(f"a leaf hash has {HASH_SIZE} bytes, not {len(wanted)}")
-    equal = tree.find(wanted)
-    first = next(equal, None)
-    if first is None:
+            raise NoSuchRecordError(
+                f"{registered.name!r} has no record {index}: it has {tree.size}"
+            )
+    hashes = sum(path_length(index, tree.size) for index in indices)
+    if len(proof.to_bytes()) + _HASH_TEXT * hashes + _RECORD_TEXT * len(indices) > MAX_BUNDLE:
         raise InputError(
-            f"{registered.name!r} has no such record: no leaf has the hash {wanted.hex()}"
+            f"the proofs of {len(indices):,} records do not fit into a bundle of "
+            f"{MAX_BUNDLE:,} bytes: prove fewer at a time"
         )
-    found = first if index is None else index
-    proven = RecordProof(index=found, path=tree.prove(found).path)
+    leaf_hashes = [tree.leaf(index) for index in indices] if wanted is None else wanted
+    proofs = tree.prove_all(indices)
     try:
-        check_inclusion(
-            leaf_hash=wanted,
-            index=found,
+        check_inclusions(
+            leaf_hashes=b"".join(leaf_hashes),
+            indices=indices,
             size=registered.size,
-            path=proven.path,
+            paths=proofs.paths,
             root=registered.artifact.root,
         )
     except ProofError as error:
         raise _damaged(registered) from error
-    return Proof(replace(proof.bundle, record=proven), found, 1 + sum(1 for _ in equal))
+    records = tuple(RecordProof(index=one.index, path=one.path) for one in proofs)
+    equal = sum(1 for _ in tree.find(leaf_hashes[0])) if len(indices) == 1 else 0
+    return Proof(replace(proof.bundle, records=records), equal)
 
 
 def _damaged(registered: RegisteredArtifact) -> LedgerError:
@@ -239,4 +281,4 @@ def _leaf_of_file(registered: RegisteredArtifact, tree: Tree, path: Path) -> byt
     for _, leaf_hash in Content(path).file_leaves(registered.artifact.encoding):
         if next(tree.find(leaf_hash), None) is not None:
             return leaf_hash
-    raise InputError(f"{registered.name!r} has no file with the name and content of {path}")
+    raise NoSuchRecordError(f"{registered.name!r} has no file with the name and content of {path}")

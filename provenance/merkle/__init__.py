@@ -19,6 +19,7 @@ from provenance.merkle.proofs import (
     check_consistency,
     check_inclusion,
     check_inclusions,
+    path_length,
     prove_consistency,
     prove_inclusion,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "kernel",
     "leaf_hash",
     "node_hash",
+    "path_length",
     "prove_consistency",
     "prove_inclusion",
 ]

@@ -5,6 +5,7 @@
 - `verifier`: the steps, in one list; `steps`: each of them
 - `standing`: which keys count where in the log, and what was superseded
 - `content`: a file or table at hand, to compare with what was signed
+- `inclusion`: records at hand, and the proofs that they are in
 - `report`: what each step found
 """
 

@@ -4,7 +4,7 @@
 
     {
       "mediaType": "application/vnd.provenance-ledger.bundle.v1+json",
-      "record": {"index": 7, "path": ["…", "…"]},                  RFC 9162, in the artifact
+      "records": [{"index": 7, "path": ["…", "…"]}],               RFC 9162, in the artifact
       "statement": {"envelope": "eyJw…", "entry": "AQG8…",          DSSE envelope, its entry,
                     "index": 12, "path": […]},                      RFC 9162, in the log
       "checkpoint": "acme.example/ml\\n42\\n…",                      C2SP signed note
@@ -71,7 +71,7 @@ class Bundle:
     media_type: Literal["application/vnd.provenance-ledger.bundle.v1+json"] = field(
         default=BUNDLE_TYPE, metadata={"required": True}
     )
-    record: RecordProof | None = None
+    records: tuple[RecordProof, ...] = ()
     statement: LoggedEnvelope
     checkpoint: str
     anchors: tuple[AnchorProof, ...] = ()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provenance.merkle import HASH_SIZE
 from provenance.records import Artifact, Encoding, hash_record
 from provenance.records.files import SteadyFile
-from provenance.records.sources import open_source
+from provenance.records.sources import Source, open_source
 
 __all__ = ["Content", "Measured"]
 
@@ -28,6 +29,11 @@ class Content:
     def __init__(self, data: Any) -> None:
         self._data = data
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a path, and not that of a folder."""
+        return isinstance(self._data, (str, Path)) and not Path(self._data).is_dir()
+
     def measure(self, encoding: Encoding, schema: Mapping[str, str] | None) -> Measured:
         """Read everything and return the artifact that it is under `encoding`.
 
@@ -36,19 +42,38 @@ class Content:
         Raises:
             InputError: it cannot be read, or not under this encoding.
         """
+        source = self._open(encoding, schema)
+        return Measured(source.artifact(), source.digests)
+
+    def leaf_hashes(
+        self, encoding: Encoding, schema: Mapping[str, str] | None, *, most: int
+    ) -> list[bytes]:
+        """Return the leaf hash of each record, 32 bytes; where there are more than `most`, not all.
+
+        Raises:
+            InputError: as of `measure`.
+        """
+        hashes: list[bytes] = []
+        for block in self._open(encoding, schema).leaf_hash_blocks():
+            hashes += (block[at : at + HASH_SIZE] for at in range(0, len(block), HASH_SIZE))
+            if len(hashes) > most:
+                break
+        return hashes
+
+    def _open(self, encoding: Encoding, schema: Mapping[str, str] | None) -> Source:
         together = isinstance(self._data, list) and all(
             isinstance(part, (str, Path)) for part in self._data
         )
-        source = open_source(
+        return open_source(
             self._data, encoding=encoding, together=together and bool(self._data), schema=schema
         )
-        return Measured(source.artifact(), source.digests)
 
     def file_leaves(self, encoding: Encoding) -> Iterator[tuple[str, bytes]]:
         """Yield (name, leaf hash) of one file for every end of its path, the shortest first.
 
         A folder's tree names a file by its path within the folder, which is some end of the path
-        at which the file lies here. Yields nothing where `encoding` is not that of a folder.
+        at which the file lies here. Yields nothing where `encoding` is not that of a folder, or
+        this is no path.
 
         Raises:
             InputError: there is no such file, or it changes while it is read.

@@ -7,7 +7,7 @@ It fails by raising one of `FAILURES`. The order is in `provenance.verification.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -29,9 +29,10 @@ from provenance.records import Artifact, hash_record
 from provenance.signing import Envelope, Note, SignatureError, open_note
 from provenance.statements import KIND_NUMBERS, Dataset, Statement
 from provenance.statements.predicates import Described
-from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope
+from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope, RecordProof
 from provenance.verification.claims import claimed_policy
 from provenance.verification.content import Content
+from provenance.verification.inclusion import check_records, find_record
 from provenance.verification.policy import Policy
 from provenance.verification.report import Mark
 from provenance.verification.standing import Standing, StandingError
@@ -95,6 +96,7 @@ class Case:
         trusted_blocks: Mapping[str, StateCheck],
         every_entry: EveryEntry | None,
         record: Any,
+        leaf_hashes: Sequence[bytes] | None,
         content: Content | None,
         exact: bool,
     ) -> None:
@@ -104,9 +106,10 @@ class Case:
         self.trusted_blocks = trusted_blocks
         self.every_entry = every_entry
         self.record = record
+        self.leaf_hashes = leaf_hashes
         self.content = content
         self.exact = exact
-        self.record_index: int | None = None
+        self.record_indices: tuple[int, ...] = ()
         self.anchored: list[Anchored] = []
         self.unreachable: list[ChainPin] = []
         self.doubtful: frozenset[str] = frozenset()
@@ -118,8 +121,8 @@ class Case:
         """Of the form it should have; without a policy, read the one it claims."""
         self.bundle = Bundle.parse(self.data)
         self.policy = self.named_policy or claimed_policy(self.bundle)
-        anchors = len(self.bundle.anchors)
-        what = "a record" if self.bundle.record else "an artifact"
+        anchors, records = len(self.bundle.anchors), len(self.bundle.records)
+        what = {0: "an artifact", 1: "a record"}.get(records, f"{records} records")
         return Mark.HOLDS, f"proves {what}, with {anchors} anchor{'' if anchors == 1 else 's'}"
 
     def check_checkpoint(self) -> Finding:
@@ -227,49 +230,44 @@ class Case:
 
     def _compare(self) -> Finding:
         if self.record is not None:
-            return self._check_record(
-                hash_record(self.record, self.artifact.encoding), "the record"
-            )
+            leaf_hash = hash_record(self.record, self.artifact.encoding)
+            return self._find_record([("the record", leaf_hash)])
+        if self.leaf_hashes is not None:
+            return self._check_records(self.leaf_hashes)
         if self.content is None:
-            hint = "; give the record to have it checked" if self.bundle.record else ""
+            hint = "; give the record to have it checked" if self.bundle.records else ""
             return Mark.NOT_DEMANDED, "nothing was given to compare" + hint
-        if self.bundle.record is not None:
-            return self._check_file_of_folder(self.content)
-        return self._check_content(self.content)
+        if not self.bundle.records:
+            return self._check_content(self.content)
+        encoding = self.artifact.encoding
+        if encoding.name == "file" and self.content.is_file:
+            leaves = self.content.file_leaves(encoding)
+            return self._find_record((f"the file {name!r}", leaf) for name, leaf in leaves)
+        if self.exact and encoding.name in ("json", "line"):
+            raise StepError("nothing is signed that fixes the bytes of a file of some records")
+        most = len(self.bundle.records)
+        return self._check_records(self.content.leaf_hashes(encoding, self._schema, most=most))
 
-    def _check_record(self, leaf_hash: bytes, what: str) -> Finding:
-        proof = self.bundle.record
-        if proof is None:
+    def _find_record(self, named: Iterable[tuple[str, bytes]]) -> Finding:
+        what, index = find_record(named, self._record_proofs, self.artifact)
+        self.record_indices = (index,)
+        return Mark.HOLDS, f"{what} is number {index} of {self.artifact.size}"
+
+    def _check_records(self, leaf_hashes: Sequence[bytes]) -> Finding:
+        indices = check_records(leaf_hashes, self._record_proofs, self.artifact)
+        self.record_indices = indices
+        numbers = ", ".join(map(str, indices[:5])) + (", …" if len(indices) > 5 else "")
+        what = "the record is number" if len(indices) == 1 else "the records are numbers"
+        return Mark.HOLDS, f"{what} {numbers} of {self.artifact.size}"
+
+    @property
+    def _record_proofs(self) -> tuple[RecordProof, ...]:
+        if not self.bundle.records:
             raise StepError("the bundle proves no record: make one with `provenance prove`")
-        try:
-            check_inclusion(
-                leaf_hash=leaf_hash,
-                index=proof.index,
-                size=self.artifact.size,
-                path=proof.path,
-                root=self.artifact.root,
-            )
-        except ProofError as error:
-            raise StepError(
-                f"{what} is not number {proof.index} of {self.artifact.size}: {error}"
-            ) from error
-        self.record_index = proof.index
-        return Mark.HOLDS, f"{what} is number {proof.index} of {self.artifact.size}"
-
-    def _check_file_of_folder(self, content: Content) -> Finding:
-        """The signed name of a file is some end of the path at which it lies here."""
-        failure: StepError | None = None
-        for name, leaf_hash in content.file_leaves(self.artifact.encoding):
-            try:
-                return self._check_record(leaf_hash, f"the file {name!r}")
-            except StepError as error:
-                failure = error
-        raise failure or StepError("the bundle proves a record: give it with --record")
+        return self.bundle.records
 
     def _check_content(self, content: Content) -> Finding:
-        predicate = self.statement.predicate
-        schema = predicate.schema if isinstance(predicate, Dataset) else None
-        found = content.measure(self.artifact.encoding, schema)
+        found = content.measure(self.artifact.encoding, self._schema)
         if found.artifact.digest != self.artifact.digest:
             raise StepError(
                 f"{found.artifact.size} records with root {found.artifact.root.hex()}; signed are "
@@ -287,6 +285,11 @@ class Case:
         if self.artifact.encoding.ignore:
             again += f"; left out: {', '.join(map(repr, self.artifact.encoding.ignore))}"
         return Mark.HOLDS, f"all {self.artifact.size} records, recomputed{again}"
+
+    @property
+    def _schema(self) -> Mapping[str, str] | None:
+        predicate = self.statement.predicate
+        return predicate.schema if isinstance(predicate, Dataset) else None
 
     # --- anchor ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ undecided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,8 @@ class Verified:
     Attributes:
         statement: what was signed.
         artifact: what it is about.
-        record_index: which record of it was shown to be in, if one was asked for.
+        record_indices: which records of it were shown to be in; none where the whole was, or
+            nothing was compared.
         index: of the statement's entry in the log.
         signers: names of the policy's signers that count.
         checkpoint: the tree head that covers the entry.
@@ -59,7 +60,7 @@ class Verified:
 
     statement: Statement = field(repr=False)
     artifact: Artifact
-    record_index: int | None
+    record_indices: tuple[int, ...]
     index: int
     signers: tuple[str, ...]
     checkpoint: Checkpoint
@@ -98,6 +99,7 @@ class Verifier:
         bundle: bytes,
         *,
         record: Any = None,
+        leaf_hashes: Sequence[bytes] | None = None,
         content: Content | None = None,
         exact: bool = False,
     ) -> Verified:
@@ -105,17 +107,19 @@ class Verifier:
 
         Args:
             bundle: the bytes of a bundle.
-            record: the record that the bundle is said to prove, as `hash_record` takes it.
-            content: the file, folder or table that the bundle is said to be about.
+            record: a record that the bundle is said to prove, as `hash_record` takes it.
+            leaf_hashes: of all records that it is said to prove, 32 bytes each, in its order.
+            content: the file, folder or table that the bundle is said to be about; where it proves
+                records, all of them, in its order.
             exact: a file must also be the same bytes, not only the same records.
 
         Raises:
             VerificationError: a step fails; ``.step`` names it.
             UndecidedError: none fails, but one that is demanded is undecided.
-            InputError: `record` or `content` cannot be read, or both are given.
+            InputError: `record` or `content` cannot be read, or more than one of them is given.
         """
-        if record is not None and content is not None:
-            raise InputError("give a record or the content, not both: one proof is checked")
+        if [record, leaf_hashes, content].count(None) < 2:
+            raise InputError("give a record, leaf hashes or the content: one of them is checked")
         case = Case(
             bundle,
             policy=self._policy,
@@ -123,6 +127,7 @@ class Verifier:
             trusted_blocks=self._trusted_blocks,
             every_entry=self._every_entry,
             record=record,
+            leaf_hashes=leaf_hashes,
             content=content,
             exact=exact,
         )
@@ -142,7 +147,7 @@ class Verifier:
         return Verified(
             statement=case.statement,
             artifact=case.artifact,
-            record_index=case.record_index,
+            record_indices=case.record_indices,
             index=case.bundle.statement.index,
             signers=case.signer_names,
             checkpoint=case.checkpoint,

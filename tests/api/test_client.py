@@ -25,6 +25,7 @@ from provenance import (
     VerificationError,
 )
 from provenance.client import RemoteLedger
+from provenance.records import JSON, hash_record
 
 
 @pytest.fixture
@@ -74,12 +75,32 @@ def test_a_record_is_proven_and_verified_here(
     remote: RemoteLedger, ledger: Ledger, ref: str, record: Any, index: int, equal: int
 ) -> None:
     proof = remote.prove(ref, record=record)
-    assert (proof.index, proof.equal) == (index, equal)
+    assert (proof.indices, proof.equal) == ((index,), equal)
     chains = dict(ledger.chains)
     verified = remote.verify(proof, record=record, policy=ledger.policy(), chains=chains)
-    assert verified.record_index == index
+    assert verified.record_indices == (index,)
     assert proof.to_bytes() == ledger.prove(ref, record=record).to_bytes()
     assert remote.prove(ref, index=index).to_bytes() == proof.to_bytes()
+
+
+def test_several_records_are_proven_and_verified_here(
+    remote: RemoteLedger, ledger: Ledger, tmp_path: Path
+) -> None:
+    asked = [ROWS[7], ROWS[0], ROWS[7]]
+    sample = tmp_path / "sample.jsonl"
+    sample.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    own = ledger.prove("train", records=sample).to_bytes()
+    hashes = [hash_record(row, JSON) for row in asked]
+    for way in (
+        {"records": asked},
+        {"records": sample},
+        {"index": [7, 0, 7]},
+        {"leaf_hash": hashes},
+    ):
+        proof = remote.prove("train", **way)
+        assert (proof.indices, proof.equal, proof.to_bytes()) == ((7, 0, 7), 0, own)
+    verified = remote.verify(proof, data=sample, policy=ledger.policy(), chains=ledger.chains)
+    assert verified.record_indices == (7, 0, 7)
 
 
 def test_without_a_policy_nothing_is_verified(

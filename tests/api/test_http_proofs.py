@@ -50,7 +50,41 @@ def test_a_record_is_proven_by_content_number_or_leaf_hash(
         verified = provenance.verify(
             answer.content, record=row, policy=ledger.policy(), chains=ledger.chains
         )
-        assert verified.record_index == index
+        assert verified.record_indices == (index,)
+
+
+def test_several_records_in_one_bundle(http: httpx.Client, ledger: Ledger) -> None:
+    indices = [19, 3, 3, 0]
+    hashes = [leaf_hash(rfc8785.dumps(ROWS[index])).hex() for index in indices]
+    own = ledger.prove("train", index=indices).to_bytes()
+    for wanted in ({"index": indices}, {"leaf_hash": hashes}):
+        answer = post(http, PROOFS, json.dumps(wanted))
+        assert answer.status_code == 200
+        assert answer.content == own
+        assert not {"provenance-record-index", "provenance-equal-records"} & {*answer.headers}
+
+    def verdict(**given: object) -> tuple[object, object]:
+        body = b'{"bundle":' + own + b"," + json.dumps(given)[1:].encode()
+        answer = post(http, "/v1/verify", body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["verified"], answer.json()["step"]
+
+    assert verdict(leaf_hash=hashes) == (True, None)
+    assert verdict(leaf_hash=hashes[::-1]) == (False, "record")
+    assert verdict(leaf_hash=hashes[:3]) == (False, "record")
+    assert verdict(leaf_hash=hashes[0]) == (False, "record")
+    assert verdict(record=ROWS[3]) == (True, None)
+    both = b'{"bundle":' + own + b',"record":{},"leaf_hash":[]}'
+    assert "not both" in problem(post(http, "/v1/verify", both), 422, "malformed")
+
+
+@pytest.mark.parametrize("several", [[], [7, -1], [7, "7"], [[7]], [7, None], [2**53]])
+def test_several_records_of_another_form(http: httpx.Client, several: list[object]) -> None:
+    answer = post(http, PROOFS, json.dumps({"index": several}))
+    if several:
+        assert "index" in problem(answer, 422, "malformed")
+    else:
+        assert "no record is named" in problem(answer, 422, "unusable")
 
 
 @pytest.mark.parametrize(

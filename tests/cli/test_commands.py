@@ -143,13 +143,35 @@ def test_prove_writes_the_bundle_to_standard_output_or_a_file(provenance):
     printed, _ = provenance("prove", "rows", "--index", "3")
     (provenance.folder / "three.json").write_text(printed)
     row = '{"id":3,"text":"row 3"}'
-    assert provenance.json("verify", "three.json", "--record", row)["record_index"] == 3
+    assert provenance.json("verify", "three.json", "--record", row)["record_indices"] == [3]
     told = provenance.json("prove", "rows", "--index", "3")
     assert told["bundle"] == json.loads(printed)
-    assert (told["index"], told["equal"]) == (3, 1)
+    assert (told["indices"], told["equal"]) == ([3], 1)
     told = provenance.json("prove", "rows", "--record", "-", "-o", "out.json", stdin=row + "\n")
-    assert told == {"index": 3, "equal": 1, "file": "out.json"}
+    assert told == {"indices": [3], "equal": 1, "file": "out.json"}
     assert (provenance.folder / "out.json").read_text() == printed
+
+
+def test_the_proof_of_the_records_of_a_file_lies_beside_it(provenance):
+    sample = provenance.folder / "sample.csv"
+    sample.write_text("text,id\nrow 7,7\nrow 1,1\n")
+    _, told = provenance("prove", "rows", "--records", "sample.csv", status=2)
+    assert "'rows' has no such record as number 0 of those given" in told
+    sample = provenance.folder / "sample.jsonl"
+    sample.write_text('{"text":"row 7","id":7}\n{"text":"row 1","id":1}\n')
+    proof = "sample.jsonl.provenance.json"
+    told = provenance.json("prove", "rows", "--records", "sample.jsonl", "-o", proof)
+    assert told == {"indices": [7, 1], "equal": 0, "file": proof}
+    assert provenance.json("verify", "sample.jsonl")["record_indices"] == [7, 1]
+    out, _ = provenance("verify", "sample.jsonl")
+    assert "✓ record      the records are numbers 7, 1 of 20\n" in out
+    assert "verified: 2 records of dataset 'rows'" in out
+    printed, _ = provenance("prove", "rows", "--index", "7", "--index", "1")
+    assert printed == (provenance.folder / proof).read_text()
+    sample.write_text('{"text":"row 7","id":7}\n{"text":"row 2","id":2}\n')
+    out, _ = provenance("verify", "sample.jsonl", status=1)
+    assert "✗ record" in out
+    assert "the path of leaf 1 leads to the root" in out
 
 
 def test_prove_says_how_many_records_are_equal_and_what_is_not_anchored(provenance):

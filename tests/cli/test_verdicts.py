@@ -64,7 +64,7 @@ def test_an_embedded_chain_dates_only_where_no_other_does():
     def verdict(*anchors):
         subject = SimpleNamespace(name="rows")
         statement = SimpleNamespace(kind="dataset", subjects=[subject])
-        verified = SimpleNamespace(statement=statement, record_index=0, anchors=anchors)
+        verified = SimpleNamespace(statement=statement, record_indices=(0,), anchors=anchors)
         return _verdict(verified)[1:]
 
     alone, shared = anchored(1, embedded=True), anchored(2, embedded=False)
@@ -130,7 +130,7 @@ def test_a_record_is_verified_as_a_person_types_it(reading):
 
 def test_one_file_of_a_folder_is_verified_by_its_own_bundle(reading):
     found = reading.json("verify", "model/layers/1.bin", "--bundle", "layer.json")
-    assert (found["verified"], found["record_index"]) == (True, 1)
+    assert (found["verified"], found["record_indices"]) == (True, [1])
 
 
 def test_a_file_that_was_written_anew_holds_the_same_records_but_not_the_same_bytes(provenance):

@@ -183,7 +183,7 @@ def logged(index: int) -> LoggedEnvelope:
 
 
 BUNDLE = Bundle(
-    record=RecordProof(index=1, path=RECORDS.prove(1).path),
+    records=(RecordProof(index=1, path=RECORDS.prove(1).path),),
     statement=logged(2),
     checkpoint=NOTE,
     anchors=(AnchorProof(anchor=ANCHOR, consistency=()),),

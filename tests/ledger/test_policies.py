@@ -123,7 +123,7 @@ def test_files_of_bundle_and_policy(ledger, proof, tmp_path):
     policy.write_bytes(ledger.policy().to_bytes())
     for given in (bundle, str(bundle), proof, proof.bundle, proof.to_bytes()):
         verified = verify(given, record={"id": 1}, policy=policy, chains=ledger.chains)
-        assert verified.record_index == 1
+        assert verified.record_indices == (1,)
     with pytest.raises(InputError, match=r"bundle .*missing\.json cannot be read"):
         verify(tmp_path / "missing.json")
     with pytest.raises(InputError, match=r"policy .*missing\.json cannot be read"):

@@ -2,13 +2,15 @@
 
 import hashlib
 
+import pyarrow as pa
 import pytest
 
-from provenance import InputError, Ledger, LedgerError, verify
+from provenance import InputError, Ledger, LedgerError, VerificationError, verify
 from provenance.merkle import leaf_hash
 from provenance.records import JSON, hash_record
 from provenance.signing import VerifierKey, open_note
 from provenance.verification import Bundle
+from provenance.verification.bundle import MAX_BUNDLE
 
 ROWS = [{"id": 1}, {"id": 2}, {"id": 1}, {"id": 3}, {"id": 1}]
 
@@ -37,15 +39,61 @@ def check(ledger, proof, **what):
 )
 def test_one_record(ledger, rows, way, index, equal):
     proof = ledger.prove("rows", **way)
-    assert (proof.index, proof.equal) == (index, equal)
-    assert check(ledger, proof, record=ROWS[index]).record_index == index
+    assert (proof.indices, proof.equal) == ((index,), equal)
+    assert check(ledger, proof, record=ROWS[index]).record_indices == (index,)
     assert Bundle.parse(proof.to_bytes()) == proof.bundle
+
+
+@pytest.mark.parametrize(
+    ("way", "indices"),
+    [
+        ({"index": [4, 0, 4]}, (4, 0, 4)),
+        ({"index": range(5)}, (0, 1, 2, 3, 4)),
+        ({"leaf_hash": [hash_record({"id": n}, JSON) for n in (3, 1, 2)]}, (3, 0, 1)),
+        ({"records": [{"id": 3}, {"id": 1}, {"id": 1}]}, (3, 0, 0)),
+        ({"records": pa.table({"id": [2, 3]})}, (1, 3)),
+        ({"records": b'{"id":3}\n'}, (3,)),
+    ],
+)
+def test_several_records(ledger, rows, way, indices):
+    proof = ledger.prove("rows", **way)
+    assert proof.indices == indices
+    assert proof.equal == (1 if len(indices) == 1 else 0)
+    asked = [ROWS[index] for index in indices]
+    assert check(ledger, proof, data=asked).record_indices == indices
+    (one,) = check(ledger, proof, record=asked[-1]).record_indices
+    assert ROWS[one] == asked[-1]
+    assert Bundle.parse(proof.to_bytes()) == proof.bundle
+    with pytest.raises(VerificationError, match="bundle proves"):
+        check(ledger, proof, data=[*asked, {"id": 1}])
+
+
+def test_several_records_of_a_csv_file_are_read_by_the_signed_schema(ledger, tmp_path):
+    whole, sample = tmp_path / "whole.csv", tmp_path / "sample.csv"
+    whole.write_text("id,score\n1,0.5\n2,1.50\n3,2\n")
+    sample.write_text("id,score\n3,2\n1,.5\n")
+    schema = {"id": "int64", "score": "double"}
+    table = ledger.register(whole, schema=schema, sensitivity="public")
+    proof = ledger.prove(table, records=sample)
+    assert proof.indices == (2, 0)
+    assert check(ledger, proof, data=sample).record_indices == (2, 0)
+
+
+def test_no_more_records_than_a_bundle_holds(ledger):
+    """What the estimate lets pass is a bundle that is read; the first beyond it is told."""
+    many = ledger.register([{"n": n} for n in range(5000)], name="many", sensitivity="public")
+    proof = ledger.prove(many, index=[4095] * 18_000)
+    data = proof.to_bytes()
+    assert MAX_BUNDLE * 0.9 < len(data) <= MAX_BUNDLE
+    assert check(ledger, proof, record={"n": 4095}).record_indices == (4095,)
+    with pytest.raises(InputError, match="the proofs of 20,000 records do not fit into a bundle"):
+        ledger.prove(many, index=[4095] * 20_000)
 
 
 def test_a_whole_artifact(ledger, rows):
     proof = ledger.prove(rows)
-    assert (proof.index, proof.equal, proof.bundle.record) == (None, 0, None)
-    assert check(ledger, proof).record_index is None
+    assert (proof.indices, proof.equal, proof.bundle.records) == ((), 0, ())
+    assert check(ledger, proof).record_indices == ()
     assert check(ledger, proof, data=ROWS)
 
 
@@ -59,8 +107,14 @@ def test_a_whole_artifact(ledger, rows):
         ({"leaf_hash": bytes(32)}, "has no such record"),
         ({"leaf_hash": b""}, "a leaf hash has 32 bytes, not 0"),
         ({"leaf_hash": bytes(31)}, "not 31"),
+        ({"leaf_hash": []}, "no record is named"),
+        ({"leaf_hash": [leaf_hash(b'{"id":1}'), bytes(32)]}, "as number 1 of"),
+        ({"index": []}, "no record is named"),
+        ({"index": [0, 5]}, "has no record 5: it has 5"),
+        ({"records": []}, "no record is named"),
+        ({"records": [{"id": 1}, {"id": 4}]}, "has no such record as number 1 of those given"),
         ({"path": "rows"}, "is not a folder: it has rows or chunks"),
-        ({"index": 0, "record": {"id": 1}}, "name the record in one way"),
+        ({"index": 0, "record": {"id": 1}}, "name records in one way"),
     ],
 )
 def test_records_that_are_not_there(ledger, rows, way, said):
@@ -77,10 +131,10 @@ def test_a_file_of_a_folder(ledger, tmp_path):
     images = ledger.register(folder, sensitivity="public")
     for path in (folder / "sub/a.png", str(folder / "a.png")):
         proof = ledger.prove(images, path=path)
-        assert check(ledger, proof, data=path).record_index == proof.index
+        assert check(ledger, proof, data=path).record_indices == proof.indices
     typed = '{"path":"sub/b.png","sha256":"%s","size":7}'
     record = typed % hashlib.sha256(b"image 2").hexdigest()
-    assert ledger.prove(images, record=record).index == 2
+    assert ledger.prove(images, record=record).indices == (2,)
     (folder / "a.png").write_bytes(b"changed")
     with pytest.raises(
         InputError, match=r"'images' has no file with the name and content of .*a\.png"
@@ -94,10 +148,10 @@ def test_lines_and_chunks(ledger, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_bytes(b"one\ntwo\r\nthree")
     lines = ledger.register(path, encoding="line", sensitivity="public")
-    assert check(ledger, ledger.prove(lines, record="two\r"), record="two\r").record_index == 1
+    assert check(ledger, ledger.prove(lines, record="two\r"), record="two\r").record_indices == (1,)
     chunks = ledger.register(path, name="chunks", sensitivity="public")
     proof = ledger.prove(chunks, leaf_hash=leaf_hash(path.read_bytes()))
-    assert check(ledger, proof, record=path.read_bytes()).record_index == 0
+    assert check(ledger, proof, record=path.read_bytes()).record_indices == (0,)
 
 
 def test_a_bundle_dates_by_the_earliest_anchor(ledger, rows):
@@ -179,7 +233,7 @@ def test_a_damaged_tree_gives_no_proof_and_is_written_anew(ledger, rows, where):
         ledger.prove(rows, index=1 if where == "inner" else 2)
     assert ledger.prove(rows), "the artifact itself needs no tree"
     assert ledger.register(ROWS, name="rows", sensitivity="public") == rows
-    assert ledger.prove(rows, index=2).index == 2
+    assert ledger.prove(rows, index=2).indices == (2,)
 
 
 def test_a_proof_while_others_register_and_anchor(ledger, home, monkeypatch):

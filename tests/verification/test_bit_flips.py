@@ -116,7 +116,7 @@ def state_tally(bits: Callable[[int], Iterable[int]] = lambda _: range(8)) -> Co
 def test_the_bundle_holds_before_it_is_changed() -> None:
     verified = verify(case()[1])
     assert {check.mark.name for check in verified.report.checks} == {"HOLDS"}
-    assert verified.record_index == 1
+    assert verified.record_indices == (1,)
 
 
 @pytest.mark.parametrize("part", range(SLICES))
@@ -164,7 +164,7 @@ def test_every_bit_of_the_record() -> None:
 def test_every_bit_of_the_content(tmp_path: Any) -> None:
     _, bundle, _ = case()
     whole = json.loads(bundle)
-    del whole["record"]
+    del whole["records"]
     bundle = json.dumps(whole).encode()
     file = tmp_path / "rows.jsonl"
     data = b'{"n":1,"text":"eins"}\n' + RECORD.encode()
@@ -193,10 +193,10 @@ def verified_of(bundles: Iterable[bytes], **given: Any) -> list[Verified]:
 
 
 def test_a_record_proof_means_nothing_without_its_record() -> None:
-    """No record was given: no record is vouched for, and `record_index` says so."""
-    found = verified_of(flipped(case()[1], span("record")), record=None)
+    """No record was given: no record is vouched for, and `record_indices` says so."""
+    found = verified_of(flipped(case()[1], span("records")), record=None)
     assert found
-    assert {verified.record_index for verified in found} == {None}
+    assert {verified.record_indices for verified in found} == {()}
 
 
 def test_an_anchor_elsewhere_means_nothing_where_none_is_demanded() -> None:

@@ -147,7 +147,7 @@ anchors = st.builds(
 )
 bundles = st.builds(
     Bundle,
-    record=st.none() | st.builds(RecordProof, index=numbers, path=paths),
+    records=st.lists(st.builds(RecordProof, index=numbers, path=paths), max_size=3).map(tuple),
     statement=logged,
     checkpoint=st.text(max_size=40),
     anchors=st.lists(st.builds(AnchorProof, anchor=anchors, consistency=paths), max_size=3).map(

@@ -60,7 +60,7 @@ def test_a_record_proof_of_another_size_in_a_bundle(proven: int, size: int) -> N
         for claimed in range(size + 1):
             moved = RecordProof(index=claimed, path=prove(ROWS[:proven], index).path)
             with fails("record", "leads to the root|hashes|no leaf"):
-                world.verify(replace(bundle, record=moved), record=ROWS[index])
+                world.verify(replace(bundle, records=(moved,)), record=ROWS[index])
 
 
 def test_the_last_record_cannot_be_doubled() -> None:
@@ -69,7 +69,7 @@ def test_the_last_record_cannot_be_doubled() -> None:
     first = odd.register(ROWS[:3])
     second = doubled.register([*ROWS[:3], ROWS[2]])
     assert first.artifact.root != second.artifact.root
-    bundle = replace(odd.bundle(first), record=prove([*ROWS[:3], ROWS[2]], 3))
+    bundle = replace(odd.bundle(first), records=(prove([*ROWS[:3], ROWS[2]], 3),))
     with fails("record", "no leaf 3 in a tree of 3"):
         odd.verify(bundle, record=ROWS[2])
 
@@ -179,7 +179,7 @@ def test_nothing_built_of_true_parts_verifies(data: st.DataObject) -> None:
     except VerificationError:
         return
     # The log was scanned, so the verdict does not rest on what the prover lists, nor does it on
-    # an anchor of a chain that the policy does not pin.
+    # an anchor of a chain that the policy does not pin, nor on proofs of other records.
     pinned = {(pin.chain_id, pin.contract, pin.ledger_id) for pin in policy.chains}
 
     def rested_on(data: bytes) -> Bundle:
@@ -189,7 +189,8 @@ def test_nothing_built_of_true_parts_verifies(data: st.DataObject) -> None:
             for proof in whole.anchors
             if (proof.anchor.chain_id, proof.anchor.contract, proof.anchor.ledger_id) in pinned
         )
-        return replace(whole, standing=(), anchors=anchors)
+        records = tuple({*whole.records} & {*Bundle.parse(bundle).records})
+        return replace(whole, standing=(), anchors=anchors, records=records)
 
     assert rested_on(changed) == rested_on(bundle)
 
@@ -220,14 +221,14 @@ def test_no_bytes_make_the_verifier_stumble(garbage: bytes) -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["record", "statement", "checkpoint", "anchors", "standing", "x"]),
+                st.sampled_from(["records", "statement", "checkpoint", "anchors", "standing", "x"]),
                 inner,
                 max_size=3,
             )
         ),
         max_leaves=10,
     ),
-    st.sampled_from(["record", "statement", "checkpoint", "anchors", "standing", "mediaType"]),
+    st.sampled_from(["records", "statement", "checkpoint", "anchors", "standing", "mediaType"]),
 )
 def test_no_value_makes_the_verifier_stumble(value: Any, member: str) -> None:
     world, _, bundle, policy = worlds()[1]

@@ -84,7 +84,7 @@ def test_all_of_it_holds(world: World, rows: Registered) -> None:
     assert [check.mark for check in verified.report.checks] == [Mark.HOLDS] * len(STEPS)
     assert verified.statement == rows.statement
     assert verified.artifact == rows.artifact
-    assert (verified.index, verified.record_index) == (3, 2)
+    assert (verified.index, verified.record_indices) == (3, (2,))
     assert verified.signers == (signer(ALICE).name,)
     assert verified.checkpoint == Checkpoint(world.origin, 5, world.tree(5).root)
     assert [str(anchored.time) for anchored in verified.anchors] == ["2027-01-15 08:00:00+00:00"]
@@ -127,11 +127,12 @@ def edited(bundle: Bundle, **changes: Any) -> bytes:
         ({"mediaType": "application/json"}, "must be one of"),
         ({"mediaType": "application/vnd.provenance-ledger.bundle.v2+json"}, "must be one of"),
         ({"statement": ...}, "lacks the field 'statement'"),
-        ({"record": None}, "null"),
-        ({"record": {"index": -1, "path": []}}, "whole number"),
-        ({"record": {"index": 2**53, "path": []}}, r"beyond 2\^53-1|whole number"),
-        ({"record": {"index": 0, "path": ["ab" * 31]}}, "64 lower-case hex digits"),
-        ({"record": {"index": 0, "path": ["AB" * 32]}}, "64 lower-case hex digits"),
+        ({"records": None}, "null|not an array"),
+        ({"records": {"index": 0, "path": []}}, "must be a list"),
+        ({"records": [{"index": -1, "path": []}]}, "whole number"),
+        ({"records": [{"index": 2**53, "path": []}]}, r"beyond 2\^53-1|whole number"),
+        ({"records": [{"index": 0, "path": ["ab" * 31]}]}, "64 lower-case hex digits"),
+        ({"records": [{"index": 0, "path": ["AB" * 32]}]}, "64 lower-case hex digits"),
         ({"trusted": True}, "unknown field 'trusted'"),
         ({"anchors": {}}, "must be a list"),
     ],
@@ -450,7 +451,7 @@ def test_a_statement_that_describes_no_artifact(world: World, rows: Registered) 
 def test_a_record_of_every_place(world: World, rows: Registered) -> None:
     for index, row in enumerate(rows.rows):
         verified = world.verify(world.bundle(rows, record=index), record=row)
-        assert verified.record_index == index
+        assert verified.record_indices == (index,)
         finding = f"the record is number {index} of 3"
         assert verified.report["record"].finding == finding
 
@@ -475,12 +476,12 @@ def test_a_record_replayed_at_another_index(world: World, rows: Registered, inde
     bundle = world.bundle(rows, record=1)
     moved = RecordProof(index=index, path=prove(rows.rows, 1).path)
     with fails("record", "leads to the root|no leaf|hashes"):
-        world.verify(replace(bundle, record=moved), record={"n": 2})
+        world.verify(replace(bundle, records=(moved,)), record={"n": 2})
 
 
 def test_a_record_of_another_data_set(world: World, rows: Registered) -> None:
     other = world.register([{"n": 7}, {"n": 8}, {"n": 9}])
-    bundle = replace(world.bundle(rows), record=prove(other.rows, 1))
+    bundle = replace(world.bundle(rows), records=(prove(other.rows, 1),))
     with fails("record", "leads to the root"):
         world.verify(bundle, record={"n": 8})
 
@@ -488,7 +489,7 @@ def test_a_record_of_another_data_set(world: World, rows: Registered) -> None:
 def test_nothing_can_be_proven_in_an_empty_data_set(world: World) -> None:
     empty = world.register([])
     assert world.verify(world.bundle(empty)).artifact.size == 0
-    bundle = replace(world.bundle(empty), record=RecordProof(index=0, path=()))
+    bundle = replace(world.bundle(empty), records=(RecordProof(index=0, path=()),))
     with fails("record", "no leaf 0 in a tree of 0"):
         world.verify(bundle, record={"n": 1})
 
@@ -500,13 +501,13 @@ def test_a_record_without_its_proof(world: World, rows: Registered) -> None:
 
 def test_a_proof_without_its_record(world: World, rows: Registered) -> None:
     verified = world.verify(world.bundle(rows, record=1))
-    assert verified.record_index is None
+    assert verified.record_indices == ()
     assert verified.report["record"].mark is Mark.NOT_DEMANDED
     assert "give the record" in verified.report["record"].finding
 
 
 def test_record_and_content_at_once_would_leave_one_unread(world: World, rows: Registered) -> None:
-    with pytest.raises(InputError, match="not both"):
+    with pytest.raises(InputError, match="one of them is checked"):
         world.verify(world.bundle(rows, record=1), record={"n": 2}, content=Content(rows.rows))
 
 
@@ -591,7 +592,7 @@ class TestOneFileOfAFolder:
         tree = Tree.from_leaf_hashes(b"".join(leaves))
         folder = described(world, Artifact(root=tree.root, size=3, encoding=FILE))
         record = RecordProof(index=1, path=tree.prove(1).path)
-        return replace(world.bundle(folder), record=record)
+        return replace(world.bundle(folder), records=(record,))
 
     def test_holds(self, world: World, bundle: Bundle, tmp_path: Any) -> None:
         (tmp_path / "sub").mkdir()
@@ -622,23 +623,127 @@ class TestOneFileOfAFolder:
         (tmp_path / "a.txt").write_bytes(b"a")
         encoding = replace(FILE, digest="blake3")
         folder = described(world, Artifact(root=bytes(32), size=1, encoding=encoding))
-        bundle = replace(world.bundle(folder), record=RecordProof(index=0, path=()))
+        bundle = replace(world.bundle(folder), records=(RecordProof(index=0, path=()),))
         monkeypatch.setitem(sys.modules, "blake3", None)
         with pytest.raises(InputError, match="blake3 digests need the package"):
             world.verify(bundle, content=Content(tmp_path / "a.txt"))
 
     def test_by_hand(self, world: World, bundle: Bundle) -> None:
         record = {"path": "sub/a.txt", "sha256": sha256(b"b").hexdigest(), "size": 1}
-        assert world.verify(bundle, record=record).record_index == 1
+        assert world.verify(bundle, record=record).record_indices == (1,)
 
     def test_rows_are_no_file(self, world: World, bundle: Bundle) -> None:
-        with fails("record", "give it with --record"):
+        with pytest.raises(InputError, match="rows in memory have the encoding 'json', not 'file'"):
             world.verify(bundle, content=Content([{"n": 1}]))
 
-    def test_a_file_cannot_be_a_row(self, world: World, rows: Registered, tmp_path: Any) -> None:
-        (tmp_path / "rows.jsonl").write_text('{"n":2}\n')
-        with fails("record", "give it with --record"):
-            world.verify(world.bundle(rows, record=1), content=Content(tmp_path / "rows.jsonl"))
+    def test_a_folder_of_some(self, world: World, bundle: Bundle, tmp_path: Any) -> None:
+        (tmp_path / "sub").mkdir()
+        (tmp_path / "sub" / "a.txt").write_bytes(b"b")
+        verified = world.verify(bundle, content=Content(tmp_path))
+        assert verified.report["record"].finding == "the record is number 1 of 3"
+        (tmp_path / "a.txt").write_bytes(b"a")
+        with fails("record", "the bundle proves 1 records, and more were given"):
+            world.verify(bundle, content=Content(tmp_path))
+
+
+# --- several records ------------------------------------------------------------------------------
+
+
+MANY = [{"n": n % 7, "of": n // 7} for n in range(21)]
+SOME = (20, 3, 3, 0, 11)
+
+
+@pytest.fixture
+def some(world: World) -> Bundle:
+    """The proof of a few records, one of them twice, in no order."""
+    bundle = world.bundle(world.register(MANY))
+    return replace(bundle, records=tuple(prove(MANY, index) for index in SOME))
+
+
+def test_all_of_several_records(world: World, some: Bundle, tmp_path: Any) -> None:
+    asked = [MANY[index] for index in SOME]
+    file = tmp_path / "asked.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in asked))
+    hashes = [hash_record(row, JSON) for row in asked]
+    for given in (
+        {"content": Content(asked)},
+        {"content": Content(file)},
+        {"leaf_hashes": hashes},
+    ):
+        verified = world.verify(some, **given)
+        assert verified.record_indices == SOME
+        assert verified.report["bundle"].finding == "proves 5 records, with 0 anchors"
+        finding = "the records are numbers 20, 3, 3, 0, 11 of 21"
+        assert verified.report["record"].finding == finding
+
+
+def test_the_findings_about_many_records_stay_short(world: World) -> None:
+    bundle = world.bundle(world.register(MANY))
+    bundle = replace(bundle, records=tuple(prove(MANY, index) for index in range(21)))
+    finding = world.verify(bundle, content=Content(MANY)).report["record"].finding
+    assert finding == "the records are numbers 0, 1, 2, 3, 4, … of 21"
+
+
+def test_one_of_several_records(world: World, some: Bundle) -> None:
+    for index in SOME:
+        verified = world.verify(some, record=MANY[index])
+        assert verified.record_indices == (index,)
+        assert verified.report["record"].finding == f"the record is number {index} of 21"
+    with fails("record", "it is none of the 5 records that the bundle proves"):
+        world.verify(some, record=MANY[1])
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_one_other_record_among_several(world: World, some: Bundle, place: int) -> None:
+    asked = [MANY[index] for index in SOME]
+    asked[place] = {**asked[place], "n": 8}
+    with fails("record", f"the path of leaf {SOME[place]} leads to the root"):
+        world.verify(some, content=Content(asked))
+
+
+@pytest.mark.parametrize("asked", [[], [20], [20, 3, 3, 0], [20, 3, 3, 0, 11, 1], range(21)])
+def test_more_or_fewer_records_than_are_proven(world: World, some: Bundle, asked: Any) -> None:
+    given = [MANY[index] for index in asked]
+    said = "more" if len(asked) > 5 else f"only {len(asked)}"
+    with fails("record", f"the bundle proves 5 records, and {said} were given"):
+        world.verify(some, content=Content(given))
+    with fails("record", f"the bundle proves 5 records, and {said} were given"):
+        world.verify(some, leaf_hashes=[hash_record(row, JSON) for row in given])
+
+
+def test_several_records_in_another_order(world: World, some: Bundle) -> None:
+    asked = [MANY[index] for index in sorted(SOME)]
+    with fails("record", "not those that the bundle proves, in its order"):
+        world.verify(some, content=Content(asked))
+
+
+def test_no_hash_of_a_path_counts_for_the_next(world: World, some: Bundle) -> None:
+    """Joined to one buffer, the paths would be the same bytes."""
+    first, second, *rest = some.records
+    moved = (
+        replace(first, path=(*first.path, second.path[0])),
+        replace(second, path=second.path[1:]),
+        *rest,
+    )
+    with fails("record", f"no path of {len(first.path) + 1} hashes leads from leaf 20 of 21"):
+        world.verify(replace(some, records=moved), content=Content([MANY[index] for index in SOME]))
+    beyond = (replace(first, index=21), second, *rest)
+    with fails("record", "leads from leaf 21 of 21"):
+        world.verify(
+            replace(some, records=beyond), content=Content([MANY[index] for index in SOME])
+        )
+
+
+def test_leaf_hashes_need_a_bundle_that_proves_records(world: World, rows: Registered) -> None:
+    for hashes in ([], [bytes(32)]):
+        with fails("record", "the bundle proves no record"):
+            world.verify(world.bundle(rows), leaf_hashes=hashes)
+
+
+def test_some_records_have_no_bytes_of_their_own(world: World, some: Bundle) -> None:
+    asked = [MANY[index] for index in SOME]
+    with fails("record", "nothing is signed that fixes the bytes of a file of some records"):
+        world.verify(some, content=Content(asked), exact=True)
 
 
 def test_an_inner_node_passed_off_as_a_record(world: World) -> None:
@@ -651,13 +756,13 @@ def test_an_inner_node_passed_off_as_a_record(world: World) -> None:
     assert b"\n" not in inner
     bundle = replace(
         world.bundle(registered),
-        record=RecordProof(index=0, path=(node_hash(hashes[2], hashes[3]),)),
+        records=(RecordProof(index=0, path=(node_hash(hashes[2], hashes[3]),)),),
     )
     for forged in (inner, inner[1:]):
         with fails("record", "has 1 hashes; leaf 0 of 4 has 2"):
             world.verify(bundle, record=forged)
     smaller = described(world, Artifact(root=tree.root, size=2, encoding=LINE))
-    bundle = replace(world.bundle(smaller), record=bundle.record)
+    bundle = replace(world.bundle(smaller), records=bundle.records)
     for forged in (inner, inner[1:]):
         with fails("record", "leads to the root"):
             world.verify(bundle, record=forged)
@@ -848,7 +953,7 @@ def test_encodings_are_part_of_the_name(world: World, rows: Registered) -> None:
     """The same root and size under another encoding is another artifact."""
     same = Artifact(root=rows.artifact.root, size=3, encoding=LINE)
     assert same.digest != rows.artifact.digest
-    bundle = replace(world.bundle(described(world, same)), record=prove(rows.rows, 1))
+    bundle = replace(world.bundle(described(world, same)), records=(prove(rows.rows, 1),))
     with fails("record", "leads to the root"):
         world.verify(bundle, record='{"n":2} ')
     assert world.verify(bundle, record='{"n":2}')

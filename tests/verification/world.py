@@ -320,7 +320,7 @@ class World:
         if anchors is None:
             anchors = [anchor for _, anchor in self.anchors]
         return Bundle(
-            record=None if record is None else prove(registered.rows, record),
+            records=() if record is None else (prove(registered.rows, record),),
             statement=self.logged(registered.index, size),
             checkpoint=self.note(size, *witnesses),
             anchors=tuple(self.prove_anchor(anchor, size) for anchor in anchors),

@@ -22,6 +22,7 @@ mistyped names, so that ``verify`` starts quickly.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import warnings
@@ -68,6 +69,10 @@ EXIT_CODES: tuple[tuple[type[ProvenanceError], int], ...] = (
 """The first class that fits counts. A bundle that is no bundle is malformed input, too: 2."""
 
 FAULT, INTERRUPTED = 70, 130
+
+COLLECT_AFTER = 50_000
+"""New objects, after which those in cycles are looked for. Most that a command makes are modules,
+which stay: at Python's 700 they are gone through again and again while they load."""
 
 # The base of all that typer raises for wrong usage. It comes from click, or, newer, from within
 # typer, and is the grandparent of the one class that typer has always exported.
@@ -131,7 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     warnings.showwarning = _show_warning
     before = given[: given.index("--")] if "--" in given else given
-    sys.exit(_run(given, as_json="--json" in before))
+    gc.set_threshold(COLLECT_AFTER)
+    status = _run(given, as_json="--json" in before)
+    gc.freeze()  # nor once more at the end: the process goes as a whole
+    sys.exit(status)
 
 
 def _run(given: list[str], *, as_json: bool) -> int:

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -69,23 +71,33 @@ class Descriptor {
 // --- the list -----------------------------------------------------------------------------------
 
 struct Names {
-  std::string text;  // each with a NUL behind it
-  size_t count = 0;
+  std::string text;           // each with a NUL behind it
+  std::vector<size_t> begin;  // where each begins
 
   void add(const char* name) {
+    begin.push_back(text.size());
     text.append(name, std::strlen(name) + 1);
-    ++count;
   }
 
-  // A list of str; null and an error where there is no room.
-  PyObject* list() const {
-    PyObject* names = PyList_New(static_cast<Py_ssize_t>(count));
-    const char* next = text.data();
-    for (size_t i = 0; names != nullptr && i < count; ++i) {
-      PyObject* name = PyUnicode_DecodeFSDefault(next);
+  size_t count() const { return begin.size(); }
+  const char* operator[](size_t i) const { return text.data() + begin[i]; }
+
+  // Their order by byte.
+  std::vector<size_t> order() const {
+    std::vector<size_t> order(count());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return std::strcmp((*this)[a], (*this)[b]) < 0; });
+    return order;
+  }
+
+  // A list of str in this order; null and an error where there is no room.
+  PyObject* list(const std::vector<size_t>& order) const {
+    PyObject* names = PyList_New(static_cast<Py_ssize_t>(order.size()));
+    for (size_t i = 0; names != nullptr && i < order.size(); ++i) {
+      PyObject* name = PyUnicode_DecodeFSDefault((*this)[order[i]]);
       if (name == nullptr || PyList_SetItem(names, static_cast<Py_ssize_t>(i), name) < 0)
         Py_CLEAR(names);
-      next += std::strlen(next) + 1;
     }
     return names;
   }
@@ -93,7 +105,8 @@ struct Names {
 
 struct Found {
   Names files, others;
-  std::vector<State> states;  // of the files
+  std::vector<size_t> files_order, others_order;
+  std::vector<State> states;  // of the files, in their order
 };
 
 // 0, or what the operating system says is wrong.
@@ -102,6 +115,7 @@ int look_into(const char* folder, Found& found) {
   if (stream == nullptr) return errno;
   int wrong = 0;
   try {
+    std::vector<State> states;
     for (;;) {
       errno = 0;
       const dirent* entry = readdir(stream);
@@ -112,12 +126,16 @@ int look_into(const char* folder, Found& found) {
       if (fstatat(dirfd(stream), name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
           S_ISREG(status.st_mode)) {
         found.files.add(name);
-        found.states.push_back(State::of(status));
+        states.push_back(State::of(status));
       } else {
         found.others.add(name);
       }
     }
     wrong = errno;
+    found.files_order = found.files.order();
+    found.others_order = found.others.order();
+    found.states.reserve(states.size());
+    for (const size_t i : found.files_order) found.states.push_back(states[i]);
   } catch (const std::bad_alloc&) {
     wrong = ENOMEM;
   }
@@ -161,7 +179,7 @@ bool read_file(int folder, const char* path, const State& listed, uint8_t* to, i
   return count == listed.size;
 }
 
-// The paths, each with a NUL behind it; false and an error if they are none.
+// False and an error if they are no paths.
 bool paths_of(PyObject* list, Names& paths) {
   for (Py_ssize_t i = 0; i < PyList_Size(list); ++i) {
     PyObject *item = PyList_GetItem(list, i), *path;
@@ -211,7 +229,8 @@ PyObject* list_files(PyObject*, PyObject* args) {
     errno = wrong;
     return PyErr_SetFromErrnoWithFilename(PyExc_OSError, folder);
   }
-  const Object files(found.files.list()), others(found.others.list());
+  const Object files(found.files.list(found.files_order));
+  const Object others(found.others.list(found.others_order));
   const Object states(PyBytes_FromStringAndSize(
       reinterpret_cast<const char*>(found.states.data()),
       static_cast<Py_ssize_t>(found.states.size() * sizeof(State))));
@@ -232,7 +251,7 @@ PyObject* read_files(PyObject*, PyObject* args) {
   std::vector<State> states;
   try {
     if (!buffer.of(buffer_object, PyBUF_WRITABLE) || !paths_of(paths_list, paths) ||
-        !states_of(states_object, paths.count, buffer.size(), states)) {
+        !states_of(states_object, paths.count(), buffer.size(), states)) {
       return nullptr;
     }
   } catch (const std::bad_alloc&) {
@@ -247,11 +266,9 @@ PyObject* read_files(PyObject*, PyObject* args) {
     wrong = errno;
   } else {
     uint8_t* to = buffer.writable();
-    const char* next = paths.text.data();
     for (; at < states.size(); ++at) {
-      if (!read_file(folder.number(), next, states[at], to, wrong)) break;
+      if (!read_file(folder.number(), paths[at], states[at], to, wrong)) break;
       to += states[at].size;
-      next += std::strlen(next) + 1;
     }
   }
   Py_END_ALLOW_THREADS;

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from provenance.merkle import kernel
 from provenance.merkle.bulk import Native
-from provenance.records.files import FileState, state_of
+from provenance.records.files import state_of
 
 __all__ = ["IDENTITY_SIZE", "STATE_SIZE", "list_files", "pack", "read_files", "sizes", "unpack"]
 
@@ -37,9 +37,9 @@ def pack(status: os.stat_result) -> bytes:
     return _STATE.pack(*state_of(status))
 
 
-def unpack(states: bytes) -> Iterator[FileState]:
-    """Yield each of the states."""
-    return map(FileState._make, _STATE.iter_unpack(states))
+def unpack(states: bytes) -> Iterator[tuple[int, ...]]:
+    """Yield each of the states, equal to a `FileState`."""
+    return _STATE.iter_unpack(states)
 
 
 def sizes(states: bytes) -> list[int]:
@@ -48,11 +48,11 @@ def sizes(states: bytes) -> list[int]:
 
 
 def list_files(folder: Path | str) -> Listed:
-    """Return what lies in a folder, in no order.
+    """Return what lies in a folder.
 
     Returns:
-        The names of the regular files; their states; and the names of all
-        else: folders, symlinks, pipes, what has no state to be had.
+        The names of the regular files, sorted as bytes; their states; and the names of all else:
+        folders, symlinks, pipes, what has no state to be had.
 
     Raises:
         OSError: the folder cannot be read.
@@ -91,7 +91,7 @@ def read_files(folder: Path | str, paths: list[str], states: bytes, buffer: byte
 def _list_files(folder: str) -> Listed:
     files, states, others = [], [], []
     with os.scandir(folder) as found:
-        for child in found:
+        for child in sorted(found, key=lambda child: os.fsencode(child.name)):
             try:
                 status = child.stat(follow_symlinks=False)
             except OSError:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import accumulate, pairwise
 from os import strerror
@@ -30,7 +30,7 @@ from provenance.merkle.parallel import in_order
 from provenance.records.artifacts import Encoding
 from provenance.records.cache import Page
 from provenance.records.canonical import string_text
-from provenance.records.files import Part, SteadyFile, hash_named, unreadable
+from provenance.records.files import FileState, Part, SteadyFile, hash_named, unreadable
 from provenance.records.filesystem import IDENTITY_SIZE, STATE_SIZE, read_files, sizes, unpack
 from provenance.records.listing import Listing, list_folder
 
@@ -38,9 +38,9 @@ __all__ = ["Folder"]
 
 _BUFFER = 4 << 20
 _GROUP = 256
-_RECORDS = {  # RFC 8785: names in order
-    "sha256": '{{"path":{path},"sha256":"{value}","size":{size}}}',
-    "blake3": '{{"blake3":"{value}","path":{path},"size":{size}}}',
+_RECORDS: dict[str, Callable[[str, str, int], str]] = {  # RFC 8785: names in order
+    "sha256": lambda path, value, size: f'{{"path":{path},"sha256":"{value}","size":{size}}}',
+    "blake3": lambda path, value, size: f'{{"blake3":"{value}","path":{path},"size":{size}}}',
 }
 
 
@@ -64,7 +64,7 @@ class Folder(Part):
 
     def leaves(self) -> Iterator[bytes]:
         """Yield the record of each file, then check that the folder is as it was listed."""
-        record = _RECORDS[str(self._encoding.digest)].format
+        record = _RECORDS[str(self._encoding.digest)]
         paths, states = self._listing.paths, self._listing.states
         known = {} if self._page is None else self._page.digests()
         remembered: list[bytes | None] = [None] * len(paths)
@@ -74,12 +74,13 @@ class Folder(Part):
         read = self._read(unknown)
         digests = []
         for path, size, digest in zip(paths, self._sizes, remembered, strict=True):
-            digests.append(digest or next(read))
+            found = digest or next(read)
+            digests.append(found)
             self.done += size
-            yield record(path=string_text(path), value=digests[-1].hex(), size=size).encode()
+            yield record(string_text(path), found.hex(), size).encode()
         self._check_unchanged()
         if self._page is not None and (unknown or len(known) != len(digests)):
-            self._page.keep(zip(unpack(states), digests, strict=True))
+            self._page.keep(zip(map(FileState._make, unpack(states)), digests, strict=True))
 
     def _read(self, indices: list[int]) -> Iterator[bytes]:
         """Yield the digest of each of these files, 32 bytes."""

@@ -96,8 +96,10 @@ def list_folder(
                     below.append(_Inner(path + "/", (*inner.above, _inode(status))))
         level = below
     _check_distinct(paths, label)
-    unordered = Listing(paths, b"".join(states))
-    return unordered.of(sorted(range(len(paths)), key=paths.__getitem__))
+    listing = Listing(paths, b"".join(states))
+    if paths != sorted(paths):
+        listing = listing.of(sorted(range(len(paths)), key=paths.__getitem__))
+    return listing
 
 
 class _Inner(NamedTuple):

@@ -10,6 +10,7 @@ import rfc8785
 from command_line import ROWS
 
 from provenance.records.cache import LOCAL, filesystem_of, user_cache
+from provenance.records.files import FileState
 from provenance.records.filesystem import unpack
 from provenance.records.listing import list_folder
 
@@ -119,7 +120,8 @@ def lying(provenance, monkeypatch):
     page = user_cache().page(provenance.folder / "model", "sha256")
     page._before = time.time_ns() + 10**9
     listing = list_folder(provenance.folder / "model", "model")
-    page.keep([(state, bytes(32)) for state in unpack(listing.states)])
+    states = map(FileState._make, unpack(listing.states))
+    page.keep([(state, bytes(32)) for state in states])
     assert len(page.digests()) == len(listing.paths)
     return provenance
 

@@ -23,8 +23,8 @@ def check_list(list_files, folder):
     files, states, others = list_files(str(folder))
     paths = [*Path(folder).iterdir()]
     regular = [path.name for path in paths if path.is_file() and not path.is_symlink()]
-    assert sorted(files) == sorted(regular)
-    assert sorted(others) == sorted({path.name for path in paths} - set(regular))
+    assert files == sorted(regular, key=os.fsencode)
+    assert others == sorted({path.name for path in paths} - set(regular), key=os.fsencode)
     assert states == b"".join(state(Path(folder, name)) for name in files)
 
 

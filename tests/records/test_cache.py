@@ -10,6 +10,7 @@ from reading import read
 from provenance.errors import InputError
 from provenance.records import FILE, folders
 from provenance.records.cache import LOCAL, DigestCache, filesystem_of, user_cache
+from provenance.records.files import FileState
 from provenance.records.filesystem import unpack
 from provenance.records.listing import list_folder
 from provenance.records.sources import open_source
@@ -318,7 +319,7 @@ def test_nothing_is_remembered_of_other_filesystems(tmp_path, folder, opened):
 
 
 def test_nothing_is_remembered_of_a_filesystem_mounted_within(folder, cache):
-    states = [*unpack(list_folder(folder, "folder").states)]
+    states = [*map(FileState._make, unpack(list_folder(folder, "folder").states))]
     states[0] = states[0]._replace(device=states[0].device + 1)
     page = cache.page(folder, "sha256")
     page.keep([(state, bytes(32)) for state in states])

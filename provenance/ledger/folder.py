@@ -7,7 +7,7 @@
                       PostgreSQL database, where that holds the log; 0600: it can hold a password
       policy.json     whom the ledger itself trusts; `Ledger.policy` exports it
       ledger.db       log, envelopes, catalogue (SQLite), unless PostgreSQL holds them
-      trees/          one file per artifact tree, named by artifact digest
+      trees/          for each artifact its tree, named by artifact digest, and the tree's index
       drafts/         trees that are being built
       spool/          outputs that are recorded, but not yet registered
       keys/           private keys, 0600
@@ -116,6 +116,10 @@ class Folder:
     def tree(self, digest: bytes) -> Path:
         """Return the path of an artifact's tree file."""
         return self.trees / digest.hex()
+
+    def index(self, digest: bytes) -> Path:
+        """Return the path of the index of an artifact's tree."""
+        return self.trees / f"{digest.hex()}.index"
 
     def configure(self, **changes: Any) -> Config:
         """Write ``config.toml`` with these fields changed; the caller is `alone` with it.

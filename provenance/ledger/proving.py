@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session
 
-from provenance.errors import InputError, LedgerError, NoSuchRecordError
+from provenance.errors import InputError, NoSuchRecordError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.lookup import ArtifactTree
 from provenance.ledger.refs import Ref
 from provenance.ledger.states import kept_state_proof
 from provenance.log import Checkpoint, LogProof
 from provenance.log.log import Log
-from provenance.merkle import HASH_SIZE, ProofError, Tree, check_inclusions, path_length
+from provenance.merkle import HASH_SIZE, ProofError, check_inclusions, path_length
 from provenance.records import hash_record
 from provenance.signing import strip_foreign_lines
 from provenance.statements import Dataset
@@ -84,25 +85,20 @@ def prove(
         proof = _prove_artifact(session, ledger.origin, policy, note, registered)
     if not given:
         return proof
-    try:
-        tree = Tree.open(ledger.folder.tree(registered.artifact.digest))
-    except LedgerError as error:
-        raise _damaged(registered) from error
-    if (tree.size, tree.root) != (registered.size, registered.artifact.root):
-        raise _damaged(registered)
+    kept = ArtifactTree(ledger.folder, registered)
     if index is not None:
         indices = [index] if isinstance(index, int) else [*index]
-        return _prove_indices(proof, registered, tree, indices)
+        return _prove_indices(proof, registered, kept, indices)
     encoding = registered.artifact.encoding
     if record is not None:
         wanted = [hash_record(record, encoding)]
     elif records is not None:
         wanted = _leaf_hashes(registered, records)
     elif path is not None:
-        wanted = [_leaf_of_file(registered, tree, Path(path))]
+        wanted = [_leaf_of_file(registered, kept, Path(path))]
     else:
         wanted = [leaf_hash] if isinstance(leaf_hash, bytes) else [*(leaf_hash or ())]
-    return _prove_indices(proof, registered, tree, _find(registered, tree, wanted), wanted)
+    return _prove_indices(proof, registered, kept, _find(registered, kept, wanted), wanted)
 
 
 def prove_entry(ledger: Ledger, ref: Ref) -> LogProof:
@@ -201,7 +197,7 @@ def _leaf_hashes(registered: RegisteredArtifact, records: Any) -> list[bytes]:
     )
 
 
-def _find(registered: RegisteredArtifact, tree: Tree, wanted: Sequence[bytes]) -> list[int]:
+def _find(registered: RegisteredArtifact, kept: ArtifactTree, wanted: Sequence[bytes]) -> list[int]:
     """Return the first index of each leaf hash.
 
     Raises:
@@ -212,21 +208,21 @@ def _find(registered: RegisteredArtifact, tree: Tree, wanted: Sequence[bytes]) -
     for place, leaf_hash in enumerate(wanted):
         if len(leaf_hash) != HASH_SIZE:
             raise InputError(f"a leaf hash has {HASH_SIZE} bytes, not {len(leaf_hash)}")
-        index = next(tree.find(leaf_hash), None)
-        if index is None:
+        first, count = kept.find(leaf_hash)
+        if not count:
             which = "" if len(wanted) == 1 else f" as number {place} of those given"
             raise NoSuchRecordError(
                 f"{registered.name!r} has no such record{which}: no leaf has the hash "
                 f"{leaf_hash.hex()}"
             )
-        found.append(index)
+        found.append(first)
     return found
 
 
 def _prove_indices(
     proof: Proof,
     registered: RegisteredArtifact,
-    tree: Tree,
+    kept: ArtifactTree,
     indices: Sequence[int],
     wanted: Sequence[bytes] | None = None,
 ) -> Proof:
@@ -237,6 +233,7 @@ def _prove_indices(
         InputError: none is named, or more than fit into a bundle.
         LedgerError: the tree file is damaged.
     """
+    tree = kept.tree
     if not indices:
         raise InputError("no record is named: there is nothing to prove")
     for index in indices:
@@ -261,24 +258,16 @@ def _prove_indices(
             root=registered.artifact.root,
         )
     except ProofError as error:
-        raise _damaged(registered) from error
+        raise kept.damaged() from error
     records = tuple(RecordProof(index=one.index, path=one.path) for one in proofs)
-    equal = sum(1 for _ in tree.find(leaf_hashes[0])) if len(indices) == 1 else 0
+    equal = kept.find(leaf_hashes[0])[1] if len(indices) == 1 else 0
     return Proof(replace(proof.bundle, records=records), equal)
 
 
-def _damaged(registered: RegisteredArtifact) -> LedgerError:
-    """Return the error of a tree file that is not the tree of the artifact any more."""
-    return LedgerError(
-        f"the tree file of {registered.name!r}, trees/{registered.digest}, is missing or damaged: "
-        "register the same data again, which writes it anew"
-    )
-
-
-def _leaf_of_file(registered: RegisteredArtifact, tree: Tree, path: Path) -> bytes:
+def _leaf_of_file(registered: RegisteredArtifact, kept: ArtifactTree, path: Path) -> bytes:
     if registered.artifact.encoding.name != "file":
         raise InputError(f"{registered.name!r} is not a folder: it has rows or chunks, not files")
     for _, leaf_hash in Content(path).file_leaves(registered.artifact.encoding):
-        if next(tree.find(leaf_hash), None) is not None:
+        if kept.find(leaf_hash)[1]:
             return leaf_hash
     raise NoSuchRecordError(f"{registered.name!r} has no file with the name and content of {path}")

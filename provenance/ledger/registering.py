@@ -15,6 +15,7 @@ from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Stamp
 from provenance.log.log import Log
 from provenance.merkle import EMPTY_ROOT, TreeWriter
+from provenance.merkle.index import write_index
 from provenance.records import ARTIFACT_DIGEST, Artifact, Encoding
 from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope
@@ -85,7 +86,7 @@ def register(
 
 
 def keep_tree(folder: Folder, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
-    """Build and keep the tree over leaf hashes, 32·n bytes at a time; return the artifact.
+    """Build and keep the tree over leaf hashes, 32·n bytes at a time, and its index.
 
     A crash later leaves a tree file that nothing names, and that serves again.
     """
@@ -95,6 +96,7 @@ def keep_tree(folder: Folder, leaf_hash_blocks: Iterator[bytes], encoding: Encod
         tree = writer.finish()
         artifact = Artifact(root=tree.root, size=tree.size, encoding=encoding)
         writer.keep(folder.tree(artifact.digest))
+        write_index(tree, drafts, folder.index(artifact.digest))
     return artifact
 
 

@@ -5,6 +5,7 @@
 - `proofs`: inclusion and consistency, prove and check
 - `ranges`: compact ranges, to grow a tree or to join parts of one
 - `trees`: a whole tree in a buffer or a memory-mapped file
+- `index`: where a leaf stands in it, by its hash
 
 Nothing here knows signatures, records or logs.
 """

@@ -13,7 +13,6 @@ levels while they are in the processor's cache. Memory: 2 MiB for each core, and
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 from array import array
@@ -25,6 +24,7 @@ from typing import Self
 
 from provenance.errors import LedgerError
 from provenance.merkle.bulk import kernel
+from provenance.merkle.drafts import Draft
 from provenance.merkle.hashing import HASH_SIZE, check_whole
 from provenance.merkle.parallel import in_order
 from provenance.merkle.proofs import (
@@ -34,6 +34,7 @@ from provenance.merkle.proofs import (
     prove_consistency,
     range_root,
 )
+from provenance.merkle.ranges import CompactRange
 
 __all__ = ["Tree", "TreeWriter"]
 
@@ -120,6 +121,26 @@ class Tree:
         """
         return self.node(0, index)
 
+    def leaf_hashes(self, begin: int, end: int) -> bytes:
+        """Return the hashes of leaves `begin` … `end` - 1, contiguous; of fewer at the end."""
+        return self._leaves[begin * HASH_SIZE : min(end, self.size) * HASH_SIZE]
+
+    def check_leaves(self) -> None:
+        """Check that the leaf hashes are those of the root, by hashing every level again.
+
+        Raises:
+            LedgerError: they are not.
+        """
+        step = 1 << _BLOCK_LEVELS
+        whole = CompactRange()
+        for part in in_order(
+            lambda at: CompactRange.over(at, self.leaf_hashes(at, at + step)),
+            range(0, self.size, step),
+        ):
+            whole.merge(part)
+        if whole.root() != self.root:
+            raise LedgerError("the leaf hashes in the tree file are not those of its root")
+
     @property
     def root(self) -> bytes:
         """The RFC 9162 root; SHA-256("") for a tree without leaves."""
@@ -186,19 +207,13 @@ class TreeWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._path = folder / f".building-{os.getpid()}-{os.urandom(4).hex()}"
-        with self._writing():
-            self._file = self._path.open("w+b")
+        self._draft = Draft(folder, "a tree file")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # a spare file, which nobody reads
-            self._path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # on a full disk the buffer is written once more
-            self._file.close()
+    def __exit__(self, *error: object) -> None:
+        self._draft.__exit__(*error)
 
     def extend(self, leaf_hashes: bytes) -> None:
         """Append 32·n contiguous bytes of leaf hashes.
@@ -208,8 +223,8 @@ class TreeWriter:
             LedgerError: the disk is full, say.
         """
         check_whole(leaf_hashes)
-        with self._writing():
-            self._file.write(leaf_hashes)
+        with self._draft.writing():
+            self._draft.file.write(leaf_hashes)
 
     def finish(self) -> Tree:
         """Compute every level above the leaves and return the tree.
@@ -217,9 +232,9 @@ class TreeWriter:
         Raises:
             LedgerError: the disk is full, say.
         """
-        with self._writing():
-            self._file.flush()
-            descriptor = self._file.fileno()
+        with self._draft.writing():
+            self._draft.file.flush()
+            descriptor = self._draft.file.fileno()
             size = os.fstat(descriptor).st_size // HASH_SIZE
 
             def read(at: int, end: int) -> bytes:
@@ -231,31 +246,15 @@ class TreeWriter:
                     at, hashes = at + written, hashes[written:]
 
             _fill_above(size, read, write)
-            os.fsync(descriptor)
             return Tree.mapped(descriptor, size)
 
     def keep(self, path: Path) -> None:
         """Give the finished file its name, durably. A crash before leaves only a spare file.
 
         Raises:
-            LedgerError: it cannot be moved there.
+            LedgerError: it cannot be written, or moved there.
         """
-        with self._writing():
-            self._path.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise LedgerError(
-                f"a tree file in {self._folder} cannot be written: {error.strerror}"
-            ) from error
+        self._draft.keep(path)
 
 
 def _fill_above(

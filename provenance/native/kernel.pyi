@@ -1,4 +1,4 @@
-"""SHA-256 of many messages at once, and of rows of Arrow columns; many files at once.
+"""SHA-256 of many messages at once, and of rows of Arrow columns; many files; sorting.
 
 Each function releases the GIL while it works.
 
@@ -88,3 +88,13 @@ def read_files(
         ValueError: the states are not as many as the paths, or the files and one byte more do not
             fit into the buffer.
     """
+
+def sorted_leaves(leaves: Buffer, first: int, width: int) -> bytes:
+    """Return leaf hashes in order, equal ones as they were given.
+
+    Each with the number of its leaf behind it, big-endian in `width` bytes; the first one's is
+    `first`. Memory: 32 bytes a leaf beside the result.
+    """
+
+def sorted_records(records: Buffer, size: int) -> bytes:
+    """Return records of `size` bytes, 8 or more, in order. Memory: as `sorted_leaves`."""

@@ -215,6 +215,9 @@ PyMethodDef kMethods[] = {
     {"read_files", read_files, METH_VARARGS,
      "Read files into a buffer, one behind the other, each as it was listed."},
 #endif
+    {"sorted_leaves", sorted_leaves, METH_VARARGS,
+     "Leaf hashes in order, each with the number of its leaf behind it."},
+    {"sorted_records", sorted_records, METH_VARARGS, "Records of one size in order."},
     {nullptr, nullptr, 0, nullptr},
 };
 

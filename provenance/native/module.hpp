@@ -57,5 +57,7 @@ PyObject* paths(PyObject* module, PyObject* args);
 PyObject* climb(PyObject* module, PyObject* args, PyObject* named);
 PyObject* list_files(PyObject* module, PyObject* args);
 PyObject* read_files(PyObject* module, PyObject* args);
+PyObject* sorted_leaves(PyObject* module, PyObject* args);
+PyObject* sorted_records(PyObject* module, PyObject* args);
 
 }  // namespace provenance

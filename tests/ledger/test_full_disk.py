@@ -58,11 +58,11 @@ for number, limit in enumerate(limits("ledger.db-wal", step=2000)):
         continue
     done += 1
     assert state() == (before[0] + 1, before[1])
-    assert ledger.prove(found, index=7).index == 7
+    assert ledger.prove(found, index=7).indices == (7,)
 assert failed > 5 and done > 5, (failed, done)
 ledger.register(ROWS, name="works")
 for artifact in ledger.artifacts():
-    assert ledger.prove(artifact, record={"id": 299}).index == 299
+    assert ledger.prove(artifact, record={"id": 299}).indices == (299,)
 """
 )
 

@@ -33,7 +33,9 @@ def main(count, folder):
         for block in in_order(hashed, range(0, count, STEP)):
             writer.extend(block)
         root = writer.finish().root
+        writer.keep(kept := Path(folder) / "flat.tree")
     seconds, processor = time.perf_counter() - begin, time.process_time() - used
+    kept.unlink()
     parts = {"": [count, seconds], "processor": [count, processor]}
     print(json.dumps({"parts": parts, "root": root.hex()}))
 

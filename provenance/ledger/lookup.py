@@ -1,0 +1,89 @@
+"""Looking up records of an artifact by leaf hash: in its tree file, by the index beside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from provenance.errors import LedgerError
+from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.folder import Folder
+from provenance.merkle import Tree
+from provenance.merkle.index import IndexUnusableError, LeafIndex, write_index
+
+__all__ = ["ArtifactTree"]
+
+
+class ArtifactTree:
+    """The tree of an artifact as a ledger holds it.
+
+    Attributes:
+        tree: has the size and the root of the artifact; that its file is whole is not known.
+    """
+
+    def __init__(self, folder: Folder, registered: RegisteredArtifact) -> None:
+        """Open the tree file.
+
+        Raises:
+            LedgerError: it is missing, or not the tree of the artifact any more.
+        """
+        self._folder = folder
+        self._registered = registered
+        self._index: LeafIndex | None = None
+        self._index_path = folder.index(registered.artifact.digest)
+        self._goes_through = False  # through all leaves, which are known to be those of the root
+        try:
+            self.tree = Tree.open(folder.tree(registered.artifact.digest))
+        except LedgerError as error:
+            raise self.damaged() from error
+        if (self.tree.size, self.tree.root) != (registered.size, registered.artifact.root):
+            raise self.damaged()
+
+    def find(self, leaf_hash: bytes) -> tuple[int, int]:
+        """Return the first place of a leaf, and how many are equal to it; (0, 0) if there is none.
+
+        An index that is missing or damaged is built; where it cannot be written, all leaves are
+        gone through.
+
+        Raises:
+            LedgerError: the tree file is damaged.
+        """
+        try:
+            with suppress(IndexUnusableError):
+                return self._in_index(leaf_hash)
+            if not self._goes_through:
+                self.tree.check_leaves()  # an index of damaged leaves would be wrong, and so a scan
+        except LedgerError as error:
+            raise self.damaged() from error
+        if not self._goes_through:
+            with suppress(LedgerError):  # a full disk, say, which is no reason to give no answer
+                return self._in_new_index(leaf_hash)
+        self._goes_through = True
+        first, count = 0, 0
+        for count, place in enumerate(self.tree.find(leaf_hash), 1):
+            first = place if count == 1 else first
+        return first, count
+
+    def damaged(self) -> LedgerError:
+        """Return the error of a tree file that is not the tree of the artifact any more."""
+        registered = self._registered
+        return LedgerError(
+            f"the tree file of {registered.name!r}, trees/{registered.digest}, is missing or "
+            "damaged: register the same data again, which writes it anew"
+        )
+
+    def _in_index(self, leaf_hash: bytes) -> tuple[int, int]:
+        if self._index is None:
+            self._index = LeafIndex.open(self._index_path, self.tree)
+        places = self._index.find(leaf_hash)
+        return next(iter(places), 0), len(places)
+
+    def _in_new_index(self, leaf_hash: bytes) -> tuple[int, int]:
+        """Have the index built, by whoever comes first."""
+        with self._folder.alone("index"):
+            self._index = None
+            with suppress(IndexUnusableError):
+                return self._in_index(leaf_hash)
+            self._index = None
+            with self._folder.building() as drafts:
+                write_index(self.tree, drafts, self._index_path)
+            return self._in_index(leaf_hash)

@@ -72,9 +72,7 @@ TreeOnly = Annotated[
     bool, typer.Option("--tree-only", help="Of a single file, leave out the digest of all of it.")
 ]
 
-NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Read files of a folder that did not change, too.")
-]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Read files that did not change, too.")]
 
 MAX_VALUE = 1 << 20
 

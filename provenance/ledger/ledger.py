@@ -164,8 +164,8 @@ class Ledger(LedgerView):
                 verifier demands.
             metadata: anything else, signed.
             model: REF of the model that made outputs.
-            cache: do not read files of a folder that did not change since they were last hashed
-                (`provenance.records.cache`).
+            cache: do not read files that did not change since they were last hashed, and hash of
+                rows that were appended only those (`provenance.records.remembered`).
             progress: called with how much was read, and of how much.
 
         Raises:

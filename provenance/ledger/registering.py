@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from provenance import forms
 from provenance.errors import InputError
@@ -14,7 +15,7 @@ from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Stamp
 from provenance.log.log import Log
-from provenance.merkle import EMPTY_ROOT, TreeWriter
+from provenance.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, Tree, TreeWriter
 from provenance.merkle.index import write_index
 from provenance.records import ARTIFACT_DIGEST, Artifact, Encoding
 from provenance.records.sources import Progress, Source
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
 __all__ = ["keep_tree", "register"]
+
+_BLOCK = 1 << 20
 
 _FORMS: dict[str, type[Described]] = {"dataset": Dataset, "model": Model, "outputs": Outputs}
 
@@ -72,7 +75,10 @@ def register(
     nothing = Artifact(root=EMPTY_ROOT, size=0, encoding=source.encoding)
     described(nothing, {}, None).to_bytes()
     signers = {key.public.keyid for key in ledger.keyring.signers}
-    artifact = keep_tree(ledger.folder, source.leaf_hash_blocks(progress), source.encoding)
+    leaf_hashes = _leaf_hashes(ledger.folder, source, progress)
+    artifact = keep_tree(ledger.folder, leaf_hashes, source.encoding)
+    tree = Tree.open(ledger.folder.tree(artifact.digest))
+    source.remember(CompactRange.of(tree.size, tree.node))
     statement = described(artifact, source.digests, source.schema)
     if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
         warnings.warn(
@@ -83,6 +89,41 @@ def register(
     with ledger.folder.alone("register"):  # two at once shall not both find nothing
         known = _known(ledger, name, statement, signers)
         return known or RegisteredArtifact.of(ledger.journal.submit(statement), statement)
+
+
+def _leaf_hashes(folder: Folder, source: Source, progress: Progress | None) -> Iterator[bytes]:
+    """Yield all leaf hashes: those of records that were registered before from the tree they have.
+
+    Only from one whose leaves make the root that is remembered; it is replaced as a whole, so what
+    was checked is what is read then.
+    """
+    with ExitStack() as stack:
+        kept: IO[bytes] | None = None
+
+        def usable(known: Artifact) -> bool:
+            nonlocal kept
+            try:
+                kept = stack.enter_context(folder.tree(known.digest).open("rb"))
+                found = CompactRange()
+                for block in _blocks(kept, known.size):
+                    found.extend(block)
+            except (OSError, ValueError):
+                return False
+            return (found.end, found.root()) == (known.size, known.root)
+
+        known = source.resume(usable)
+        if kept is not None:
+            yield from _blocks(kept, known.end)
+        yield from source.leaf_hash_blocks(progress)
+
+
+def _blocks(tree: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yield the first `size` leaf hashes of a tree file, which begins with them."""
+    rest = size * HASH_SIZE
+    tree.seek(0)
+    while block := tree.read(min(rest, _BLOCK)):
+        yield block
+        rest -= len(block)
 
 
 def keep_tree(folder: Folder, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:

@@ -8,7 +8,7 @@ several machines and joined to the same root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -49,6 +49,16 @@ class CompactRange:
                 last -= 1
             first, last, level = first >> 1, last >> 1, kernel().level_above(level)
         return cls(begin, end, (*left, *reversed(right)))
+
+    @classmethod
+    def of(cls, size: int, node: Callable[[int, int], bytes]) -> Self:
+        """Return the range over all leaves of a tree, of which `node` returns the subtrees.
+
+        Args:
+            size: how many leaves.
+            node: (level, index) → the root of a complete subtree, as `Tree.node` has it.
+        """
+        return cls(0, size, tuple(node(level, index) for level, index in _subtrees(0, size)))
 
     def append(self, leaf_hash: bytes) -> None:
         """Add one leaf at the end."""

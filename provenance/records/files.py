@@ -27,6 +27,8 @@ __all__ = [
     "FileState",
     "Lines",
     "Part",
+    "Prefix",
+    "PrefixChanged",
     "SteadyFile",
     "bounded_lines",
     "check_unchanged",
@@ -44,6 +46,24 @@ MAX_LINE = 64 << 20
 _BLOCK = 1 << 20
 
 
+class Prefix(NamedTuple):
+    """The first records of a file.
+
+    Attributes:
+        length: of their bytes, which end with an LF.
+        sha256: of these bytes, in hex digits.
+        records: how many.
+    """
+
+    length: int
+    sha256: str
+    records: int
+
+
+class PrefixChanged(Exception):  # noqa: N818 - no error: it is hashed anew
+    """The first bytes of a file are not those that were hashed before."""
+
+
 class Part(ABC):
     """One stretch of records in order: a file, a folder, a table.
 
@@ -54,6 +74,9 @@ class Part(ABC):
         digest_names: which digests of the file as on disk to note, beside the leaves.
         digests: once all leaves were read, DigestSet of the file as on disk.
         schema: once all leaves were read, column → type, of tables.
+        after: the records that were hashed before; leaves follow them. Only where `whole` was True.
+        whole: once all leaves were read, whether what is appended to the file makes new records,
+            and leaves those it has as they are.
     """
 
     def __init__(self, label: str, total: int | None = None) -> None:
@@ -64,6 +87,8 @@ class Part(ABC):
         self.digest_names: tuple[str, ...] = ("sha256",)
         self.digests: dict[str, str] = {}
         self.schema: dict[str, str] | None = None
+        self.after: Prefix | None = None
+        self.whole = False
 
     @abstractmethod
     def leaves(self) -> Iterator[bytes]:
@@ -206,6 +231,19 @@ class SteadyFile(io.RawIOBase):
         self.count += count
         return count
 
+    def pass_over(self, prefix: Prefix) -> None:
+        """Read what was hashed before.
+
+        Raises:
+            PrefixChanged: it is something else now.
+        """
+        buffer = memoryview(bytearray(_BLOCK))
+        while rest := prefix.length - self.count:
+            if not self.readinto(buffer[:rest]):
+                raise PrefixChanged
+        if self._hashes["sha256"].hexdigest() != prefix.sha256:
+            raise PrefixChanged
+
     def close(self) -> None:
         """Close the file."""
         if not self.closed:
@@ -240,6 +278,12 @@ class open_part:  # noqa: N801 - used as a function
         self._buffered = io.BufferedReader(self._file, _BLOCK)
 
     def __enter__(self) -> Any:
+        if self._part.after is not None:
+            try:
+                self._file.pass_over(self._part.after)
+            except BaseException:
+                self._buffered.close()
+                raise
         return self._buffered
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -251,13 +295,13 @@ class open_part:  # noqa: N801 - used as a function
             self._buffered.close()
 
 
-def bounded_lines(file: Any, label: str) -> Iterator[bytes]:
-    """Yield each line with its LF, the last one perhaps without.
+def bounded_lines(file: Any, label: str, after: int = 0) -> Iterator[bytes]:
+    """Yield each line with its LF, the last one perhaps without; `after` lines were read before.
 
     Raises:
         InputError: a line is longer than `MAX_LINE`.
     """
-    number = 0
+    number = after
     while line := file.readline(MAX_LINE + 1):
         number += 1
         if len(line) > MAX_LINE:
@@ -274,10 +318,12 @@ class Lines(Part):
 
     def leaves(self) -> Iterator[bytes]:
         """Yield the bytes between LFs; a CR stays, the final LF ends no further line."""
+        after, line = self.after.records if self.after else 0, b"\n"
         with open_part(self, self._source) as file:
-            for line in bounded_lines(file, self.label):
-                self.done += len(line)
+            for line in bounded_lines(file, self.label, after):
+                self.done = file.raw.count
                 yield line.removesuffix(b"\n")
+        self.whole = line.endswith(b"\n")
 
 
 def _length(source: Path | bytes, label: str) -> int:

@@ -47,13 +47,15 @@ class JsonLines(Part):
 
     def leaves(self) -> Iterator[bytes]:
         """Yield the leaf of each line."""
+        after, line = self.after.records if self.after else 0, b"\n"
         with open_part(self, self._source) as file:
             lines = _gunzipped(file, self.label) if self._gzipped else file
-            for number, line in enumerate(bounded_lines(lines, self.label), 1):
+            for number, line in enumerate(bounded_lines(lines, self.label, after), after + 1):
                 where = f"{self.label}, row {number}"
                 leaf = canonical_row(parse_row(line, where), where)
                 self.done = file.raw.count
                 yield leaf
+        self.whole = line.endswith(b"\n") and not self._gzipped
 
 
 class _Gunzip(io.RawIOBase):

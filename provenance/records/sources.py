@@ -30,17 +30,20 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from provenance import forms
 from provenance.errors import InputError
 from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
 from provenance.records.cache import DigestCache
 from provenance.records.chunks import Chunks
-from provenance.records.files import Lines, Part, readable
+from provenance.records.files import Lines, Part, PrefixChanged, readable
 from provenance.records.folders import Folder
 from provenance.records.listing import list_folder
+from provenance.records.remembered import FileMemory, Remembered
 from provenance.records.rows import Csv, JsonLines, Records
 
 __all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
@@ -87,6 +90,9 @@ class Source:
         self, parts: Sequence[Part], encoding: Encoding, *, name: str = "", media_type: str = ""
     ) -> None:
         self._parts = parts
+        self._memory: FileMemory | None = None
+        self._known: Remembered | None = None
+        self._begun: Iterator[bytes] | None = None
         self._started = False
         self._finished = False
         self.name = name
@@ -109,13 +115,14 @@ class Source:
     def leaf_hash_blocks(self, progress: Progress | None = None) -> Iterator[bytes]:
         """Yield the leaf hashes, 32·n contiguous bytes at a time, n ≤ 4096.
 
+        After `resume` those of the records that it did not return.
+
         Raises:
             InputError: as `leaves`.
         """
         self._start()
-        count = _LEAVES_PER_BLOCK[self.encoding.name]
         for part in self._parts:
-            for block in part.leaf_hash_blocks(count):
+            for block in self._begun or self._blocks(part):
                 if progress is not None:
                     progress(sum(part.done for part in self._parts), self.total)
                 yield block
@@ -123,16 +130,68 @@ class Source:
         if progress is not None:
             progress(sum(part.done for part in self._parts), self.total)
 
-    def artifact(self, progress: Progress | None = None) -> Artifact:
-        """Read everything, and return the artifact that it is. Nothing of the tree is kept.
+    def _blocks(self, part: Part) -> Iterator[bytes]:
+        return part.leaf_hash_blocks(_LEAVES_PER_BLOCK[self.encoding.name])
+
+    def resume(self, usable: Callable[[Artifact], bool] | None = None) -> CompactRange:
+        """Return the first records, from 0 on, that need not be hashed again: none, some or all.
+
+        Of a single file that was hashed before, with a cache. Its first bytes were read again,
+        unless nothing changed.
+
+        Args:
+            usable: says whether these records are of use. They are not where their leaf hashes
+                are needed, and are not at hand.
 
         Raises:
             InputError: as `leaves`.
         """
-        tree = CompactRange()
+        known = None if self._memory is None else self._memory.recall()
+        if known is None or not (usable is None or usable(self._artifact(known.records))):
+            return CompactRange()
+        (part,) = self._parts
+        if self._memory is not None and known.state == self._memory.state:
+            self._known = known
+            part.digests, part.schema, part.done = known.digests, known.schema, known.length
+            self._begun = iter(())
+            return known.records
+        part.after = known.prefix
+        if part.after is None:
+            return CompactRange()
+        blocks = self._blocks(part)
+        try:
+            self._begun = chain([next(blocks, b"")], blocks)
+        except PrefixChanged:
+            part.after = None
+            return CompactRange()
+        return known.records
+
+    def remember(self, records: CompactRange) -> None:
+        """Keep, now that all leaves were read, what a `resume` of the same file begins with.
+
+        Args:
+            records: all of them, from 0 on.
+        """
+        if self._memory is not None and self._known is None:
+            self._check_finished()
+            self._memory.keep(self._parts[0], records)
+
+    def artifact(self, progress: Progress | None = None) -> Artifact:
+        """Read everything, and return the artifact that it is. Nothing of the tree is kept.
+
+        With a cache: everything that is not known to be as it was.
+
+        Raises:
+            InputError: as `leaves`.
+        """
+        records = self.resume()
         for block in self.leaf_hash_blocks(progress):
-            tree.extend(block)
-        return Artifact(root=tree.root(), size=tree.end, encoding=self.encoding)
+            records.extend(block)
+        self.remember(records)
+        return self._artifact(records)
+
+    def _artifact(self, records: CompactRange) -> Artifact:
+        return Artifact(root=records.root(), size=records.end, encoding=self.encoding)
 
     def _start(self) -> None:
         if self._started:
@@ -210,7 +269,8 @@ def open_source(
             beside it.
         tree_only: leave out the digests of one file as it is on disk.
         schema: column → type for the cells of CSV files; other formats carry their own.
-        cache: has the digests of files in folders that did not change; None reads them all.
+        cache: has what files were hashed to, single ones and those in folders, that did not change;
+            None reads them all.
 
     Raises:
         InputError: there is no such file, or its records cannot be had under this encoding.
@@ -236,6 +296,14 @@ def open_source(
     noted = () if tree_only or len(source._parts) > 1 else dict.fromkeys(("sha256", digest))
     for part in source._parts:
         part.digest_names = tuple(noted)
+    if cache is not None and source.media_type:  # one file
+        how = {
+            "encoding": forms.encode(source.encoding),
+            "format": _format_of(Path(data)),
+            "schema": None if schema is None else dict(schema),
+            "digests": list(noted),
+        }
+        source._memory = FileMemory.of(cache, Path(data), how)
     return source
 
 

@@ -175,8 +175,15 @@ def file(size: Size) -> list[Contestant]:
             "provenance hash --tree-only file.bin",
             mebibytes,
             base=True,
+            before=NOTHING_KNOWN,
         ),
-        Contestant("provenance hash", "provenance hash file.bin", mebibytes, base=True),
+        Contestant(
+            "provenance hash",
+            "provenance hash file.bin",
+            mebibytes,
+            base=True,
+            before=NOTHING_KNOWN,
+        ),
         Contestant("sha256sum", "sha256sum file.bin", mebibytes, "sha256sum"),
         Contestant("b3sum", "b3sum file.bin", mebibytes, "b3sum"),
         Contestant("openssl dgst", "openssl dgst -sha256 -r file.bin", mebibytes, "openssl"),
@@ -323,12 +330,20 @@ def make_tree(path: Path, count: int) -> None:
 def rows(size: Size) -> list[Contestant]:
     ours = "provenance hash rows.parquet"
     return [
-        Contestant("provenance hash", ours, size.rows, base=True, agrees=True),
+        Contestant(
+            "provenance hash",
+            ours,
+            size.rows,
+            base=True,
+            before=NOTHING_KNOWN,
+            agrees=True,
+        ),
         Contestant(
             "provenance hash, hashlib",
             f"PROVENANCE_KERNEL=hashlib {ours}",
             size.rows,
             base=True,
+            before=NOTHING_KNOWN,
             agrees=True,
         ),
         *[

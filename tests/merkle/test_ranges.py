@@ -7,7 +7,7 @@ import rfc9162
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.merkle import EMPTY_ROOT, CompactRange
+from provenance.merkle import EMPTY_ROOT, CompactRange, Tree
 
 
 def range_of(begin, end):
@@ -24,6 +24,12 @@ def test_appending_gives_every_root():
         grown.append(rfc9162.mth(size - 1, size))
         assert grown.root() == rfc9162.mth(0, size)
         assert len(grown.hashes) == size.bit_count()
+
+
+@pytest.mark.parametrize("size", range(40))
+def test_a_tree_holds_the_range_over_its_leaves(size):
+    tree = Tree.from_leaf_hashes(b"".join(rfc9162.mth(i, i + 1) for i in range(size)))
+    assert CompactRange.of(size, tree.node) == range_of(0, size)
 
 
 @pytest.mark.parametrize("size", range(1, 26))

@@ -133,7 +133,7 @@ def test_what_a_cluster_hashed_is_registered_like_anything_else(client, scratch,
         assert registered.index == ledger.register(folder, name="rows", sensitivity="public").index
         ledger.anchor()
         proof = ledger.prove("rows", record={"id": 7654})
-        assert proof.index == 7654
+        assert proof.indices == (7654,)
         how = {"policy": ledger.policy(), "chains": ledger.chains}
         verify(proof, record={"id": 7654}, **how)
         whole = ledger.prove("rows")

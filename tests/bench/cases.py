@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from contest import Contestant, Outcome, spent, times
@@ -21,6 +22,7 @@ class Size:
         rounds: how often each contestant runs.
         file_size, file: bytes of each of the `files`, and of the one.
         flat: numbers of records.
+        indexed: numbers of leaves.
     """
 
     rounds: int
@@ -35,6 +37,8 @@ class Size:
     single_proofs: int
     many_proofs: int
     flat: tuple[int, ...]
+    indexed: tuple[int, ...]
+    looked_up: int
 
 
 SIZES = {
@@ -51,6 +55,8 @@ SIZES = {
         single_proofs=1_000,
         many_proofs=100_000,
         flat=(10**5, 10**6, 10**7, 10**8),
+        indexed=(10**6, 10**8),
+        looked_up=2_000,
     ),
     "small": Size(
         rounds=1,
@@ -65,6 +71,8 @@ SIZES = {
         single_proofs=10,
         many_proofs=100,
         flat=(10**3, 10**4),
+        indexed=(10**3, 10**4),
+        looked_up=100,
     ),
 }
 
@@ -324,6 +332,49 @@ def make_tree(path: Path, count: int) -> None:
         writer.keep(path)
 
 
+def make_trees(folder: Path, size: Size) -> None:
+    for count in size.indexed:
+        made(folder / f"{count}.tree", partial(make_tree, count=count))
+
+
+def make_trees_and_records(folder: Path, size: Size) -> None:
+    make_trees(folder, size)
+    made(folder / "records.bin", lambda path: make_file(path, size.records * RECORD))
+
+
+def index(size: Size) -> list[Contestant]:
+    def build(count: int, name: str, variables: str = "") -> Contestant:
+        command = f"{variables}python {WORKERS}/index.py {count}.tree"
+        return Contestant(f"{count:,}{name}", command, count, timed_inside=True)
+
+    without = "PROVENANCE_KERNEL=hashlib "
+    hashing = f"{without}python {WORKERS}/trees.py provenance records.bin {size.records}"
+    return [
+        Contestant("hashing by hashlib", hashing, size.records, base=True, timed_inside=True),
+        *[build(count, "") for count in size.indexed],
+        *[build(count, ", without the extension", without) for count in size.indexed],
+    ]
+
+
+def lookup(size: Size) -> list[Contestant]:
+    return [
+        Contestant(
+            f"{count:,}",
+            f"python {WORKERS}/lookup.py {count}.tree {size.looked_up}",
+            size.looked_up,
+            base=count == size.indexed[0],
+            before=f"[ -e {count}.index ] || python {WORKERS}/index.py {count}.tree",
+            timed_inside=True,
+        )
+        for count in size.indexed
+    ]
+
+
+def length(outcomes: dict[str, Outcome]) -> list[str]:
+    told = [f"{name} {o.said['bytes']:.2f}" for name, o in outcomes.items() if "bytes" in o.said]
+    return [f"Bytes a leaf: {' · '.join(told)}."]
+
+
 # --- rows -------------------------------------------------------------------------------------
 
 
@@ -420,6 +471,26 @@ CASES = {
         ),
         proofs,
         parts=("one proof", "one proof, checked", "many proofs", "many proofs, checked"),
+    ),
+    "index": Case(
+        "The index of a tree",
+        "By it a record is looked up in a tree. It is built from the tree file, of random leaf "
+        f"hashes, to a file that is whole and durable; beside it, records of {RECORD} bytes in "
+        "memory are hashed by hashlib, to the root of their tree.",
+        "records",
+        make_trees_and_records,
+        index,
+        remarks=length,
+    ),
+    "lookup": Case(
+        "Looking up a record",
+        "Random records, by their leaf hashes, in trees of so many: each time both files are "
+        "opened, and what is found, or what is around it where there is no such record, is proven "
+        "to be in the tree.",
+        "records",
+        make_trees,
+        lookup,
+        parts=("a record that is there", "a record that is not", "a record and its proof"),
     ),
     "again": Case(
         "A folder that did not change",

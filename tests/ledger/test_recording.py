@@ -43,7 +43,7 @@ def test_batches_by_count_and_the_rest_at_the_end(ledger):
     assert {batch.statement.predicate.sensitivity for batch in out.artifacts} == {"public"}
     assert {batch.name for batch in ledger.artifacts(kind="outputs")} == {"answers"}
     assert not spool(ledger)
-    assert ledger.prove(out.artifacts[1], record='{"output": 5}').index == 1
+    assert ledger.prove(out.artifacts[1], record='{"output": 5}').indices == (1,)
 
 
 def test_batches_by_time(ledger):

@@ -16,8 +16,8 @@
 Errors are told in one line on standard error, or with ``--json`` as one object on standard
 output: ``{"error": {"type": "InputError", "message": "…", "exit_code": 2}}``.
 
-A command's module is imported when the command is named, and all of them for ``--help`` and
-mistyped names, so that ``verify`` starts quickly.
+A command's module is imported when the command is named, and all of them for ``--help``, so that
+each starts quickly.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ import gc
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TextIO
 
 import typer
+import typer.core
 
 from provenance.cli.output import give_up_output, tell, write
 from provenance.errors import ProvenanceError, UndecidedError, VerificationError
@@ -86,24 +87,41 @@ def exit_code(error: ProvenanceError) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
-def build(arguments: Sequence[str]) -> typer.Typer:
-    """Return the application, with as many commands as `arguments` need."""
+class _Commands(Mapping[str, Any]):
+    """Every command by name, as typer has it; its module is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, thing = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"provenance.cli.{module}"), thing)
+        if isinstance(command, typer.Typer):
+            return typer.main.get_group(command)
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name)(command)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Group(typer.core.TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": _Commands()})
+
+
+def build() -> typer.Typer:
+    """Return the application."""
     app = typer.Typer(
         name="provenance",
+        cls=_Group,
         help="A proof from a single record of an AI data set to a block on a chain.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
     app.callback()(_callback)
-    named = [name for name in arguments[:1] if name in COMMANDS]
-    for name in named or COMMANDS:
-        module, _, thing = COMMANDS[name].partition(":")
-        command: Any = getattr(import_module(f"provenance.cli.{module}"), thing)
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
-        else:
-            app.command(name)(command)
     return app
 
 
@@ -144,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str], *, as_json: bool) -> int:
     try:
-        command = typer.main.get_command(build(given))
+        command = typer.main.get_command(build())
         with command.make_context("provenance", given) as context:
             command.invoke(context)
     except typer.Exit as done:

@@ -25,7 +25,7 @@ def command_names():
         for part, inner in getattr(command, "commands", {}).items():
             yield from walk(inner, f"{name} {part}".strip())
 
-    return list(walk(typer.main.get_command(build([])), ""))
+    return list(walk(typer.main.get_command(build()), ""))
 
 
 def help_of(name):
@@ -35,7 +35,7 @@ def help_of(name):
     from provenance.cli.app import build
 
     os.environ["COLUMNS"] = "80"
-    command = typer.main.get_command(build([]))
+    command = typer.main.get_command(build())
     context = command.make_context("provenance", [], resilient_parsing=True)
     for part in name.split():
         command = command.commands[part]

@@ -7,6 +7,8 @@ import sys
 import pytest
 from command_line import environment
 
+from provenance.cli.app import COMMANDS
+
 HEAVY = {
     "web3",
     "eth",
@@ -29,11 +31,11 @@ from provenance.cli import main
 try:
     main()
 finally:
-    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+    print("loaded:", *sys.modules, file=sys.stderr)
 """
 
 
-def loaded_by(folder, home, *arguments):
+def modules_loaded_by(folder, home, *arguments, status=0):
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *arguments],
         cwd=folder,
@@ -41,8 +43,12 @@ def loaded_by(folder, home, *arguments):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return set(done.stderr.split())
+    assert done.returncode == status, done.stderr
+    return set(done.stderr.partition("loaded:")[2].split())
+
+
+def loaded_by(folder, home, *arguments):
+    return {name.partition(".")[0] for name in modules_loaded_by(folder, home, *arguments)}
 
 
 def test_verifying_a_file_that_needs_no_anchor_loads_little(made, tmp_path):
@@ -60,6 +66,21 @@ def test_hashing_loads_little(made, tmp_path):
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("register", "--help")])
 def test_asking_for_help_loads_little(tmp_path, arguments):
     assert not loaded_by(tmp_path, tmp_path, *arguments) & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (("--version",), 0, set()),
+        (("has",), 2, set()),
+        (("hash", "--help"), 0, {"sums"}),
+        (("chain", "add", "--help"), 0, {"chain"}),
+    ],
+)
+def test_a_command_loads_no_other(tmp_path, arguments, status, expected):
+    homes = {f"provenance.cli.{home.partition(':')[0]}" for home in COMMANDS.values()}
+    loaded = modules_loaded_by(tmp_path, tmp_path, *arguments, status=status) & homes
+    assert loaded == {f"provenance.cli.{name}" for name in expected}
 
 
 def test_what_needs_more_loads_more(made, tmp_path):

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from api.answers import ProblemAnswer
 from api.errors import add_handlers
 from api.guard import Guard
-from api.routes import artifacts, log, proofs
+from api.routes import artifacts, health, log, proofs
 from provenance.ledger.ledger import Ledger
 
 __all__ = ["create_app"]
@@ -48,11 +48,13 @@ class _Service(FastAPI):
         return self.openapi_schema
 
 
-def create_app(ledger: Ledger) -> FastAPI:
+def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
     """Return the service over one ledger. It reads, and signs a checkpoint where a proof needs it.
 
     Args:
         ledger: stays the caller's: open as long as the service runs, closed by the caller.
+        public: whether everybody may read, without a token; as the ledger's own configuration
+            says, if None.
 
     Raises:
         MalformedError: the ledger's own policy is not as it must be.
@@ -67,7 +69,8 @@ def create_app(ledger: Ledger) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.ledger = ledger
-    for routes in (proofs, artifacts, log):  # the paths of artifacts take all that is left
+    app.state.public = ledger.config.service.public if public is None else public
+    for routes in (health, proofs, artifacts, log):  # the paths of artifacts take all that is left
         app.include_router(routes.router)
     add_handlers(app)
     app.add_middleware(Guard)

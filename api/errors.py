@@ -39,11 +39,13 @@ __all__ = [
     "TABLE",
     "BodyTooLargeError",
     "BodyTooSlowError",
+    "ForbiddenError",
     "MediaTypeError",
     "NoCheckpointError",
     "NoSuchTileError",
     "NotRegisteredError",
     "Problem",
+    "UnauthorizedError",
     "add_handlers",
     "problem_of",
     "responses",
@@ -64,6 +66,14 @@ class NoSuchTileError(InputError):
 
 class NoCheckpointError(InputError):
     """The log has not signed a checkpoint yet."""
+
+
+class UnauthorizedError(InputError):
+    """A request without a token, or with one that does not count."""
+
+
+class ForbiddenError(InputError):
+    """A request with a token of a smaller scope than it needs."""
 
 
 class BodyTooLargeError(InputError):
@@ -118,6 +128,15 @@ METHOD = Problem(405, "method", "Another method is needed here")
 INTERNAL = Problem(500, "internal", "The server failed", is_told=False)
 
 TABLE: dict[type[ProvenanceError], Problem] = {
+    UnauthorizedError: Problem(
+        401, "unauthorized", "A token is needed", "what was sent is no token of this ledger"
+    ),
+    ForbiddenError: Problem(
+        403,
+        "forbidden",
+        "The token does not reach so far",
+        "this needs the scope 'submit'; the token 4c1f09ab has 'read'",
+    ),
     NotRegisteredError: Problem(
         404, "unknown-artifact", "No such artifact", "nothing is registered as 'trian'"
     ),
@@ -155,6 +174,13 @@ TABLE: dict[type[ProvenanceError], Problem] = {
 """Class of error → how it is answered; the nearest base class counts."""
 
 
+HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="provenance"'},
+    503: {"Retry-After": "5"},
+}
+"""Sent with every problem of a status."""
+
+
 def problem_of(kind: type[BaseException]) -> Problem:
     """Return how an error of this class is answered."""
     return next((TABLE[base] for base in kind.__mro__ if base in TABLE), INTERNAL)
@@ -171,8 +197,7 @@ async def _answer_provenance(request: Request, error: Exception) -> JSONResponse
     problem = problem_of(type(error))
     if not problem.is_told:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    retry = {"Retry-After": "5"} if problem.status == 503 else None
-    return problem.response(str(error), retry)
+    return problem.response(str(error), HEADERS.get(problem.status))
 
 
 async def _answer_http(request: Request, error: Any) -> JSONResponse:
@@ -186,9 +211,15 @@ async def _answer_validation(request: Request, error: Any) -> JSONResponse:
     return TABLE[MalformedError].response(f"{name}: {first['msg']}")
 
 
-def responses(*kinds: type[ProvenanceError]) -> dict[int | str, dict[str, Any]]:
-    """Return how these errors stand in OpenAPI, beside those that any request can meet."""
-    problems = [TABLE[kind] for kind in (*kinds, LedgerError)] + [INTERNAL]
+def responses(
+    *kinds: type[ProvenanceError], guarded: bool = True
+) -> dict[int | str, dict[str, Any]]:
+    """Return how these errors stand in OpenAPI, beside those that any request can meet.
+
+    Those of a token too, unless the route is not `guarded` by one.
+    """
+    access = (UnauthorizedError, ForbiddenError) if guarded else ()
+    problems = [TABLE[kind] for kind in (*access, *kinds, LedgerError)] + [INTERNAL]
     documented: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         stands = documented.setdefault(

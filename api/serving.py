@@ -6,18 +6,19 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.projects import create_projects_app
 from api.witness import create_witness_app
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
 from provenance.witness import Witness
 
-__all__ = ["serve", "serve_witness"]
+__all__ = ["serve", "serve_projects", "serve_witness"]
 
 GRACE_SECONDS = 10
 """How long requests that are being answered may take after a signal."""
@@ -28,6 +29,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
+    public: bool | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve a ledger until SIGINT or SIGTERM, then finish what is being answered and return.
@@ -36,12 +38,25 @@ def serve(
         ledger: stays the caller's, who closes it afterwards.
         host: the address to listen at.
         port: 0 for any that is free.
+        public: as `create_app`.
         listening: called with the URL once connections are taken.
 
     Raises:
         InputError: the address cannot be listened at.
     """
-    _run(create_app(ledger), host, port, listening)
+    _run(create_app(ledger, public=public), host, port, listening)
+
+
+def serve_projects(
+    projects: Mapping[str, Ledger],
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    public: bool | None = None,
+    listening: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve several ledgers, by the names of their projects; as `serve`."""
+    _run(create_projects_app(projects, public=public), host, port, listening)
 
 
 def serve_witness(

@@ -122,7 +122,7 @@ def serving() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = f"provenance serve --port {port}"
+    command = f"provenance serve --public --port {port}"
     print(f"{BOLD}$ {command} &{END}", flush=True)
     url = f"http://127.0.0.1:{port}"
     with Path("serve.log").open("w") as log:

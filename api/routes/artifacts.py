@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import MayRead
 from api.answers import (
     ArtifactAnswer,
     ArtifactPage,
@@ -24,7 +25,7 @@ from provenance.forms import MAX_INTEGER
 from provenance.ledger.ledger import Ledger
 from provenance.log import Checkpoint
 
-router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"])
+router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], dependencies=[MayRead])
 
 
 class PageQuery(BaseModel):

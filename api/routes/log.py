@@ -6,19 +6,20 @@ import gzip
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from fastapi.responses import PlainTextResponse
 
-from api.answers import Anchors, Health, anchor_answer
+from api.access import MayRead, shared_or_own
+from api.answers import Anchors, anchor_answer
 from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
 from provenance.errors import InputError
 from provenance.log.tiles import ENTRIES
 
-router = APIRouter(tags=["log"])
+router = APIRouter(tags=["log"], dependencies=[MayRead])
 
-IMMUTABLE = "public, max-age=31536000, immutable"
-BRIEF = "public, max-age=2"
+IMMUTABLE = "max-age=31536000, immutable"
+BRIEF = "max-age=2"
 """For the checkpoint, which is not to be kept "beyond a few seconds"."""
 
 CHECKPOINT_RESPONSE: dict[int | str, dict[str, Any]] = {
@@ -46,12 +47,12 @@ TILE_RESPONSE: dict[int | str, dict[str, Any]] = {
     response_class=PlainTextResponse,
     responses=responses(NoCheckpointError) | CHECKPOINT_RESPONSE,
 )
-def show_checkpoint(ledger: Served) -> Response:
+def show_checkpoint(ledger: Served, kept_by: Annotated[str, Depends(shared_or_own)]) -> Response:
     """Return the newest checkpoint."""
     note = ledger.latest_checkpoint()
     if note is None:
         raise NoCheckpointError("no checkpoint was signed yet")
-    return PlainTextResponse(note, headers={"Cache-Control": BRIEF})
+    return PlainTextResponse(note, headers={"Cache-Control": f"{kept_by}, {BRIEF}"})
 
 
 @router.get(
@@ -69,6 +70,7 @@ def show_tile(
             examples=["0/000.p/42"],
         ),
     ],
+    kept_by: Annotated[str, Depends(shared_or_own)],
     accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
     """Return a tile of the tree of the newest checkpoint. What it holds never changes.
@@ -79,7 +81,7 @@ def show_tile(
         data = ledger.tile(f"tile/{path}")
     except InputError as error:
         raise NoSuchTileError(str(error)) from error
-    headers = {"Cache-Control": IMMUTABLE}
+    headers = {"Cache-Control": f"{kept_by}, {IMMUTABLE}"}
     if path.startswith(f"{ENTRIES}/"):
         headers["Vary"] = "Accept-Encoding"
         if takes_gzip(accept_encoding):
@@ -104,10 +106,3 @@ def list_anchors(ledger: Served, policy: OwnPolicy) -> Anchors:
     with servers_fault():
         anchors = [anchor for anchor in ledger.anchors() if anchor.chain in pins]
     return Anchors(anchors=[anchor_answer(anchor, pins[anchor.chain]) for anchor in anchors])
-
-
-@router.get("/healthz", responses=responses())
-def show_health(ledger: Served) -> Health:
-    """Say whether the server can read its ledger."""
-    ledger.latest_checkpoint()
-    return Health(status="ok", origin=ledger.origin)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 
+from api.access import MayRead
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
 from api.deps import Found, OwnPolicy, Served, hidden, own_policy, servers_fault
@@ -31,7 +32,7 @@ from provenance.records import Encoding, hash_record, parse_row
 from provenance.verification import BUNDLE_TYPE, Report, Verifier
 from provenance.verification.bundle import MAX_BUNDLE
 
-router = APIRouter(tags=["proofs"])
+router = APIRouter(tags=["proofs"], dependencies=[MayRead])
 
 MAX_RECORD: Final = 1 << 20
 """Bytes of a request that names a record."""

@@ -58,6 +58,7 @@ COMMANDS = {
     "trust": "trust:trust",
     "keys": "keys:keys",
     "serve": "serve:serve",
+    "tokens": "tokens:tokens",
     "witness": "witness:witness",
 }
 """Command → module and function, or `typer.Typer` for a group of commands."""

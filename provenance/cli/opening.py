@@ -21,10 +21,13 @@ __all__ = ["PASSPHRASE", "new_passphrase", "old_passphrase", "open_ledger"]
 PASSPHRASE = "PROVENANCE_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
-def open_ledger(*, signing: bool = False, signers: Sequence[str] | None = None) -> Ledger:
-    """Open the ledger around the working folder.
+def open_ledger(
+    path: Path | None = None, *, signing: bool = False, signers: Sequence[str] | None = None
+) -> Ledger:
+    """Open the ledger around a folder.
 
     Args:
+        path: of the folder; the working folder, if None.
         signing: whether its keys will be used; only then may a passphrase be asked for.
         signers: names of the keys that sign statements; the ledger's own, if there are none.
 
@@ -34,10 +37,10 @@ def open_ledger(*, signing: bool = False, signers: Sequence[str] | None = None) 
     from provenance.ledger.folder import Folder
     from provenance.ledger.ledger import Ledger
 
-    folder = Folder.find(Path())
+    folder = Folder.find(path or Path())
     names = tuple(signers or ("signer",))
     passphrase = old_passphrase(folder.keys / f"{names[0]}.pem") if signing else None
-    return Ledger.open(passphrase=passphrase, signers=names)
+    return Ledger.open(path, passphrase=passphrase, signers=names)
 
 
 def old_passphrase(key_file: Path) -> str | None:

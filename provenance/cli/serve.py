@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,14 +39,52 @@ def load_serving() -> Any:
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    projects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Serve the ledger of each folder in DIR, at /p/<folder>/."
+        ),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let everybody read, without a token.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Answer over HTTP, until a signal ends it."""
+    """Answer over HTTP, until a signal ends it.
+
+    Whoever asks needs a token (`provenance tokens`), unless config.toml says of the ledger that it
+    is public.
+    """
     serving = load_serving()
-    with open_ledger(signing=True) as ledger:
-        serving.serve(
-            ledger,
-            host,
-            port,
-            listening=lambda url: emit(as_json, {"url": url}, [f"listening at {url}"]),
-        )
+
+    def listening(url: str) -> None:
+        emit(as_json, {"url": url}, [f"listening at {url}"])
+
+    options = {"public": public or None, "listening": listening}
+    with ExitStack() as opened:
+        if projects is None:
+            ledger = opened.enter_context(open_ledger(signing=True))
+            serving.serve(ledger, host, port, **options)
+            return
+        ledgers = {
+            path.name: opened.enter_context(open_ledger(path, signing=True))
+            for path in _with_ledgers(projects)
+        }
+        serving.serve_projects(ledgers, host, port, **options)
+
+
+def _with_ledgers(folder: Path) -> list[Path]:
+    """Return the folders in `folder` that hold a ledger.
+
+    Raises:
+        InputError: it cannot be listed, or none does.
+    """
+    from provenance.ledger.folder import FOLDER
+
+    try:
+        found = [path for path in sorted(folder.iterdir()) if (path / FOLDER).is_dir()]
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed: {error.strerror}") from None
+    if not found:
+        raise InputError(f"no folder in {folder} holds a ledger: make one with `provenance init`")
+    return found

@@ -42,17 +42,19 @@ PAGE = 1000
 T = TypeVar("T")
 
 
-def connect(url: str, *, timeout: float = 30.0) -> RemoteLedger:
+def connect(url: str, *, token: str | None = None, timeout: float = 30.0) -> RemoteLedger:
     """Return the ledger that is served at `url`. Nothing is sent yet.
 
     Args:
-        url: of ``provenance serve``, http or https.
+        url: of ``provenance serve``, http or https; of a project, with ``/p/<project>``.
+        token: as ``provenance tokens new`` shows it; where everybody may read, none is needed. It
+            is sent over https only, or to this machine.
         timeout: seconds for each request, all of it.
 
     Raises:
         InputError: not such a URL, or httpx is not installed.
     """
-    return RemoteLedger(Transport(url, timeout))
+    return RemoteLedger(Transport(url, timeout, token))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ text is made harmless to a terminal first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.exchange.connections import Connections
-from provenance.exchange.peer import Join
+from provenance.exchange.peer import Join, split_url
 
 if TYPE_CHECKING:
     import httpx
@@ -28,12 +29,16 @@ class Transport:
     Args:
         url: http or https, perhaps with a path.
         timeout: seconds for each request, all of it.
+        token: sent with each request.
 
     Raises:
-        InputError: not such a URL, or httpx is not installed.
+        InputError: not such a URL, one that a token is not sent to, or httpx is not installed.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, token: str | None = None) -> None:
+        self._headers = (
+            {} if token is None else {"Authorization": f"Bearer {_sendable(token, url)}"}
+        )
         self._ledger = Connections(
             url, "a ledger", timeout, unanswered=LedgerError, overlong=MalformedError
         )
@@ -66,7 +71,9 @@ class Transport:
                 raise self._refusal(response.status_code, problem)
             return join(response.iter_raw(), cap, path), response.headers
 
-        headers = None if content is None else {"Content-Type": "application/json"}
+        headers = dict(self._headers)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         return self._ledger.ask(method, path, read, query=query, content=content, headers=headers)
 
     def _refusal(self, status: int, body: bytes) -> InputError | LedgerError:
@@ -78,6 +85,20 @@ class Transport:
             said = "no reason that can be read"
         kind = InputError if 400 <= status < 500 else LedgerError
         return kind(f"{self.name} answers HTTP {status}: {said}")
+
+
+def _sendable(token: str, url: str) -> str:
+    """Return a token, if it can be sent there without anybody on the way who reads it.
+
+    Raises:
+        InputError: it cannot. It is not repeated.
+    """
+    parts = split_url(url, "a ledger")
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise InputError("a token is sent over https only, or to this machine")
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise InputError("the token holds characters that no token has")
+    return token
 
 
 def _plain(text: str) -> str:

@@ -24,6 +24,7 @@ from provenance.forms import Pattern
 __all__ = [
     "ChainConfig",
     "Config",
+    "ServiceConfig",
     "WitnessConfig",
     "check_chain_name",
     "check_origin",
@@ -85,6 +86,17 @@ class WitnessConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """How the ledger is served.
+
+    Attributes:
+        public: everybody may read it, without a token.
+    """
+
+    public: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """What ``config.toml`` holds."""
 
@@ -92,6 +104,7 @@ class Config:
     database: str | None = field(default=None, repr=False)  # it may hold a password
     chains: dict[str, ChainConfig] = field(default_factory=dict)
     witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
+    service: ServiceConfig = ServiceConfig()
 
     def __post_init__(self) -> None:
         for name in self.chains:
@@ -116,6 +129,7 @@ class Config:
         lines = [f"origin = {json.dumps(self.origin)}"]
         if self.database is not None:
             lines.append(f"database = {json.dumps(self.database)}")
+        lines += ["", "[service]", f"public = {json.dumps(self.service.public)}"]
         for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
             for name, member in members.items():
                 values: Mapping[str, str | int] = forms.encode(member)

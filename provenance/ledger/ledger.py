@@ -27,6 +27,7 @@ from provenance.ledger.refs import Ref
 from provenance.ledger.sending import Told
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.submitting import submit_all
+from provenance.ledger.tokens import Tokens
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
@@ -43,6 +44,9 @@ class Ledger(LedgerView):
     """A ledger on disk, for reading and writing. Made by `init` and `open`.
 
     Several processes may use one ledger; each write is one transaction.
+
+    Attributes:
+        tokens: who may ask its service (`provenance.ledger.tokens`).
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Ledger(LedgerView):
         self.keyring = Keyring(folder, passphrase, signers)
         self.journal = Journal(self._database, self.origin, self.keyring, clock)
         self._drafters = Drafters()
+        self.tokens = Tokens(self._database, clock)
 
     def close(self) -> None:
         """Give files, connections and processes back."""

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from served import BIG, ROWS, TWINS, serving
 
+from api import create_app
 from provenance import Ledger
 
 
@@ -37,7 +38,7 @@ def ledger(home: Path) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="session")
 def url(ledger: Ledger) -> Iterator[str]:
-    with serving(ledger) as url:
+    with serving(create_app(ledger, public=True)) as url:
         yield url
 
 

@@ -8,9 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import uvicorn
-
-from api import create_app
-from provenance import Ledger
+from fastapi import FastAPI
 
 ROWS = [{"id": i, "text": "even" if i % 2 == 0 else f"odd {i}"} for i in range(20)]
 # Beyond 2^53 the next two differ by one, which a double does not.
@@ -19,9 +17,9 @@ TWINS = [{"a": 1}, {"a": 2}, {"a": 1}, {"a": 1.0}]
 
 
 @contextlib.contextmanager
-def serving(ledger: Ledger) -> Iterator[str]:
-    """Serve a ledger from a thread; yield the URL."""
-    config = uvicorn.Config(create_app(ledger), log_level="warning", server_header=False)
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve from a thread; yield the URL."""
+    config = uvicorn.Config(app, log_level="warning", server_header=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

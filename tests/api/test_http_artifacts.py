@@ -11,6 +11,7 @@ import pytest
 from asking import problem
 from served import ROWS, serving
 
+from api import create_app
 from provenance import Ledger
 from provenance.statements import Statement
 
@@ -99,7 +100,7 @@ def test_an_artifact_answers_to_each_of_its_digests(http: httpx.Client, ledger: 
 def test_states_follow_log_checkpoint_and_anchor(tmp_path: Path) -> None:
     with (
         Ledger.init(tmp_path, origin="acme.example/states") as own,
-        serving(own) as url,
+        serving(create_app(own, public=True)) as url,
         httpx.Client(base_url=url) as http,
     ):
         problem(http.get("/checkpoint"), 404, "no-checkpoint")

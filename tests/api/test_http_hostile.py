@@ -15,6 +15,7 @@ import pytest
 from asking import JSON, post, problem
 from served import serving
 
+from api import create_app
 from api.errors import TABLE
 from api.guard import HEADERS
 from api.routes.proofs import MAX_RECORD
@@ -237,7 +238,7 @@ def test_a_failure_of_the_ledger_is_told_without_its_place(
     with Ledger.init(tmp_path, origin="acme.example/broken") as own:
         own.register([{"a": 1}], name="one")
         tree = own.folder.tree(own.resolve("one").artifact.digest)
-        with serving(own) as url, httpx.Client(base_url=url) as http:
+        with serving(create_app(own, public=True)) as url, httpx.Client(base_url=url) as http:
             tree.rename(tree.with_name("away"))
             with caplog.at_level(logging.ERROR, "api"):
                 answer = post(http, "/v1/artifacts/one/proofs", '{"index":0}')
@@ -264,7 +265,7 @@ def test_a_key_that_the_server_cannot_open_is_told_without_its_place(tmp_path: P
         own.register([{"a": 1}], name="one")
     with (
         Ledger.open(tmp_path) as own,
-        serving(own) as url,
+        serving(create_app(own, public=True)) as url,
         httpx.Client(base_url=url) as http,
     ):
         answer = post(http, "/v1/artifacts/one/proofs", '{"index":0}')
@@ -286,7 +287,7 @@ confirmations = 1'''
     config.write_text(config.read_text().replace('path = "chain.db"', node))
     with (
         Ledger.open(tmp_path) as own,
-        serving(own) as url,
+        serving(create_app(own, public=True)) as url,
         httpx.Client(base_url=url) as http,
     ):
         answer = post(http, "/v1/verify", f'{{"bundle":{bundle}}}')
@@ -300,7 +301,7 @@ def test_an_exception_that_nobody_foresaw_is_a_problem_too(
 ) -> None:
     with Ledger.init(tmp_path, origin="acme.example/odd") as own:
         own.register([{"a": 1}], name="one")
-        with serving(own) as url, httpx.Client(base_url=url) as http:
+        with serving(create_app(own, public=True)) as url, httpx.Client(base_url=url) as http:
             own.origin = 7  # type: ignore[assignment]
             with caplog.at_level(logging.ERROR, "api"):
                 answer = http.get("/healthz")

@@ -13,6 +13,7 @@ import pytest
 from asking import problem
 from served import serving
 
+from api import create_app
 from provenance import Ledger
 from provenance.signing import VerifierKey, open_note
 
@@ -60,7 +61,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 @pytest.fixture(scope="module")
 def http(long: Ledger) -> Iterator[httpx.Client]:
-    with serving(long) as url, httpx.Client(base_url=url) as http:
+    with serving(create_app(long, public=True)) as url, httpx.Client(base_url=url) as http:
         yield http
 
 
@@ -187,5 +188,8 @@ def test_what_is_no_tile_of_the_checkpoint_is_not_found(http: httpx.Client, path
 
 
 def test_without_a_checkpoint_there_are_no_tiles(tmp_path: Path) -> None:
-    with Ledger.init(tmp_path, origin="acme.example/new") as new, serving(new) as url:
+    with (
+        Ledger.init(tmp_path, origin="acme.example/new") as new,
+        serving(create_app(new, public=True)) as url,
+    ):
         problem(httpx.get(f"{url}/tile/0/000.p/1"), 404, "unknown-tile")

@@ -20,7 +20,7 @@ from provenance import InputError, Ledger
 PROGRAM = """
 import sys, api, provenance
 with provenance.Ledger.open(sys.argv[1]) as ledger:
-    api.serve(ledger, sys.argv[2], 0, listening=lambda url: print(url, flush=True))
+    api.serve(ledger, sys.argv[2], 0, public=True, listening=lambda url: print(url, flush=True))
 print("closed", flush=True)
 """
 

@@ -220,7 +220,7 @@ def test_a_ledger_is_found_upward(provenance):
 
 
 def test_serve_answers_until_it_is_ended(provenance):
-    served = provenance.start("serve", "--port", "0", "--json", stdout=subprocess.PIPE)
+    served = provenance.start("serve", "--public", "--port", "0", "--json", stdout=subprocess.PIPE)
     try:
         url = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")["url"]
         from urllib.request import urlopen

@@ -88,7 +88,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, Wi
             ledger.add_witness("w1", url, str(witness.vkey))
             ledger.cosign(need=1)
             end()
-            url, end = serve(create_app(ledger))
+            url, end = serve(create_app(ledger, public=True))
             yield ledger, witness, url, folder
             end()
 

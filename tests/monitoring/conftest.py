@@ -57,7 +57,7 @@ class Faces:
         self._app: Any = None
 
     def show(self, ledger: Ledger) -> None:
-        self._app = create_app(ledger)
+        self._app = create_app(ledger, public=True)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)

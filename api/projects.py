@@ -1,0 +1,52 @@
+"""Many ledgers behind one address: each is a project, at ``/p/<project>/``.
+
+A project is served as a ledger by itself is: the same routes, its own tokens, its own OpenAPI.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.errors import add_handlers
+from api.guard import Guard
+from provenance.errors import InputError
+from provenance.ledger.ledger import Ledger
+
+__all__ = ["create_projects_app"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None = None) -> FastAPI:
+    """Return the service over several ledgers, by the names of their projects.
+
+    Args:
+        projects: stay the caller's, as with `create_app`.
+        public: as `create_app`, of each of them.
+
+    Raises:
+        InputError: a name that cannot stand in a path.
+        MalformedError: the policy of a ledger is not as it must be.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for name, ledger in projects.items():
+        if not _NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r} cannot name a project: take lower-case letters, digits, . _ and -"
+            )
+        app.mount(f"/p/{name}", create_app(ledger, public=public))
+
+    @app.get("/healthz")
+    def show_health() -> dict[str, str]:
+        """Say whether the server can read the ledgers of all projects."""
+        for ledger in projects.values():
+            ledger.latest_checkpoint()
+        return {"status": "ok"}
+
+    add_handlers(app)
+    app.add_middleware(Guard)
+    return app

@@ -1,0 +1,268 @@
+"""Who may ask for what: every route with every kind of token, in one table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from asking import problem
+from served import ROWS, serving
+
+import provenance
+from api import create_app, create_projects_app
+from provenance import InputError, Ledger
+from provenance.ledger.tokens import Scope, Tokens
+
+CALLS = {
+    "GET /healthz": None,
+    "GET /checkpoint": "read",
+    "GET /tile/{path}": "read",
+    "GET /v1/anchors": "read",
+    "GET /v1/artifacts": "read",
+    "GET /v1/artifacts/{ref}": "read",
+    "GET /v1/artifacts/{ref}/history": "read",
+    "GET /v1/artifacts/{ref}/tlog-proof": "read",
+    "POST /v1/artifacts/{ref}/proofs": "read",
+    "POST /v1/verify": "read",
+}
+"""Every operation, and the scope that it needs."""
+
+SCOPES: tuple[Scope, ...] = ("read", "submit", "admin")
+TOKENS = ["none", *SCOPES, "of the other project", "expired", "revoked", "made up"]
+
+
+class Served:
+    """Two projects behind one address, with tokens of every kind."""
+
+    def __init__(self, url: str, projects: dict[str, Ledger]) -> None:
+        self.url = url
+        own, other = projects["vision"], projects["text"]
+        self.tokens = {scope: own.tokens.new(scope, scope=scope)[1] for scope in SCOPES}
+        self.tokens["of the other project"] = other.tokens.new("admin", scope="admin")[1]
+        revoked, self.tokens["revoked"] = own.tokens.new("revoked", scope="admin")
+        own.tokens.revoke(revoked.id)
+        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+        then = Tokens(own._database, lambda: long_ago)
+        until = long_ago + timedelta(days=1)
+        self.tokens["expired"] = then.new("expired", scope="admin", expires=until)[1]
+        self.tokens["made up"] = "plt_00000000_" + "A" * 43
+
+    def ask(self, operation: str, **headers: str) -> httpx.Response:
+        method, _, path = operation.partition(" ")
+        filled = path.format(ref="train", path="0/000.p/3")
+        bodies = {
+            "/v1/artifacts/{ref}/proofs": '{"index":0}',
+            "/v1/verify": '{"bundle":{}}',
+        }
+        body = bodies.get(path)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return httpx.request(
+            method, f"{self.url}/p/vision{filled}", content=body, headers=headers, timeout=30
+        )
+
+    def asked_with(self, kind: str, operation: str) -> httpx.Response:
+        if kind == "none":
+            return self.ask(operation)
+        return self.ask(operation, Authorization=f"Bearer {self.tokens[kind]}")
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ledger]]:
+    folder = tmp_path_factory.mktemp("projects")
+    with (
+        Ledger.init(folder / "vision", origin="acme.example/vision") as vision,
+        Ledger.init(folder / "text", origin="acme.example/text") as text,
+    ):
+        for ledger in (vision, text):
+            ledger.register(ROWS, name="train", sensitivity="public")
+            ledger.checkpoint()
+        yield {"vision": vision, "text": text}
+
+
+@pytest.fixture(scope="module")
+def served(projects: dict[str, Ledger]) -> Iterator[Served]:
+    with serving(create_projects_app(projects)) as url:
+        yield Served(url, projects)
+
+
+def test_every_operation_stands_in_the_table(projects: dict[str, Ledger]) -> None:
+    paths = create_app(projects["vision"]).openapi()["paths"]
+    described = {
+        f"{method.upper()} {path}": "security" in operation
+        for path, ways in paths.items()
+        for method, operation in ways.items()
+    }
+    assert described == {operation: scope is not None for operation, scope in CALLS.items()}
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize("kind", TOKENS)
+def test_who_may_what(served: Served, kind: str, operation: str) -> None:
+    answer = served.asked_with(kind, operation)
+    scope = CALLS[operation]
+    if scope is None:
+        assert answer.status_code == 200
+    elif kind not in SCOPES:
+        detail = problem(answer, 401, "unauthorized")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="provenance"'
+        said = {"expired": "is expired", "revoked": "is revoked", "none": "send a token"}
+        assert said.get(kind, "what was sent is no token of this ledger") in detail
+    elif SCOPES.index(kind) < SCOPES.index(scope):  # type: ignore[arg-type]
+        assert f"this needs the scope {scope!r}" in problem(answer, 403, "forbidden")
+    else:
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_everybody_reads_what_is_public_and_a_token_must_be_one(
+    served: Served, projects: dict[str, Ledger], operation: str
+) -> None:
+    with serving(create_projects_app(projects, public=True)) as url:
+        public = Served.__new__(Served)
+        public.url, public.tokens = url, served.tokens
+        for kind in ("none", "read"):
+            assert public.asked_with(kind, operation).status_code == 200
+        for kind in ("expired", "revoked", "made up", "of the other project"):
+            status = public.asked_with(kind, operation).status_code
+            assert status == (200 if CALLS[operation] is None else 401)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["{}", "bearer", "Bearer", "Basic {}", "Token {}", "Bearer {} {}", "Bearer{}", "Bearer {}x"],
+)
+def test_other_forms_of_the_header(served: Served, sent: str) -> None:
+    header = sent.replace("{}", served.tokens["read"])
+    problem(served.ask("GET /checkpoint", Authorization=header), 401, "unauthorized")
+
+
+def test_the_scheme_may_be_written_in_any_case(served: Served) -> None:
+    for scheme in ("bearer", "BEARER", "Bearer"):
+        header = f"{scheme} {served.tokens['read']}"
+        assert served.ask("GET /checkpoint", Authorization=header).status_code == 200
+
+
+def test_two_tokens_at_once_are_none(served: Served) -> None:
+    header = [("Authorization", f"Bearer {served.tokens[kind]}") for kind in ("admin", "made up")]
+    for headers in (header, header[::-1]):
+        answer = httpx.get(f"{served.url}/p/vision/checkpoint", headers=headers)
+        problem(answer, 401, "unauthorized")
+
+
+def test_who_is_not_let_in_learns_nothing_of_what_is_there(served: Served) -> None:
+    for path in ("/v1/artifacts/train", "/v1/artifacts/none", "/tile/0/000", "/v1/artifacts?x=1"):
+        problem(httpx.get(f"{served.url}/p/vision{path}"), 401, "unauthorized")
+    answer = httpx.post(f"{served.url}/p/vision/v1/verify", content=b"x" * 100)
+    problem(answer, 401, "unauthorized")
+
+
+def test_a_revoked_token_opens_nothing_from_the_next_request_on(
+    served: Served, projects: dict[str, Ledger]
+) -> None:
+    token, text = projects["vision"].tokens.new("soon gone")
+    header = f"Bearer {text}"
+    assert served.ask("GET /checkpoint", Authorization=header).status_code == 200
+    projects["vision"].tokens.revoke(token.id)
+    problem(served.ask("GET /checkpoint", Authorization=header), 401, "unauthorized")
+
+
+def test_only_what_everybody_may_read_is_kept_by_shared_caches(
+    served: Served, projects: dict[str, Ledger]
+) -> None:
+    for path, kept in (
+        ("tile/0/000.p/3", "max-age=31536000, immutable"),
+        ("checkpoint", "max-age=2"),
+    ):
+        with serving(create_app(projects["vision"], public=True)) as url:
+            assert httpx.get(f"{url}/{path}").headers["cache-control"] == f"public, {kept}"
+        header = {"Authorization": f"Bearer {served.tokens['read']}"}
+        answer = httpx.get(f"{served.url}/p/vision/{path}", headers=header)
+        assert answer.headers["cache-control"] == f"private, {kept}"
+
+
+def test_a_ledger_says_itself_whether_it_is_public(tmp_path: Path) -> None:
+    with Ledger.init(tmp_path, origin="acme.example/ml") as ledger:
+        assert not create_app(ledger).state.public
+        config = ledger.folder.config
+    assert "[service]\npublic = false\n" in config.read_text()
+    config.write_text(config.read_text().replace("public = false", "public = true"))
+    with Ledger.open(tmp_path) as ledger:
+        assert create_app(ledger).state.public
+        assert not create_app(ledger, public=False).state.public
+
+
+def test_tokens_stand_in_no_log(
+    served: Served, projects: dict[str, Ledger], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for kind in TOKENS:
+            for operation in CALLS:
+                served.asked_with(kind, operation)
+        tree = projects["vision"].folder.trees
+        tree.rename(tree.with_name("gone"))
+        try:
+            answer = served.asked_with("read", "POST /v1/artifacts/{ref}/proofs")
+        finally:
+            tree.with_name("gone").rename(tree)
+    problem(answer, 503, "ledger-unavailable")
+    assert "/p/vision/v1/artifacts/train/proofs" in caplog.text
+    for text in served.tokens.values():
+        assert text[13:] not in caplog.text
+
+
+# --- projects -------------------------------------------------------------------------------------
+
+
+def test_each_project_answers_for_its_own_log(served: Served, projects: dict[str, Ledger]) -> None:
+    for name, ledger in projects.items():
+        _, token = ledger.tokens.new("its own")
+        with provenance.connect(f"{served.url}/p/{name}", token=token) as remote:
+            assert remote.checkpoint() == ledger.latest_checkpoint()
+            proof = remote.prove("train", index=[3, 1])
+            chains = ledger.chains
+            verified = remote.verify(
+                proof, policy=ledger.policy(), chains=chains, data=[ROWS[3], ROWS[1]]
+            )
+            assert verified.checkpoint.origin == ledger.origin
+
+
+def test_what_is_no_project(served: Served) -> None:
+    for path in ("/", "/p", "/p/", "/p/audio/checkpoint", "/p/audio", "/checkpoint"):
+        problem(httpx.get(served.url + path), 404, "not-found")
+    assert httpx.get(f"{served.url}/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("name", ["", "Vision", "a/b", "..", ".git", "ä", "x" * 65, "a b"])
+def test_names_that_no_project_can_have(projects: dict[str, Ledger], name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a project"):
+        create_projects_app({name: projects["vision"]})
+
+
+# --- the client -----------------------------------------------------------------------------------
+
+
+def test_a_client_without_the_right_token_is_told(served: Served) -> None:
+    for token, said in ((None, "send a token"), (served.tokens["expired"], "is expired")):
+        with (
+            provenance.connect(f"{served.url}/p/vision", token=token) as remote,
+            pytest.raises(InputError, match=f"HTTP 401: .*{said}"),
+        ):
+            remote.artifacts()
+
+
+@pytest.mark.parametrize("url", ["http://ledger.example", "http://127.0.0.1.example/p/x"])
+def test_a_token_is_not_sent_where_others_read_it(url: str) -> None:
+    with pytest.raises(InputError, match="over https only, or to this machine"):
+        provenance.connect(url, token="plt_x")
+    provenance.connect(url).close()
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\nX-Header: 1", "é"])
+def test_what_cannot_be_sent_as_a_token(token: str) -> None:
+    with pytest.raises(InputError, match="characters that no token has"):
+        provenance.connect("https://ledger.example", token=token)

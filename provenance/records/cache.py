@@ -210,17 +210,20 @@ class Page:
         self._body = self._place.read()
         return {} if self._body is None else parse_folder(self._device, self._body)[1]
 
-    def keep(self, files: Iterable[tuple[FileState, bytes]]) -> None:
+    def keep(self, files: Iterable[tuple[tuple[int, ...], bytes]]) -> None:
         """Remember the digests of the files in the folder, which had these states all the time.
 
         What cannot be written is not remembered.
+
+        Args:
+            files: `FileState` and digest of each.
         """
-        body = os.fsencode(self._place.path) + b"\0"
-        body += b"".join(
-            _RECORD.pack(*state[1:], digest)
-            for state, digest in files
-            if state.device == self._device and state.changed < self._before
-        )
+        records = [
+            _RECORD.pack(inode, size, modified, changed, digest)
+            for (device, inode, size, modified, changed), digest in files
+            if device == self._device and changed < self._before
+        ]
+        body = b"".join([os.fsencode(self._place.path), b"\0", *records])
         if body != self._body:
             self._place.write(body)
 

@@ -30,7 +30,7 @@ from provenance.merkle.parallel import in_order
 from provenance.records.artifacts import Encoding
 from provenance.records.cache import Page
 from provenance.records.canonical import string_text
-from provenance.records.files import FileState, Part, SteadyFile, hash_named, unreadable
+from provenance.records.files import Part, SteadyFile, hash_named, unreadable
 from provenance.records.filesystem import IDENTITY_SIZE, STATE_SIZE, read_files, sizes, unpack
 from provenance.records.listing import Listing, list_folder
 
@@ -80,7 +80,7 @@ class Folder(Part):
             yield record(string_text(path), found.hex(), size).encode()
         self._check_unchanged()
         if self._page is not None and (unknown or len(known) != len(digests)):
-            self._page.keep(zip(map(FileState._make, unpack(states)), digests, strict=True))
+            self._page.keep(zip(unpack(states), digests, strict=True))
 
     def _read(self, indices: list[int]) -> Iterator[bytes]:
         """Yield the digest of each of these files, 32 bytes."""

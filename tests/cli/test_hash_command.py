@@ -10,7 +10,6 @@ import rfc8785
 from command_line import ROWS
 
 from provenance.records.cache import LOCAL, filesystem_of, user_cache
-from provenance.records.files import FileState
 from provenance.records.filesystem import unpack
 from provenance.records.listing import list_folder
 
@@ -120,8 +119,7 @@ def lying(provenance, monkeypatch):
     page = user_cache().page(provenance.folder / "model", "sha256")
     page._before = time.time_ns() + 10**9
     listing = list_folder(provenance.folder / "model", "model")
-    states = map(FileState._make, unpack(listing.states))
-    page.keep([(state, bytes(32)) for state in states])
+    page.keep([(state, bytes(32)) for state in unpack(listing.states)])
     assert len(page.digests()) == len(listing.paths)
     return provenance
 

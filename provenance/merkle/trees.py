@@ -183,7 +183,10 @@ class Tree:
         return prove_consistency(old_size, self.size, self.node)
 
     def find(self, leaf_hash: bytes) -> Iterator[int]:
-        """Yield every index at which `leaf_hash`, 32 bytes, stands, in order."""
+        """Yield every index at which `leaf_hash`, 32 bytes, stands, in order; reads every leaf.
+
+        `provenance.merkle.index` does the same of a stored tree, and reads few.
+        """
         end = self.size * HASH_SIZE
         at = self._leaves.find(leaf_hash, 0, end)
         while at != -1:

@@ -103,13 +103,25 @@ def test_where_it_cannot_be_written_the_leaves_are_gone_through(ledger, index):
     assert index.is_dir()
 
 
-@pytest.mark.usefixtures("no_build", "no_scan")
-def test_one_that_another_built_meanwhile_is_used(ledger, index, monkeypatch):
-    data, alone = index.read_bytes(), Folder.alone
+def test_leaves_are_held_against_the_root_once_for_many_records(ledger, index, monkeypatch):
+    checked, check_leaves = [], Tree.check_leaves
+    monkeypatch.setattr(Tree, "check_leaves", lambda tree: checked.append(check_leaves(tree)))
     index.unlink()
+    index.mkdir()
+    assert ledger.prove("rows", records=ROWS[:30]).indices == (*range(30),)
+    assert len(checked) == 1
+
+
+@pytest.mark.usefixtures("no_build", "no_scan")
+@pytest.mark.parametrize("before", ["missing", "damaged"])
+def test_one_that_another_built_meanwhile_is_used(ledger, index, monkeypatch, before):
+    whole, alone = index.with_name("whole"), Folder.alone
+    index.rename(whole)
+    if before == "damaged":
+        index.write_bytes(bytes(whole.stat().st_size))
 
     def built_before(folder, name):
-        index.write_bytes(data)
+        whole.rename(index)
         return alone(folder, name)
 
     monkeypatch.setattr(Folder, "alone", built_before)

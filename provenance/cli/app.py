@@ -2,8 +2,8 @@
 
 ====  =============================================================================================
 0     done; of ``verify``: verified
-1     of ``verify``: not verified; of ``hash --check``: not as listed; of ``monitor``,
-      ``chain status``: something does not hold
+1     of ``verify``: not verified; of ``hash --check``: not as listed; of ``hash --check-cache``,
+      ``monitor``, ``chain status``: something does not hold
 2     usage, malformed input, or a ledger, witness or chain that cannot do it
 3     of ``verify``, ``monitor`` and ``chain status``: undecided
 70    a fault of this program, with a traceback

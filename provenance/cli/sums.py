@@ -44,6 +44,13 @@ def hash(
             help="Hash what FILE lists, and compare; - reads it from standard input.",
         ),
     ] = None,
+    check_cache: Annotated[
+        bool,
+        typer.Option(
+            "--check-cache",
+            help="Read every file again of which something is remembered, and compare.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Of --check, only what fails.")] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Of --check, nothing but the exit status.")
@@ -53,8 +60,15 @@ def hash(
     """Hash files and folders as `register` would, and sign and log nothing.
 
     One line each: root, size, encoding, name. Exit status of --check: 0 all are as listed, 1
-    one is not or cannot be read, 2 FILE is malformed.
+    one is not or cannot be read, 2 FILE is malformed; of --check-cache: 1 something was wrong,
+    and is not remembered any more.
     """
+    if check_cache:
+        how = (encoding, ignore, follow_symlinks, tree_only, no_cache, digest != "sha256")
+        if any((paths, check, quiet, status, *how)):
+            raise InputError("--check-cache takes nothing but --json")
+        _check_cache(as_json=as_json)
+        return
     if check is not None:
         given = (paths, encoding, ignore, follow_symlinks, tree_only, no_cache, digest != "sha256")
         if any(given):
@@ -94,6 +108,35 @@ def _json(found: Sum) -> dict[str, Any]:
         "encoding": forms.encode(found.artifact.encoding),
         "digests": dict(found.digests),
     }
+
+
+# --- --check-cache --------------------------------------------------------------------------------
+
+
+def _check_cache(*, as_json: bool) -> None:
+    from provenance.records.recheck import recheck
+
+    cache = user_cache()
+    checked, forgotten, failed = 0, 0, []
+    for found in recheck(cache) if cache is not None else ():
+        checked += found.files
+        forgotten += not found.kept
+        for wrong in found.wrong:
+            failed.append({"page": str(found.page), "finding": wrong})
+            if not as_json:
+                emit(False, None, [f"{found.page}: FAILED"])
+                tell(wrong)
+    emit(
+        as_json,
+        {"checked": checked, "forgotten": forgotten, "failed": failed},
+        [f"{_count(checked, 'file')} as remembered; {_count(forgotten, 'page')} removed"],
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 # --- --check --------------------------------------------------------------------------------------

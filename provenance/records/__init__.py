@@ -6,7 +6,8 @@
   behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) with `columns`
   (Arrow values as text), `files` (lines), `chunks`, and `folders` with `listing` and `filesystem`
   (which files there are, and their bytes)
-- `cache`: where it is remembered what files were hashed to; `remembered`: of single files
+- `cache`: where it is remembered what files were hashed to; `remembered`: of single files;
+  `recheck`: whether it is true
 - `processes`: other processes, for work that keeps the interpreter to itself
 
 This page exports the pure half; `sources` is imported by whoever reads data.

@@ -176,6 +176,19 @@ class Source:
             self._check_finished()
             self._memory.keep(self._parts[0], records)
 
+    def is_as(self, known: Remembered) -> bool:
+        """Read everything, and say whether it is what is remembered of the file.
+
+        Raises:
+            InputError: as `leaves`.
+        """
+        records = CompactRange()
+        for block in self.leaf_hash_blocks():
+            records.extend(block)
+        (part,) = self._parts
+        found = Remembered(known.state, part.done, part.digests, part.schema, records, part.whole)
+        return found == known
+
     def artifact(self, progress: Progress | None = None) -> Artifact:
         """Read everything, and return the artifact that it is. Nothing of the tree is kept.
 

@@ -152,6 +152,24 @@ def test_whatever_checks_never_reads_the_cache(lying):
     assert lying.json("show", "./model")["root"] == MODEL_ROOT
 
 
+def test_what_is_remembered_is_held_against_the_files(lying):
+    (page,) = user_cache().pages()
+    out, told = lying("hash", "--check-cache", status=1)
+    assert out == f"{page}: FAILED\n" * 2 + "0 files as remembered; 1 page removed\n"
+    folder = lying.folder.resolve() / "model"
+    assert sorted(told.splitlines()) == [f"{folder}/{path} has another sha256" for path in MODEL]
+    assert lying("hash", "model")[0].startswith(MODEL_ROOT)
+    out, told = lying("hash", "--check-cache")
+    assert (told, lying.json("hash", "--check-cache")["failed"]) == ("", [])
+
+
+def test_what_is_wrong_in_the_cache_as_json(lying):
+    (page,) = user_cache().pages()
+    found = lying.json("hash", "--check-cache", status=1)
+    assert (found["checked"], found["forgotten"]) == (0, 1)
+    assert [one["page"] for one in found["failed"]] == [str(page)] * 2
+
+
 # --- --check --------------------------------------------------------------------------------------
 
 
@@ -272,6 +290,11 @@ def test_a_malformed_list(listed, text, line):
         ["--check", "list", "--no-cache"],
         ["--check", "list", "--digest", "blake3"],
         ["--check", "list", "--ignore", "a"],
+        ["--check-cache", "model"],
+        ["--check-cache", "--check", "list"],
+        ["--check-cache", "--no-cache"],
+        ["--check-cache", "--digest", "blake3"],
+        ["--check-cache", "--quiet"],
         ["model", "--quiet"],
         ["model", "--status"],
         ["--check", "nowhere"],

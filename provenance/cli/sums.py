@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -29,7 +29,8 @@ __all__ = ["hash"]
 
 def hash(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH", help="Files and folders.")
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files and folders; - is standard input."),
     ] = None,
     encoding: EncodingName = None,
     ignore: Ignore = None,
@@ -83,7 +84,7 @@ def hash(
     found = []
     for path in paths:
         source = open_source(
-            path,
+            _named(str(path)),
             encoding=encoding,
             ignore=ignore or (),
             follow_symlinks=follow_symlinks,
@@ -97,6 +98,11 @@ def hash(
             emit(False, None, [format_sum(found[-1])])
     if as_json:
         emit(True, {"artifacts": [_json(one) for one in found]}, [])
+
+
+def _named(name: str) -> Path | IO[bytes]:
+    """Return the path, or standard input for ``-``."""
+    return sys.stdin.buffer if name == "-" else Path(name)
 
 
 def _json(found: Sum) -> dict[str, Any]:
@@ -190,7 +196,7 @@ def _compare(listed: Sum) -> tuple[bool, str | None]:
     name, wanted = listed.name, listed.artifact
     try:
         source = open_source(
-            Path(name),
+            _named(name),
             encoding=wanted.encoding,
             digest="blake3" if "blake3" in listed.digests else "sha256",
             tree_only=not listed.digests,

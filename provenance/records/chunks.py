@@ -8,11 +8,13 @@ one chunk, if that is larger) for each core, and once more.
 
 from __future__ import annotations
 
+import io
 import os
 from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, Self, TypeVar
 
@@ -20,9 +22,12 @@ from provenance.errors import InputError
 from provenance.merkle import kernel
 from provenance.merkle.parallel import in_order
 from provenance.records.files import (
+    Bytes,
     Part,
+    SteadyFile,
     check_unchanged,
     hash_named,
+    length_of,
     open_part,
     readable,
     regular_status,
@@ -31,16 +36,16 @@ from provenance.records.files import (
 __all__ = ["Chunks"]
 
 _BLOCK = 16 << 20
+_READ = 1 << 20
 
 _Where = TypeVar("_Where")
 
 
 class Chunks(Part):
-    """A file, or bytes, in slices of one size."""
+    """A file, bytes or a stream, in slices of one size."""
 
-    def __init__(self, source: Path | bytes, label: str, chunk_size: int) -> None:
-        size = regular_status(source, label).st_size if isinstance(source, Path) else len(source)
-        super().__init__(label, size)
+    def __init__(self, source: Bytes, label: str, chunk_size: int) -> None:
+        super().__init__(label, length_of(source, label))
         self._source = source
         self._chunk_size = chunk_size
 
@@ -58,6 +63,10 @@ class Chunks(Part):
             view = memoryview(self._source)
             blocks = (view[at : at + length] for at in range(0, len(view), length))
             digests = yield from self._hash(blocks, lambda block: block, lambda block: None)
+        elif not isinstance(self._source, Path):
+            with io.BufferedReader(SteadyFile(self._source, self.label), _READ) as stream:
+                blocks = (memoryview(block) for block in iter(partial(stream.read, length), b""))
+                digests = yield from self._hash(blocks, lambda block: block, lambda block: None)
         else:
             with _SharedFile(self._source, self.label) as file:
                 parts = ((at, min(length, file.size - at)) for at in range(0, file.size, length))

@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 from provenance.errors import InputError
 from provenance.merkle import kernel
 
 __all__ = [
     "MAX_LINE",
+    "Bytes",
     "FileState",
     "Lines",
     "Part",
@@ -33,6 +34,7 @@ __all__ = [
     "bounded_lines",
     "check_unchanged",
     "hash_named",
+    "length_of",
     "open_part",
     "readable",
     "regular_status",
@@ -195,8 +197,12 @@ def _in_64_bits(time: int) -> int:
     return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
+Bytes: TypeAlias = "Path | bytes | IO[bytes]"
+"""Where bytes are: a file, here, or a stream that is read to its end, once."""
+
+
 class SteadyFile(io.RawIOBase):
-    """A file read from start to end, hashed on the way; or bytes in its place.
+    """A file read from start to end, hashed on the way; or bytes, or a stream, in its place.
 
     Attributes:
         count: bytes read so far.
@@ -205,18 +211,18 @@ class SteadyFile(io.RawIOBase):
         InputError: there is no such file, or the package for a digest is missing.
     """
 
-    def __init__(self, source: Path | bytes, label: str, digest_names: Iterable[str] = ()) -> None:
+    def __init__(self, source: Bytes, label: str, digest_names: Iterable[str] = ()) -> None:
         self._label = label
         self._hashes = {name: hash_named(name)() for name in digest_names}
         self.count = 0
         self._path = source if isinstance(source, Path) else None
-        self._raw: io.RawIOBase | io.BytesIO
+        self._raw: Any
         if isinstance(source, Path):
             self._before = regular_status(source, label)
             with readable(label):
                 self._raw = source.open("rb", buffering=0)
         else:
-            self._raw = io.BytesIO(source)
+            self._raw = io.BytesIO(source) if isinstance(source, bytes) else source
 
     def readable(self) -> bool:
         """Return True."""
@@ -225,7 +231,9 @@ class SteadyFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read into `buffer` and return the number of bytes; 0 at the end."""
         with readable(self._label):
-            count = self._raw.readinto(buffer) or 0
+            count: int | None = self._raw.readinto(buffer)
+        if count is None:
+            raise InputError(f"{self._label} has no bytes yet, and does not wait for them")
         for hashed in self._hashes.values():
             hashed.update(memoryview(buffer)[:count])
         self.count += count
@@ -245,8 +253,8 @@ class SteadyFile(io.RawIOBase):
             raise PrefixChanged
 
     def close(self) -> None:
-        """Close the file."""
-        if not self.closed:
+        """Close the file; a stream is left to whoever opened it."""
+        if not self.closed and self._path is not None:
             self._raw.close()
         super().close()
 
@@ -272,7 +280,7 @@ class SteadyFile(io.RawIOBase):
 class open_part:  # noqa: N801 - used as a function
     """Open the file of a `Part` for reading; when all was read, note its digests."""
 
-    def __init__(self, part: Part, source: Path | bytes) -> None:
+    def __init__(self, part: Part, source: Bytes) -> None:
         self._part = part
         self._file = SteadyFile(source, part.label, part.digest_names)
         self._buffered = io.BufferedReader(self._file, _BLOCK)
@@ -312,8 +320,8 @@ def bounded_lines(file: Any, label: str, after: int = 0) -> Iterator[bytes]:
 class Lines(Part):
     """A file, or bytes, line by line (encoding ``line``)."""
 
-    def __init__(self, source: Path | bytes, label: str) -> None:
-        super().__init__(label, _length(source, label))
+    def __init__(self, source: Bytes, label: str) -> None:
+        super().__init__(label, length_of(source, label))
         self._source = source
 
     def leaves(self) -> Iterator[bytes]:
@@ -326,8 +334,15 @@ class Lines(Part):
         self.whole = line.endswith(b"\n")
 
 
-def _length(source: Path | bytes, label: str) -> int:
-    return regular_status(source, label).st_size if isinstance(source, Path) else len(source)
+def length_of(source: Bytes, label: str) -> int | None:
+    """Return how many bytes there are; None of a stream.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if isinstance(source, Path):
+        return regular_status(source, label).st_size
+    return len(source) if isinstance(source, bytes) else None
 
 
 def hash_named(name: str) -> Callable[..., Any]:

@@ -29,7 +29,7 @@ from typing import Any
 
 from provenance.errors import InputError
 from provenance.records.canonical import canonical_row, parse_row
-from provenance.records.files import MAX_LINE, Part, bounded_lines, open_part
+from provenance.records.files import MAX_LINE, Bytes, Part, bounded_lines, length_of, open_part
 
 __all__ = ["ROWS", "Csv", "JsonLines", "Records"]
 
@@ -40,8 +40,8 @@ ROWS = 1024
 class JsonLines(Part):
     """A JSONL file, or the bytes of one."""
 
-    def __init__(self, source: Path | bytes, label: str, *, gzipped: bool = False) -> None:
-        super().__init__(label, source.stat().st_size if isinstance(source, Path) else len(source))
+    def __init__(self, source: Bytes, label: str, *, gzipped: bool = False) -> None:
+        super().__init__(label, length_of(source, label))
         self._source = source
         self._gzipped = gzipped
 

@@ -15,7 +15,7 @@ what                                             encoding    read by
 a folder of only such files of one format        ``json``    each in path order
 a list of such files and folders, together       ``json``    each in the order given
 any other folder                                 ``file``    `provenance.records.folders`
-any other file, bytes                            ``chunk``   `provenance.records.chunks`
+any other file, bytes, a binary stream           ``chunk``   `provenance.records.chunks`
 Arrow table, batch or reader; pandas, polars …   ``json``    `provenance.records.tables`
 an iterable of dicts                             ``json``    `provenance.records.rows`
 a `Source` that was opened elsewhere             its own     itself
@@ -40,7 +40,7 @@ from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
 from provenance.records.cache import DigestCache
 from provenance.records.chunks import Chunks
-from provenance.records.files import Lines, Part, PrefixChanged, readable
+from provenance.records.files import Bytes, Lines, Part, PrefixChanged, readable
 from provenance.records.folders import Folder
 from provenance.records.listing import list_folder
 from provenance.records.remembered import FileMemory, Remembered
@@ -272,7 +272,7 @@ def open_source(
     Args:
         data: a path of a file or folder; a list of paths, with `together`; an Arrow table, record
             batch or reader; a pandas or polars frame, or whatever exports an Arrow stream; an
-            iterable of dicts; bytes.
+            iterable of dicts; bytes, or a binary stream, which under ``json`` are JSONL.
             A `Source`, such as `provenance.integrations.dask` makes, is given back as it is; its
             schema and digests were chosen where it was opened.
         encoding: a name for its default parameters, or an `Encoding`; None for the default above.
@@ -300,7 +300,9 @@ def open_source(
     elif isinstance(data, (str, os.PathLike)):
         source = _open_path(Path(data), _How(chosen, schema, digest, cache))
     elif isinstance(data, (bytes, bytearray, memoryview)):
-        source = _open_bytes(bytes(data), chosen)
+        source = _open_bytes(bytes(data), "the bytes given", chosen)
+    elif hasattr(data, "readinto"):
+        source = _open_bytes(data, "the stream given", chosen)
     elif chosen in (None, JSON):
         source = Source([_rows_in_memory(data)], JSON)
     else:
@@ -406,15 +408,14 @@ def _open_together(data: Any, how: _How) -> Source:
     return Source([part for source in sources for part in source._parts], JSON, name=name)
 
 
-def _open_bytes(data: bytes, chosen: Encoding | None) -> Source:
-    label = "the bytes given"
+def _open_bytes(data: Bytes, label: str, chosen: Encoding | None) -> Source:
     encoding = chosen or CHUNK
     if encoding.name == "json":
         return Source([JsonLines(data, label)], encoding)
     return Source([_raw_part(data, label, encoding)], encoding)
 
 
-def _raw_part(source: Path | bytes, label: str, encoding: Encoding) -> Part:
+def _raw_part(source: Bytes, label: str, encoding: Encoding) -> Part:
     if encoding.name == "line":
         return Lines(source, label)
     if encoding.chunk_size is None:

@@ -106,6 +106,18 @@ def test_what_is_hashed_before_an_error_is_told(reading):
     assert told == "error: there is no file missing\n"
 
 
+def test_standard_input(reading):
+    rows = (reading.folder / "rows.jsonl").read_text()
+    out, _ = reading("hash", "-", "--encoding", "json", stdin=rows)
+    assert out == f"{ROWS_ROOT}  20  json,sha256={sha256(rows.encode())}  -\n"
+    assert reading("hash", "-", stdin=rows)[0].startswith(root_of([rows.encode()]).hex())
+    (reading.folder / "list").write_text(out)
+    assert reading("hash", "--check", "list", stdin=rows)[0] == "-: OK\n"
+    assert reading("hash", "--check", "list", stdin="", status=1)[0] == "-: FAILED\n"
+    (reading.folder / "-").write_bytes(b"")
+    assert reading("hash", reading.folder / "-", stdin=rows)[0].startswith(sha256(b""))
+
+
 # --- the cache ------------------------------------------------------------------------------------
 
 

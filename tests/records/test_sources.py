@@ -1,6 +1,8 @@
 """The door itself: what opens as what, and what does not."""
 
 import gzip
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -247,3 +249,43 @@ def test_the_pure_half_and_text_files_need_no_pyarrow(here):
     )
     assert run.stderr == ""
     assert run.stdout == "t.parquet needs pyarrow: pip install 'provenance-ledger[tables]'\n"
+
+
+class Pipe(io.RawIOBase):
+    """Gives one byte at a time."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._data.readinto(memoryview(buffer)[:1])
+
+
+@pytest.mark.parametrize("open_stream", [io.BytesIO, Pipe])
+@pytest.mark.parametrize("encoding", [None, "chunk", "line", "json"])
+def test_a_stream_is_what_its_bytes_are(open_stream, encoding):
+    for data in (b"", b'{"a": 1}\n', b'{"a": 1}\n{"a": 2}\n' * 300):
+        stream = open_stream(data)
+        assert read(stream, encoding=encoding) == read(data, encoding=encoding)
+        assert not stream.closed
+        found = open_source(open_stream(data), encoding=encoding, digest="blake3")
+        assert found.total is None
+        assert found.artifact() == open_source(data, encoding=encoding).artifact()
+        assert set(found.digests) == {"sha256", "blake3"}
+
+
+def test_a_stream_that_does_not_wait_is_not_taken_for_its_end():
+    inner, outer = os.pipe()
+    os.set_blocking(inner, False)
+    with os.fdopen(inner, "rb", 0) as stream, os.fdopen(outer, "wb"):
+        for encoding in ("chunk", "line"):
+            with pytest.raises(InputError, match="has no bytes yet"):
+                open_source(stream, encoding=encoding).artifact()
+
+
+def test_a_stream_is_no_folder():
+    with pytest.raises(InputError, match="the stream given is not a folder"):
+        open_source(io.BytesIO(b""), encoding="file")

@@ -1,4 +1,4 @@
-"""Services over HTTP: the read side of ledgers with their logs as C2SP tlog-tiles, and a witness.
+"""Services over HTTP: ledgers with their logs as C2SP tlog-tiles, and a witness.
 
 ::
 

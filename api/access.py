@@ -18,7 +18,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from api.deps import Served
 from api.errors import ForbiddenError, UnauthorizedError
-from provenance.ledger.tokens import Scope
+from provenance.ledger.tokens import Scope, Token
 
 __all__ = ["MayRead", "is_public", "shared_or_own"]
 
@@ -40,8 +40,8 @@ class Access:
         request: Request,
         ledger: Served,
         _: Annotated[HTTPAuthorizationCredentials | None, Depends(_STATED)],
-    ) -> None:
-        """Check that it may be answered.
+    ) -> Token | None:
+        """Check that it may be answered; return the token that it came with.
 
         Raises:
             UnauthorizedError: no token, or one that does not count.
@@ -50,7 +50,7 @@ class Access:
         sent = request.headers.getlist("authorization")
         if not sent:
             if self.scope == "read" and is_public(request):
-                return
+                return None
             raise UnauthorizedError("send a token of this ledger: Authorization: Bearer plt_…")
         scheme, text = [*sent[0].split(" ", 1), ""][:2]
         token = ledger.tokens.find(text.strip()) if scheme.lower() == "bearer" else None
@@ -62,6 +62,7 @@ class Access:
             raise ForbiddenError(
                 f"this needs the scope {self.scope!r}; the token {token.id} has {token.scope!r}"
             )
+        return token
 
 
 MayRead = Depends(Access("read"))

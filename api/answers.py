@@ -22,10 +22,12 @@ __all__ = [
     "ArtifactAnswer",
     "ArtifactPage",
     "ArtifactSummary",
+    "EntriesAnswer",
     "Health",
     "HistoryAnswer",
     "ProblemAnswer",
     "StepAnswer",
+    "UploadAnswer",
     "Verdict",
 ]
 
@@ -234,6 +236,23 @@ class Verdict(_Answer):
     policy: str = Field(pattern=_HEX, description="SHA-256 of the server's policy.")
     steps: list[StepAnswer] = Field(description="Those that ran, in order; a failing one is last.")
     warnings: list[str]
+
+
+class EntriesAnswer(_Answer):
+    """Where statements stand in the log."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"indices": [12, 13]}})
+
+    indices: list[int] = Field(description="Of their entries, in the order of the request.")
+
+
+class UploadAnswer(_Answer):
+    """How far an upload is."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"offset": 320, "length": 154272}})
+
+    offset: int = Field(ge=0, description="Bytes that are there.")
+    length: int = Field(ge=0, description="Bytes in all.")
 
 
 class Health(_Answer):

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from api.answers import ProblemAnswer
 from api.errors import add_handlers
 from api.guard import Guard
-from api.routes import artifacts, health, log, proofs
+from api.routes import artifacts, entries, health, log, proofs, trees
 from provenance.ledger.ledger import Ledger
 
 __all__ = ["create_app"]
@@ -49,7 +49,7 @@ class _Service(FastAPI):
 
 
 def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
-    """Return the service over one ledger. It reads, and signs a checkpoint where a proof needs it.
+    """Return the service over one ledger. It signs checkpoints where proofs need them, and no data.
 
     Args:
         ledger: stays the caller's: open as long as the service runs, closed by the caller.
@@ -70,7 +70,8 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
     )
     app.state.ledger = ledger
     app.state.public = ledger.config.service.public if public is None else public
-    for routes in (health, proofs, artifacts, log):  # the paths of artifacts take all that is left
+    # The paths of artifacts take all that is left.
+    for routes in (health, entries, trees, proofs, artifacts, log):
         app.include_router(routes.router)
     add_handlers(app)
     app.add_middleware(Guard)

@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import suppress
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError
 from provenance.errors import MalformedError
 
-__all__ = ["JsonBody", "members", "read_body"]
+__all__ = ["BODY_SECONDS", "JSON_LINES", "JsonBody", "linger", "media_type", "members", "read_body"]
 
 LINGER = 1 << 20
 """Bytes beyond the cap that are taken and thrown away: who is still sending reads no answer."""
@@ -32,11 +34,16 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
+JSON = "application/json"
+JSON_LINES = "application/jsonl"
+
+
 class JsonBody:
     """Dependency: the body of a request as bytes, at most `cap` of them."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, *, lines: bool = False) -> None:
         self.cap = cap
+        self.taken = (JSON, JSON_LINES) if lines else (JSON,)
 
     async def __call__(self, request: Request) -> bytes:
         """Read the body.
@@ -46,10 +53,14 @@ class JsonBody:
             BodyTooLargeError: it is too long.
             BodyTooSlowError: it takes too long.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json" or "content-encoding" in request.headers:
-            raise MediaTypeError("send application/json, uncompressed")
+        if media_type(request) not in self.taken or "content-encoding" in request.headers:
+            raise MediaTypeError(f"send {' or '.join(self.taken)}, uncompressed")
         return await read_body(request, self.cap)
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, cap: int) -> bytes:
@@ -76,6 +87,17 @@ async def read_body(request: Request, cap: int) -> bytes:
     if length > cap:
         raise too_large
     return bytes(body)
+
+
+async def linger(request: Request) -> None:
+    """Take and throw away what may still come of a body that is refused, up to `LINGER`."""
+    length = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > LINGER:
+                    return
 
 
 def members(data: bytes, *known: str) -> dict[str, str]:

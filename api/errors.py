@@ -25,14 +25,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from provenance.errors import (
+    BatchError,
     ChainError,
     InputError,
     LedgerError,
     MalformedError,
     NoSuchRecordError,
     ProvenanceError,
+    TreeMissingError,
     WitnessError,
 )
+from provenance.ledger.uploads import NoUploadError, OffsetError
 
 __all__ = [
     "PROBLEM_TYPE",
@@ -45,6 +48,7 @@ __all__ = [
     "NoSuchTileError",
     "NotRegisteredError",
     "Problem",
+    "TusVersionError",
     "UnauthorizedError",
     "add_handlers",
     "problem_of",
@@ -74,6 +78,10 @@ class UnauthorizedError(InputError):
 
 class ForbiddenError(InputError):
     """A request with a token of a smaller scope than it needs."""
+
+
+class TusVersionError(InputError):
+    """An upload by another version of tus."""
 
 
 class BodyTooLargeError(InputError):
@@ -149,6 +157,19 @@ TABLE: dict[type[ProvenanceError], Problem] = {
     NoCheckpointError: Problem(
         404, "no-checkpoint", "No checkpoint yet", "no checkpoint was signed yet"
     ),
+    NoUploadError: Problem(404, "unknown-upload", "No such upload", "there is no upload '5f5f'"),
+    TreeMissingError: Problem(
+        409,
+        "tree-missing",
+        "The leaf hashes must come first",
+        "the leaf hashes of 'train', 6a3149e8…, are not here: send them first",
+    ),
+    OffsetError: Problem(
+        409, "offset", "The upload stands elsewhere", "the upload stands at 320, not at 0"
+    ),
+    TusVersionError: Problem(
+        412, "tus-version", "Another version of tus", "send Tus-Resumable: 1.0.0"
+    ),
     BodyTooSlowError: Problem(
         408, "too-slow", "The body came too slowly", "a body must come within 30 seconds"
     ),
@@ -194,7 +215,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _answer_provenance(request: Request, error: Exception) -> JSONResponse:
-    problem = problem_of(type(error))
+    problem = problem_of(type(error.reason if isinstance(error, BatchError) else error))
     if not problem.is_told:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
     return problem.response(str(error), HEADERS.get(problem.status))

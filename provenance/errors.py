@@ -6,6 +6,7 @@
     ├── InputError                  what was given cannot be used: a file, a row, a REF, a key
     │   ├── MalformedError          bytes that are not of the form they should have
     │   ├── NoSuchRecordError       an artifact does not have such a record
+    │   ├── TreeMissingError        an artifact's leaf hashes must come before its statement
     │   └── BatchError              one of a batch cannot be used; ``.position`` says which
     ├── LedgerError                 the ledger folder: missing, locked, half made, out of space
     ├── ChainError                  a chain refuses, or answers what it must not
@@ -34,6 +35,7 @@ __all__ = [
     "MalformedError",
     "NoSuchRecordError",
     "ProvenanceError",
+    "TreeMissingError",
     "UndecidedError",
     "VerificationError",
     "WitnessError",
@@ -54,6 +56,10 @@ class MalformedError(InputError):
 
 class NoSuchRecordError(InputError):
     """An artifact does not have such a record."""
+
+
+class TreeMissingError(InputError):
+    """A statement is about an artifact whose tree is not here, so nothing in it could be proven."""
 
 
 class BatchError(InputError):

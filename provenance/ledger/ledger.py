@@ -28,6 +28,7 @@ from provenance.ledger.sending import Told
 from provenance.ledger.steps import StepRun, reference
 from provenance.ledger.submitting import submit_all
 from provenance.ledger.tokens import Tokens
+from provenance.ledger.uploads import Uploads
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
@@ -47,6 +48,7 @@ class Ledger(LedgerView):
 
     Attributes:
         tokens: who may ask its service (`provenance.ledger.tokens`).
+        uploads: trees that clients of its service are sending (`provenance.ledger.uploads`).
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Ledger(LedgerView):
         self.journal = Journal(self._database, self.origin, self.keyring, clock)
         self._drafters = Drafters()
         self.tokens = Tokens(self._database, clock)
+        self.uploads = Uploads(folder)
 
     def close(self) -> None:
         """Give files, connections and processes back."""
@@ -278,31 +281,40 @@ class Ledger(LedgerView):
         """
         return remarks.supersede(self, old, new, reason)
 
-    def submit(self, envelope: bytes) -> int:
+    def submit(self, envelope: bytes, *, with_tree: bool = False) -> int:
         """Append a statement that somebody else signed, in any form of DSSE; return the entry.
+
+        Args:
+            envelope: its bytes.
+            with_tree: take what registers an artifact only if its tree is here.
 
         Raises:
             MalformedError: not DSSE, or not one of the statements known here.
+            TreeMissingError: its tree is not here.
             InputError: by a key that the log does not know, or that may not sign this.
         """
         try:
-            return self.submit_all([envelope])[0]
+            return self.submit_all([envelope], with_trees=with_tree)[0]
         except BatchError as error:
             raise error.reason from None
 
-    def submit_all(self, envelopes: Iterable[bytes]) -> list[int]:
+    def submit_all(self, envelopes: Iterable[bytes], *, with_trees: bool = False) -> list[int]:
         """Append statements that others signed, all or nothing; return the entry of each.
 
         The batch is one transaction, so a thousand cost little more than one, and a large one is
         checked on every core. While one is written another can be checked: two threads that call
-        this in turn keep a machine busy. What was logged
-        before is not logged again: a batch whose answer was lost can be sent again, and gets the
-        same entries.
+        this in turn keep a machine busy. What was logged before is not logged again: a batch whose
+        answer was lost can be sent again, and gets the same entries.
 
         Raises:
             BatchError: one of them cannot be taken, as `submit` says; none was.
         """
-        return submit_all(self.journal, self._drafters, envelopes)
+        return submit_all(
+            self.journal,
+            self._drafters,
+            envelopes,
+            trees_in=self.folder if with_trees else None,
+        )
 
     # --- keys -----------------------------------------------------------------------------------
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provenance.errors import BatchError, InputError
+from provenance.errors import BatchError, InputError, TreeMissingError
 from provenance.ledger.drafters import Drafters
-from provenance.ledger.drafting import Draft
+from provenance.ledger.drafting import ARTIFACT_KINDS, Draft
+from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
 
 __all__ = ["submit_all"]
 
 
-def submit_all(journal: Journal, drafters: Drafters, envelopes: Iterable[bytes]) -> list[int]:
+def submit_all(
+    journal: Journal,
+    drafters: Drafters,
+    envelopes: Iterable[bytes],
+    *,
+    trees_in: Folder | None = None,
+) -> list[int]:
     """Check on every core, and append all or nothing; as `Ledger.submit_all`."""
     given = list(envelopes)
     drafts = drafters.draft_all(given, journal.keys or journal.look())
@@ -23,4 +30,17 @@ def submit_all(journal: Journal, drafters: Drafters, envelopes: Iterable[bytes])
             if isinstance(drafted, InputError):
                 raise BatchError(drafted, at) from drafted
             drafts[at] = drafted
-    return journal.write([each for each in drafts if isinstance(each, Draft)])
+    checked = [each for each in drafts if isinstance(each, Draft)]
+    if trees_in is not None:
+        for at, each in enumerate(checked):
+            _check_tree(each, at, trees_in)
+    return journal.write(checked)
+
+
+def _check_tree(draft: Draft, at: int, folder: Folder) -> None:
+    digest, name = draft.mentions[0][:2]
+    if draft.kind in ARTIFACT_KINDS and digest is not None and not folder.tree(digest).is_file():
+        reason = TreeMissingError(
+            f"the leaf hashes of {name!r}, {digest.hex()}, are not here: send them first"
+        )
+        raise BatchError(reason, at)

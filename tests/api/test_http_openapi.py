@@ -38,11 +38,20 @@ OPERATIONS = [
     "GET /v1/artifacts/{ref}",
     "GET /v1/artifacts/{ref}/history",
     "GET /v1/artifacts/{ref}/tlog-proof",
+    "GET /v1/trees/{upload}",
+    "PATCH /v1/trees/{upload}",
     "POST /v1/artifacts/{ref}/proofs",
+    "POST /v1/entries",
+    "POST /v1/trees",
     "POST /v1/verify",
 ]
 # Elsewhere a path is all there is, and every string is one.
-CAN_BE_WRONG = ["GET /v1/artifacts", "POST /v1/artifacts/{ref}/proofs", "POST /v1/verify"]
+CAN_BE_WRONG = [
+    "GET /v1/artifacts",
+    "POST /v1/artifacts/{ref}/proofs",
+    "POST /v1/entries",
+    "POST /v1/verify",
+]
 
 
 @pytest.fixture(scope="session")
@@ -50,22 +59,37 @@ def contract(url: str) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_url(f"{url}/openapi.json")
 
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+schemathesis.serializer.alias("application/jsonl", "text/plain")
+
+
+@pytest.fixture(scope="session")
+def token(ledger: Ledger) -> str:
+    return ledger.tokens.new("schemathesis", scope="admin")[1]
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
 @pytest.mark.parametrize(
     ("label", "mode"),
     [(label, GenerationMode.POSITIVE) for label in OPERATIONS]
     + [(label, GenerationMode.NEGATIVE) for label in CAN_BE_WRONG],
 )
 def test_every_answer_is_one_that_openapi_names(
-    contract: schemathesis.BaseSchema, label: str, mode: GenerationMode
+    contract: schemathesis.BaseSchema,
+    token: str,
+    label: str,
+    mode: GenerationMode,
+    authenticated: bool,
 ) -> None:
     """Cases that OpenAPI allows, and cases that it forbids."""
     method, path = label.split()
+    headers = {"Authorization": f"Bearer {token}"} if authenticated else {}
     operation = contract[path][method]
 
     @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
     @given(operation.as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case) -> None:
-        response = case.call()
+        response = case.call(headers=headers)
         assert "Traceback" not in response.text
         case.validate_response(response, checks=MUST_HOLD)
 

@@ -1,0 +1,183 @@
+"""Trees that come in pieces: what came is kept, and what is not as claimed is thrown away."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provenance import InputError
+from provenance.ledger.uploads import KEPT, NoUploadError, OffsetError
+from provenance.merkle import Tree
+from provenance.records import JSON, LINE, Artifact, hash_record
+
+ROWS = [{"n": n} for n in range(1000)]
+LEAVES = b"".join(hash_record(row, JSON) for row in ROWS)
+
+
+def artifact_of(leaves, encoding=JSON):
+    tree = Tree.from_leaf_hashes(leaves)
+    return Artifact(root=tree.root, size=tree.size, encoding=encoding)
+
+
+WHOLE = artifact_of(LEAVES)
+
+
+@pytest.fixture
+def uploads(ledger):
+    return ledger.uploads
+
+
+def send(uploads, upload, data, offset, owner="me"):
+    appending = uploads.append(upload.id, owner, offset)
+    try:
+        appending.write(data)
+    finally:
+        offset = appending.close()
+    return offset
+
+
+def left(ledger):
+    return sorted(path.name for path in (ledger.folder.path / "uploads").rglob("*"))
+
+
+def test_in_one_piece(uploads, ledger):
+    upload = uploads.begin(WHOLE, "me")
+    assert (upload.offset, upload.length, upload.artifact) == (0, 32_000, WHOLE)
+    assert send(uploads, upload, LEAVES, 0) == 32_000
+    assert Tree.open(ledger.folder.tree(WHOLE.digest)).root == WHOLE.root
+    assert uploads.find(upload.id, "me").offset == 32_000
+    assert uploads.begin(WHOLE, "me").offset == 32_000
+    assert left(ledger) == sorted([upload.id, "artifact.json"])
+    with pytest.raises(OffsetError, match="the upload is complete, at 32000"):
+        uploads.append(upload.id, "me", 32_000)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cuts=st.lists(st.integers(0, 640), max_size=6).map(sorted), number=st.integers(1, 20))
+def test_in_any_pieces(uploads, ledger, cuts, number):
+    leaves = LEAVES[: 32 * number]
+    artifact = artifact_of(leaves)
+    ledger.folder.tree(artifact.digest).unlink(missing_ok=True)
+    offset = 0
+    for cut in [*cuts, len(leaves)]:
+        upload = uploads.begin(artifact, f"me {cuts}")
+        assert upload.offset == offset
+        if upload.offset < len(leaves):
+            piece = leaves[offset : max(offset, min(cut, len(leaves)))]
+            offset = send(uploads, upload, piece, offset, f"me {cuts}")
+    assert Tree.open(ledger.folder.tree(artifact.digest)).root == artifact.root
+
+
+def test_a_tree_of_no_leaves_needs_nothing_sent(uploads, ledger):
+    nothing = artifact_of(b"")
+    upload = uploads.begin(nothing, "me")
+    assert (upload.offset, upload.length) == (0, 0)
+    assert ledger.folder.tree(nothing.digest).is_file()
+    assert uploads.begin(nothing, "me") == upload
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        LEAVES[:-1] + bytes([LEAVES[-1] ^ 1]),
+        LEAVES[32:] + LEAVES[:32],
+        bytes(32_000),
+    ],
+    ids=["one bit", "order", "zeros"],
+)
+def test_what_makes_another_root_is_thrown_away(uploads, ledger, wrong):
+    upload = uploads.begin(WHOLE, "me")
+    send(uploads, upload, wrong[:20_000], 0)
+    with pytest.raises(InputError, match=f"not {WHOLE.root.hex()}: nothing of them was kept"):
+        send(uploads, upload, wrong[20_000:], 20_000)
+    assert left(ledger) == []
+    assert not any(ledger.folder.trees.iterdir())
+    with pytest.raises(NoUploadError):
+        uploads.find(upload.id, "me")
+    again = uploads.begin(WHOLE, "me")
+    assert again.offset == 0
+    assert send(uploads, again, LEAVES, 0) == 32_000
+
+
+def test_nobody_goes_on_with_what_others_send(uploads):
+    mine, theirs = uploads.begin(WHOLE, "me"), uploads.begin(WHOLE, "them")
+    assert mine.id != theirs.id
+    send(uploads, mine, LEAVES[:64], 0)
+    assert uploads.find(theirs.id, "them").offset == 0
+    for ask in (
+        lambda: uploads.find(mine.id, "them"),
+        lambda: uploads.append(mine.id, "them", 64),
+    ):
+        with pytest.raises(NoUploadError, match=f"there is no upload '{mine.id}'"):
+            ask()
+
+
+@pytest.mark.parametrize("number", ["", "..", "../trees", "A" * 32, "0" * 31, "0" * 33, "é" * 32])
+def test_ids_that_are_none(uploads, number):
+    with pytest.raises(NoUploadError, match="there is no upload"):
+        uploads.find(number, "me")
+
+
+def test_only_what_comes_next_is_taken(uploads):
+    upload = uploads.begin(WHOLE, "me")
+    send(uploads, upload, LEAVES[:100], 0)
+    for offset in (0, 99, 101, 32_000):
+        with pytest.raises(OffsetError, match=f"the upload stands at 100, not at {offset}"):
+            uploads.append(upload.id, "me", offset)
+    appending = uploads.append(upload.id, "me", 100)
+    with pytest.raises(OffsetError, match="an upload of 32000 bytes has no more of them"):
+        appending.write(LEAVES)
+    with pytest.raises(OffsetError, match="another request is writing"):
+        uploads.append(upload.id, "me", 100)
+    assert appending.close() == 100
+
+
+def test_an_artifact_may_have_the_records_of_another_under_another_encoding(uploads, ledger):
+    for artifact in (WHOLE, artifact_of(LEAVES, LINE)):
+        send(uploads, uploads.begin(artifact, "me"), LEAVES, 0)
+        assert ledger.folder.tree(artifact.digest).is_file()
+
+
+def test_what_nobody_goes_on_with_is_forgotten(uploads, ledger):
+    old = uploads.begin(WHOLE, "me")
+    send(uploads, old, LEAVES[:320], 0)
+    place = ledger.folder.path / "uploads" / old.id
+    then = place.stat().st_mtime - KEPT - 10
+    os.utime(place, (then, then))
+    uploads.begin(artifact_of(LEAVES[:64]), "me")
+    with pytest.raises(NoUploadError):
+        uploads.find(old.id, "me")
+
+
+KILLED = """
+import os, signal, sys
+from provenance import Ledger
+from provenance.records import Artifact, JSON
+
+root, data = bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.stdin.read())
+with Ledger.open(sys.argv[1]) as ledger:
+    artifact = Artifact(root=root, size=1000, encoding=JSON)
+    upload = ledger.uploads.begin(artifact, "me")
+    appending = ledger.uploads.append(upload.id, "me", 0)
+    appending.write(data[:20_000])
+    if sys.argv[3] == "closed":
+        appending.close()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("closed", ["closed", "open"])
+def test_it_goes_on_after_kill_9(ledger, closed):
+    home = str(ledger.folder.path.parent)
+    command = [sys.executable, "-c", KILLED, home, WHOLE.root.hex(), closed]
+    done = subprocess.run(command, input=LEAVES.hex(), text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL
+    upload = ledger.uploads.begin(WHOLE, "me")
+    assert upload.offset == 20_000 if closed == "closed" else upload.offset <= 20_000
+    assert send(ledger.uploads, upload, LEAVES[upload.offset :], upload.offset) == 32_000
+    assert Tree.open(ledger.folder.tree(WHOLE.digest)).root == WHOLE.root

@@ -31,6 +31,16 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def watched(tmp_path_factory):
+    """The extension under AddressSanitizer and UBSan; see `sanitizers.Watched`."""
+    from sanitizers import Watched
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    return Watched.build(shared)
+
+
+@pytest.fixture(scope="session")
 def postgres():
     """A running PostgreSQL server; see `postgres.Server`."""
     from postgres import Server, binaries

@@ -1,5 +1,6 @@
 """Run code with the extension built for AddressSanitizer and UBSan; both end a process at once."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -28,31 +29,47 @@ def library(name):
     return found.stdout.strip()
 
 
-def run_watched(code: str, folder: Path, *search: Path) -> str:
-    """Build into `folder`, run `code`, for which `extension` is what was built; return its output.
+class Watched:
+    """The extension, built for the sanitizers."""
 
-    Modules are looked for in `search`.
-    """
-    headers = sysconfig.get_path("include")
-    if not os.environ.get("CI"):
-        if library("libasan.so") is None:
-            pytest.skip("there is no g++: the sanitizers did not run")
-        if not (Path(headers) / "Python.h").exists():
-            pytest.skip("there is no Python.h: the sanitizers did not run")
-    built = folder / "kernel.abi3.so"
-    options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
-    watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    sources = sorted(map(str, NATIVE.glob("*.cpp")))
-    macro = "-DPy_LIMITED_API=0x030B0000"
-    command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(built)]
-    subprocess.run(command, check=True)
-    environment = {
-        "LD_PRELOAD": library("libasan.so"),
-        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
-        "PYTHONMALLOC": "malloc",  # each buffer has its own bounds
-        "PYTHONPATH": os.pathsep.join(map(str, search)),
-    }
-    command = [sys.executable, "-c", LOAD + code, str(built)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    def __init__(self, built: Path) -> None:
+        self.built = built
+
+    @classmethod
+    def build(cls, folder: Path) -> "Watched":
+        """Build into a folder that all workers share, once."""
+        headers = sysconfig.get_path("include")
+        if not os.environ.get("CI"):
+            if library("libasan.so") is None:
+                pytest.skip("there is no g++: the sanitizers did not run")
+            if not (Path(headers) / "Python.h").exists():
+                pytest.skip("there is no Python.h: the sanitizers did not run")
+        built = folder / "watched-kernel.abi3.so"
+        options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
+        watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+        sources = sorted(map(str, NATIVE.glob("*.cpp")))
+        macro = "-DPy_LIMITED_API=0x030B0000"
+        draft = built.with_suffix(".draft")
+        command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(draft)]
+        with (folder / "watched.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not built.exists():
+                subprocess.run(command, check=True)
+                draft.rename(built)
+        return cls(built)
+
+    def run(self, code: str, *search: Path) -> str:
+        """Run `code`, for which `extension` is what was built; return its output.
+
+        Modules are looked for in `search`.
+        """
+        environment = {
+            "LD_PRELOAD": library("libasan.so"),
+            "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter's own
+            "PYTHONMALLOC": "malloc",  # each buffer has its own bounds
+            "PYTHONPATH": os.pathsep.join(map(str, search)),
+        }
+        command = [sys.executable, "-c", LOAD + code, str(self.built)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

@@ -16,7 +16,6 @@ import pytest
 import rfc9162
 from hypothesis import given
 from hypothesis import strategies as st
-from sanitizers import run_watched
 
 from provenance.errors import InputError
 from provenance.merkle import bulk
@@ -357,7 +356,7 @@ print(*extension.kernels())
 """
 
 
-def test_the_sanitizers_find_nothing(tmp_path):
+def test_the_sanitizers_find_nothing(watched):
     """They watch every case above, and the module's own code."""
-    found = run_watched(WATCHED, tmp_path, Path(__file__).parent)
+    found = watched.run(WATCHED, Path(__file__).parent)
     assert set(found.split()) <= set(NAMES)

@@ -7,7 +7,6 @@ import pytest
 import sorting_cases
 from hypothesis import given
 from hypothesis import strategies as st
-from sanitizers import run_watched
 
 from provenance.errors import LedgerError
 from provenance.merkle import Tree, bulk, sorting
@@ -140,5 +139,5 @@ print("sorted")
 """
 
 
-def test_the_sanitizers_find_nothing_in_sorting(tmp_path):
-    assert run_watched(WATCHED, tmp_path, Path(__file__).parent) == "sorted\n"
+def test_the_sanitizers_find_nothing_in_sorting(watched):
+    assert watched.run(WATCHED, Path(__file__).parent) == "sorted\n"

@@ -13,7 +13,6 @@ import pytest
 import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sanitizers import run_watched
 from tables_drawn import tables
 
 from provenance.errors import InputError
@@ -406,6 +405,6 @@ sys.exit(pytest.main([*options, {__file__!r}]))
 """
 
 
-def test_the_sanitizers_find_nothing(tmp_path):
+def test_the_sanitizers_find_nothing(watched):
     """They watch every test above."""
-    assert " passed" in run_watched(WATCHED, tmp_path, ROOT)
+    assert " passed" in watched.run(WATCHED, ROOT)

@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 
 import file_cases
 import pytest
-from sanitizers import run_watched
 
 from provenance.merkle import bulk
 from provenance.records import filesystem
@@ -76,6 +75,6 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def test_the_sanitizers_find_nothing(tmp_path):
+def test_the_sanitizers_find_nothing(watched):
     """They watch every case above."""
-    run_watched(WATCHED, tmp_path, Path(__file__).parent)
+    watched.run(WATCHED, Path(__file__).parent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from api.access import MayRead
@@ -193,6 +193,24 @@ def prove_entry(ledger: Served, artifact: Found) -> Response:
     """Prove that the entry of an artifact is in the log, as C2SP tlog-proof."""
     with servers_fault():
         return PlainTextResponse(ledger.prove_entry(artifact).to_bytes())
+
+
+@router.get(
+    "/v1/entries/{index}/tlog-proof",
+    dependencies=[Depends(own_policy)],
+    response_class=PlainTextResponse,
+    responses=responses(NoSuchRecordError, MalformedError) | TLOG_PROOF_RESPONSE,
+)
+def prove_any_entry(
+    ledger: Served,
+    index: Annotated[
+        int, Path(ge=0, le=forms.MAX_INTEGER, description="Of the entry.", examples=[2])
+    ],
+) -> Response:
+    """Prove that an entry is in the log, as C2SP tlog-proof."""
+    with servers_fault():
+        ledger.checkpoint()
+    return PlainTextResponse(ledger.prove_entry(index).to_bytes())
 
 
 @dataclass(frozen=True, kw_only=True)

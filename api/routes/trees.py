@@ -86,7 +86,7 @@ APPENDED: dict[int | str, dict[str, Any]] = {
     "",
     status_code=201,
     response_class=Response,
-    responses=responses(TusVersionError, MalformedError) | CREATED,
+    responses=responses(TusVersionError, MalformedError, InputError, OffsetError) | CREATED,
 )
 def begin_upload(
     ledger: Served,

@@ -1,4 +1,4 @@
-"""A ledger behind a URL: its read side, with the face that `Ledger` has.
+"""A ledger behind a URL, with the face that `Ledger` has.
 
 ::
 
@@ -12,6 +12,7 @@ runs every step on this machine, never on the server. What is no proof (names, s
 anchors) is the server's word.
 
 - `remote`: `connect`, and the ledger that it returns
+- `writing`: what is recorded: hashed and signed here, sent, and checked to be in the log
 - `answers`: the server's answers, read strictly
 - `transport`: HTTP through httpx, up to a size and a moment
 """

@@ -17,7 +17,15 @@ from provenance.records import Artifact, Encoding
 from provenance.statements import Statement
 from provenance.statements.predicates import Described
 
-__all__ = ["Anchors", "HistoryAnswer", "Page", "RemoteAnchor", "RemoteArtifact", "WireArtifact"]
+__all__ = [
+    "Anchors",
+    "Entries",
+    "HistoryAnswer",
+    "Page",
+    "RemoteAnchor",
+    "RemoteArtifact",
+    "WireArtifact",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,23 @@ class RemoteArtifact:
     state: str
     statement: Statement | None = None
 
+    @classmethod
+    def of(cls, index: int, statement: Statement) -> RemoteArtifact:
+        """Return what a statement registers that was logged as entry `index`."""
+        predicate, subject = statement.predicate, statement.subjects[0]
+        if not isinstance(predicate, Described):
+            raise TypeError(f"a statement of kind {statement.kind!r} registers nothing")
+        return cls(
+            name=subject.name,
+            kind=statement.kind,
+            artifact=predicate.artifact,
+            digests=dict(subject.digest),
+            index=index,
+            issued=predicate.issued,
+            state="logged",
+            statement=statement,
+        )
+
     @property
     def digest(self) -> str:
         """The artifact digest, 64 hex digits."""
@@ -58,6 +83,13 @@ class RemoteArtifact:
     def size(self) -> int:
         """The number of records."""
         return self.artifact.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """Where the server says that statements stand in the log."""
+
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

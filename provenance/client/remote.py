@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from os import PathLike
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -21,13 +23,17 @@ from provenance.client.answers import (
     WireArtifact,
 )
 from provenance.client.transport import Transport
+from provenance.client.writing import RemoteJournal, send_tree
 from provenance.errors import InputError, MalformedError, VerificationError
-from provenance.ledger.checking import verify
+from provenance.ledger.checking import read_policy, verify
+from provenance.ledger.recording import Recorder, Ref
+from provenance.ledger.stamps import Clock
 from provenance.lineage import History
 from provenance.log import Checkpoint
 from provenance.merkle import HASH_SIZE, ProofError
-from provenance.records import hash_record
-from provenance.signing import Envelope
+from provenance.records import Artifact, hash_record
+from provenance.records.sources import Progress, Source, open_source
+from provenance.signing import Envelope, PrivateKey, read_key_file
 from provenance.statements import Dataset, Statement
 from provenance.statements.predicates import Described
 from provenance.verification import Bundle, Check, Content, Mark, Policy, Report, Verified
@@ -42,19 +48,48 @@ PAGE = 1000
 T = TypeVar("T")
 
 
-def connect(url: str, *, token: str | None = None, timeout: float = 30.0) -> RemoteLedger:
+def connect(
+    url: str,
+    *,
+    token: str | None = None,
+    signer: PrivateKey | str | PathLike[str] | None = None,
+    passphrase: str | None = None,
+    policy: Policy | str | PathLike[str] | None = None,
+    timeout: float = 30.0,
+    patience: float = 60.0,
+    clock: Clock = lambda: datetime.now(UTC),
+) -> RemoteLedger:
     """Return the ledger that is served at `url`. Nothing is sent yet.
 
     Args:
         url: of ``provenance serve``, http or https; of a project, with ``/p/<project>``.
-        token: as ``provenance tokens new`` shows it; where everybody may read, none is needed. It
-            is sent over https only, or to this machine.
+        token: as ``provenance tokens new`` shows it; where everybody may read, none is needed for
+            that. It is sent over https only, or to this machine.
+        signer: the private key that signs what is recorded, or the path of its PEM file. The log
+            must know its public key (``provenance keys add``).
+        passphrase: of that file, else ``PROVENANCE_PASSPHRASE``.
+        policy: whose log this is to be: then what is recorded must be under a checkpoint that the
+            log's key in it signed.
         timeout: seconds for each request, all of it.
+        patience: seconds for which a server that does not answer is asked again, as something is
+            recorded.
+        clock: returns the time.
 
     Raises:
-        InputError: not such a URL, or httpx is not installed.
+        InputError: not such a URL, policy or key, or httpx is not installed.
     """
-    return RemoteLedger(Transport(url, timeout, token))
+    known = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
+    transport = Transport(url, timeout, token)
+
+    def signers() -> Sequence[PrivateKey]:
+        if signer is None:
+            raise InputError("nothing is signed without a key: connect with signer=")
+        if isinstance(signer, PrivateKey):
+            return (signer,)
+        secret = passphrase or os.environ.get("PROVENANCE_PASSPHRASE")
+        return (read_key_file(signer, secret.encode() if secret else None),)
+
+    return RemoteLedger(transport, RemoteJournal(transport, signers, clock, known, patience))
 
 
 @dataclass(frozen=True)
@@ -77,16 +112,24 @@ class RemoteProof:
         return self.bundle.to_bytes()
 
 
-class RemoteLedger:
-    """The read side of a ledger behind a URL; made by `connect`. May be shared between threads.
+class RemoteLedger(Recorder[RemoteArtifact]):
+    """A ledger behind a URL; made by `connect`. May be shared between threads.
+
+    What is recorded is hashed and signed here; records stay here.
 
     Every method raises LedgerError where the server does not answer or fails, InputError where
     it refuses the question, and MalformedError where its answer is not of the form it should
     have.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, journal: RemoteJournal) -> None:
         self._transport = transport
+        self._journal = journal
+
+    @property
+    def journal(self) -> RemoteJournal:
+        """Where its statements are signed and sent."""
+        return self._journal
 
     def close(self) -> None:
         """Close the connections."""
@@ -132,6 +175,21 @@ class RemoteLedger:
         if found.statement is None:
             raise MalformedError(f"{self._transport.name} leaves out what was signed of {ref!r}")
         return found
+
+    def resolve(self, ref: Ref[RemoteArtifact]) -> RemoteArtifact:
+        """Return what a REF names; the path of something registered is hashed here."""
+        if isinstance(ref, RemoteArtifact):
+            return ref
+        if isinstance(ref, str):
+            return self.artifact(ref)
+        return self.artifact(open_source(ref, tree_only=True).artifact().digest_hex)
+
+    def _hash(self, source: Source, progress: Progress | None) -> Artifact:
+        return send_tree(self._transport, source, progress, self._journal.patience)
+
+    def _log_once(self, statement: Statement) -> RemoteArtifact:
+        """Log a statement; what says the same already is of another time, and stays."""
+        return RemoteArtifact.of(self._journal.submit(statement), statement)
 
     def history(self, ref: str) -> History:
         """Return every statement about an artifact and about what it came from."""

@@ -11,16 +11,34 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from provenance import forms
-from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.errors import (
+    InputError,
+    LedgerError,
+    MalformedError,
+    NoSuchRecordError,
+    TreeMissingError,
+)
 from provenance.exchange.connections import Connections
 from provenance.exchange.peer import Join, split_url
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Transport"]
+__all__ = ["ElsewhereError", "Transport"]
 
 MAX_PROBLEM = 1 << 16
+
+
+class ElsewhereError(InputError):
+    """An upload does not stand where it was thought to."""
+
+
+_KINDS: dict[str, type[InputError]] = {
+    "offset": ElsewhereError,
+    "tree-missing": TreeMissingError,
+    "unknown-record": NoSuchRecordError,
+}
+"""Type of a problem → the error that it becomes; any other is an InputError."""
 
 
 class Transport:
@@ -56,8 +74,14 @@ class Transport:
         cap: int,
         query: Mapping[str, Any] | None = None,
         content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return the body, at most `cap` bytes, and the headers of a good answer.
+
+        Args:
+            method, path, query, content: of the request.
+            cap: bytes of the answer.
+            headers: of the request; without a ``Content-Type`` the content is JSON.
 
         Raises:
             InputError: the server refuses the question.
@@ -66,24 +90,26 @@ class Transport:
         """
 
         def read(response: httpx.Response, join: Join) -> tuple[bytes, Mapping[str, str]]:
-            if response.status_code != 200:
+            if response.status_code not in (200, 201, 204):
                 problem = join(response.iter_raw(), MAX_PROBLEM, path)
                 raise self._refusal(response.status_code, problem)
             return join(response.iter_raw(), cap, path), response.headers
 
-        headers = dict(self._headers)
+        sent = {**self._headers, **(headers or {})}
         if content is not None:
-            headers["Content-Type"] = "application/json"
-        return self._ledger.ask(method, path, read, query=query, content=content, headers=headers)
+            sent.setdefault("Content-Type", "application/json")
+        return self._ledger.ask(method, path, read, query=query, content=content, headers=sent)
 
     def _refusal(self, status: int, body: bytes) -> InputError | LedgerError:
         """Return what a problem becomes here."""
+        slug = ""
         try:
             value = forms.parse(body, what="the problem", cap=MAX_PROBLEM)
             said = _plain(str(value.get("detail") or value.get("title")))
+            slug = str(value.get("type")).removeprefix("urn:provenance-ledger:problem:")
         except (MalformedError, AttributeError):
             said = "no reason that can be read"
-        kind = InputError if 400 <= status < 500 else LedgerError
+        kind = _KINDS.get(slug, InputError) if 400 <= status < 500 else LedgerError
         return kind(f"{self.name} answers HTTP {status}: {said}")
 
 

@@ -2,7 +2,10 @@
 
 - `ledger`: the face, `Ledger`; `view`: that part of it which only looks things up
 - `folder`, `config`, `creation`, `keyring`: what lies where, and how it is made
-- `registering`, `steps`, `outputs`, `remarks`, `submitting`, `keys`: what is written
+- `recording`: the half of the face that writes, here or at a distance; `describing`, `steps`,
+  `remarks`, `stamps`: its statements
+- `registering`, `outputs`, `submitting`, `uploads`, `keys`: what is written here
+- `tokens`: who may ask the service
 - `drafting`, `drafters`, `admission`, `group`, `journal`: its way into the log
 - `catalog`, `refs`, `status`: what is looked up
 - `proving`: bundles

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import TypedDict
 
 from provenance.errors import BatchError, InputError, LedgerError
 from provenance.ledger.admission import Admission
@@ -15,29 +12,15 @@ from provenance.ledger.catalog import Catalog
 from provenance.ledger.drafting import Draft, Keys, draft
 from provenance.ledger.group import GroupCommit
 from provenance.ledger.keyring import Keyring
+from provenance.ledger.stamps import Clock, Stamp, new_stamp, utc_text
 from provenance.log.log import Log
 from provenance.log.store import Database
 from provenance.log.submission import Submission
 from provenance.signing import Envelope, PrivateKey, sign
-from provenance.statements import NONCE_SIZE, Statement
+from provenance.statements import Statement
 from provenance.verification import Standing
 
-__all__ = ["Clock", "Journal", "Stamp", "utc_text"]
-
-Clock = Callable[[], datetime]
-"""Returns the time, aware, in UTC."""
-
-
-class Stamp(TypedDict):
-    """What every predicate needs: a fresh nonce and the time."""
-
-    nonce: bytes
-    issued: str
-
-
-def utc_text(time: datetime) -> str:
-    """Return RFC 3339 in UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+__all__ = ["Journal"]
 
 
 class Journal:
@@ -58,7 +41,16 @@ class Journal:
 
     def stamp(self) -> Stamp:
         """Return a fresh nonce and the time, for a predicate."""
-        return Stamp(nonce=secrets.token_bytes(NONCE_SIZE), issued=self.now())
+        return new_stamp(self._clock)
+
+    @property
+    def signers(self) -> Sequence[PrivateKey]:
+        """The keys that sign statements.
+
+        Raises:
+            InputError: they cannot be opened.
+        """
+        return self._keyring.signers
 
     def submit(self, statement: Statement, keys: Iterable[PrivateKey] = ()) -> int:
         """Sign a statement, with the ledger's signers unless `keys` are given, and append it.
@@ -69,7 +61,7 @@ class Journal:
         Raises:
             InputError: the keys may not sign this, by what the log says of them.
         """
-        keys = tuple(keys) or self._keyring.signers
+        keys = tuple(keys) or self.signers
         return self.append(Submission(sign(statement.to_bytes(), keys), statement))
 
     def append(self, submission: Submission) -> int:

@@ -12,36 +12,36 @@ from typing import Any, Self
 from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.errors import BatchError
-from provenance.ledger import heads, keys, proving, publishing, registering, remarks, witnesses
+from provenance.ledger import heads, keys, proving, publishing, registering, witnesses
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
 from provenance.ledger.creation import create
 from provenance.ledger.drafters import Drafters
 from provenance.ledger.folder import Folder
-from provenance.ledger.journal import Clock, Journal
+from provenance.ledger.journal import Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.proving import Proof
+from provenance.ledger.recording import Recorder
 from provenance.ledger.refs import Ref
 from provenance.ledger.sending import Told
-from provenance.ledger.steps import StepRun, reference
+from provenance.ledger.stamps import Clock
 from provenance.ledger.submitting import submit_all
 from provenance.ledger.tokens import Tokens
 from provenance.ledger.uploads import Uploads
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
-from provenance.records import Encoding
-from provenance.records.cache import user_cache
-from provenance.records.sources import Progress, open_source
+from provenance.records import Artifact
+from provenance.records.sources import Progress, Source
 from provenance.signing import PublicKey
-from provenance.statements import Code, Kind, Sensitivity
+from provenance.statements import Kind, Sensitivity, Statement
 
 __all__ = ["Ledger"]
 
 
-class Ledger(LedgerView):
+class Ledger(LedgerView, Recorder[RegisteredArtifact]):
     """A ledger on disk, for reading and writing. Made by `init` and `open`.
 
     Several processes may use one ledger; each write is one transaction.
@@ -61,10 +61,15 @@ class Ledger(LedgerView):
         super().__init__(folder)
         self._clock = clock
         self.keyring = Keyring(folder, passphrase, signers)
-        self.journal = Journal(self._database, self.origin, self.keyring, clock)
+        self._journal = Journal(self._database, self.origin, self.keyring, clock)
         self._drafters = Drafters()
         self.tokens = Tokens(self._database, clock)
         self.uploads = Uploads(folder)
+
+    @property
+    def journal(self) -> Journal:
+        """The one way into its log."""
+        return self._journal
 
     def close(self) -> None:
         """Give files, connections and processes back."""
@@ -122,114 +127,7 @@ class Ledger(LedgerView):
         """
         return cls(Folder.find(Path(path or ".")), passphrase, clock, signers)
 
-    # --- registering ----------------------------------------------------------------------------
-
-    def register(
-        self,
-        data: Any,
-        *,
-        name: str | None = None,
-        kind: str | None = None,
-        encoding: str | Encoding | None = None,
-        together: bool = False,
-        ignore: Iterable[str] = (),
-        follow_symlinks: bool = False,
-        digest: str = "sha256",
-        tree_only: bool = False,
-        schema: Mapping[str, str] | None = None,
-        source: str | None = None,
-        provider: str | None = None,
-        collected: str | None = None,
-        license: str | None = None,
-        sensitivity: Sensitivity = "internal",
-        metadata: Mapping[str, forms.Json] | None = None,
-        model: Ref | None = None,
-        cache: bool = True,
-        progress: Progress | None = None,
-    ) -> RegisteredArtifact:
-        """Hash `data`, sign who it is and where it is from, and log that.
-
-        The same content under the same name with the same claims, by the same signers, is
-        registered once.
-
-        Args:
-            data: what `provenance.records.sources.open_source` takes: a path, a table, rows, bytes.
-            name: of the artifact; the file's or folder's name, if None.
-            kind: ``dataset``, ``model`` or ``outputs``; by the form of `data`, if None.
-            encoding: how records become leaves; by the form of `data`, if None.
-            together: `data` is a list of tables that make one.
-            ignore: globs of what to leave out of a folder; signed.
-            follow_symlinks: follow symlinks that stay inside the folder; signed.
-            digest: ``blake3``, of each file in a folder in place of ``sha256``; of a single file
-                beside it.
-            tree_only: of a single file, leave out the digests of all of it.
-            schema: types of a CSV file's columns; signed.
-            source: where a data set or model is from.
-            provider: who gave a data set.
-            collected: when and how a data set was collected.
-            license: SPDX, if there is such a name.
-            sensitivity: ``public``, ``internal``, ``confidential`` or ``restricted``: what a
-                verifier demands.
-            metadata: anything else, signed.
-            model: REF of the model that made outputs.
-            cache: do not read files that did not change since they were last hashed, and hash of
-                rows that were appended only those (`provenance.records.remembered`).
-            progress: called with how much was read, and of how much.
-
-        Raises:
-            InputError: `data` cannot be registered; nothing was written.
-        """
-        opened = open_source(
-            data,
-            encoding=encoding,
-            together=together,
-            ignore=ignore,
-            follow_symlinks=follow_symlinks,
-            digest=digest,
-            tree_only=tree_only,
-            schema=schema,
-            cache=user_cache() if cache else None,
-        )
-        claims = {
-            "source": source,
-            "provider": provider,
-            "collected": collected,
-            "license": license,
-            "model": None if model is None else reference(self.resolve(model)),
-        }
-        return registering.register(
-            self,
-            opened,
-            name=name,
-            kind=kind,
-            claims=claims,
-            sensitivity=sensitivity,
-            metadata=metadata,
-            progress=progress,
-        )
-
-    def step(
-        self,
-        name: str,
-        *,
-        inputs: Iterable[Ref] = (),
-        params: Mapping[str, forms.Json] | None = None,
-        code: Code | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> StepRun:
-        """Return a context manager that records a processing step.
-
-        Args:
-            name: what is done.
-            inputs: REFs of what it reads.
-            params: its parameters, as JSON values.
-            code: what runs.
-            environment: what else it depends on; nothing is collected unasked.
-
-        Raises:
-            InputError: an input is not registered.
-        """
-        return StepRun(self, name, inputs=inputs, params=params, code=code, environment=environment)
+    # --- recording ------------------------------------------------------------------------------
 
     def outputs(
         self,
@@ -261,25 +159,11 @@ class Ledger(LedgerView):
             flush_seconds=flush_seconds,
         )
 
-    # --- what became known later ----------------------------------------------------------------
+    def _hash(self, source: Source, progress: Progress | None) -> Artifact:
+        return registering.hash_into_tree(self.folder, source, progress)
 
-    def quality(
-        self, ref: Ref, *, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None = None
-    ) -> int:
-        """Sign metrics of an artifact against criteria such as ``">= 0.9"``; return the entry.
-
-        Raises:
-            InputError: unknown REF, not a number, or not a criterion.
-        """
-        return remarks.quality(self, ref, metrics, criteria)
-
-    def supersede(self, old: Ref, new: Ref | None = None, *, reason: str) -> int:
-        """Say that `old` is not to be used any more, and what is instead; return the entry.
-
-        Raises:
-            InputError: unknown REF, or one artifact for both.
-        """
-        return remarks.supersede(self, old, new, reason)
+    def _log_once(self, statement: Statement) -> RegisteredArtifact:
+        return registering.log_once(self, statement)
 
     def submit(self, envelope: bytes, *, with_tree: bool = False) -> int:
         """Append a statement that somebody else signed, in any form of DSSE; return the entry.
@@ -498,12 +382,14 @@ class Ledger(LedgerView):
             leaf_hash=leaf_hash,
         )
 
-    def prove_entry(self, ref: Ref) -> LogProof:
-        """Return the proof that an artifact's entry is in the log, as C2SP tlog-proof.
+    def prove_entry(self, ref: Ref | int) -> LogProof:
+        """Return the proof that an entry is in the log, as C2SP tlog-proof.
 
-        Under the checkpoint that `prove` takes. It says nothing of the artifact itself.
+        Args:
+            ref: an artifact, whose entry is proven under the checkpoint that `prove` takes; or the
+                index of any entry, which is proven under the newest.
 
         Raises:
-            InputError: no such artifact.
+            InputError: no such artifact or entry.
         """
         return proving.prove_entry(self, ref)

@@ -101,14 +101,19 @@ def prove(
     return _prove_indices(proof, registered, kept, _find(registered, kept, wanted), wanted)
 
 
-def prove_entry(ledger: Ledger, ref: Ref) -> LogProof:
-    """Return the proof that an artifact's entry is in the log; as `Ledger.prove_entry`."""
-    registered = ledger.resolve(ref)
+def prove_entry(ledger: Ledger, ref: Ref | int) -> LogProof:
+    """Return the proof that an entry is in the log; as `Ledger.prove_entry`."""
     policy = ledger.policy()
-    note = _checkpoint(ledger, policy, registered)
+    if isinstance(ref, int):
+        index, note = ref, ledger.checkpoint()
+    else:
+        registered = ledger.resolve(ref)
+        index, note = registered.index, _checkpoint(ledger, policy, registered)
     size = Checkpoint.of_note(note).size
+    if not 0 <= index < size:
+        raise NoSuchRecordError(f"the log has no entry {index}: it has {size}")
     with ledger._database.reading() as session:
-        proof = Log(session, ledger.origin).prove_entry(registered.index, size)
+        proof = Log(session, ledger.origin).prove_entry(index, size)
     return replace(proof, checkpoint=_stripped(note, policy))
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from provenance.ledger.steps import reference
 from provenance.statements import Quality, Statement, Subject, Supersede, judge, measured
 
 if TYPE_CHECKING:
-    from provenance.ledger.ledger import Ledger
-    from provenance.ledger.refs import Ref
+    from provenance.ledger.recording import Recorder, Ref, Registered
 
 __all__ = ["quality", "supersede"]
 
+A = TypeVar("A", bound="Registered")
+
 
 def quality(
-    ledger: Ledger, ref: Ref, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None
+    ledger: Recorder[A], ref: Ref[A], metrics: Mapping[str, Any], criteria: Mapping[str, str] | None
 ) -> int:
     """Sign metrics of an artifact against criteria; as `Ledger.quality`."""
     values, wanted = measured(metrics), dict(criteria or {})
@@ -26,14 +27,14 @@ def quality(
     return _say(ledger, ref, predicate)
 
 
-def supersede(ledger: Ledger, old: Ref, new: Ref | None, reason: str) -> int:
+def supersede(ledger: Recorder[A], old: Ref[A], new: Ref[A] | None, reason: str) -> int:
     """Say that `old` is not to be used any more; as `Ledger.supersede`."""
     replacement = None if new is None else reference(ledger.resolve(new))
     predicate = Supersede(**ledger.journal.stamp(), replacement=replacement, reason=reason)
     return _say(ledger, old, predicate)
 
 
-def _say(ledger: Ledger, ref: Ref, predicate: Quality | Supersede) -> int:
+def _say(ledger: Recorder[A], ref: Ref[A], predicate: Quality | Supersede) -> int:
     artifact = ledger.resolve(ref)
     subject = Subject(name=artifact.name, digest=artifact.digests)
     return ledger.journal.submit(Statement(subjects=(subject,), predicate=predicate))

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from provenance import forms
 from provenance.errors import InputError
-from provenance.ledger.catalog import RegisteredArtifact
-from provenance.ledger.refs import Ref
 from provenance.statements import ArtifactRef, Code, Statement, Step, Subject
 
 if TYPE_CHECKING:
-    from provenance.ledger.ledger import Ledger
+    from provenance.ledger.recording import Recorder, Ref, Registered
 
-__all__ = ["StepRun"]
+__all__ = ["StepRun", "reference"]
+
+A = TypeVar("A", bound="Registered")
 
 MAX_ERROR = 200
 
 
-class StepRun:
+class StepRun(Generic[A]):
     """One run of a step; made by `Ledger.step`, used as a context manager.
 
     Each output is registered and signed for at once. On leaving, one more statement links inputs
@@ -32,10 +32,10 @@ class StepRun:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Recorder[A],
         name: str,
         *,
-        inputs: Iterable[Ref],
+        inputs: Iterable[Ref[A]],
         params: Mapping[str, forms.Json] | None,
         code: Code | None,
         environment: Mapping[str, str] | None,
@@ -47,13 +47,13 @@ class StepRun:
         self._code = code
         self._environment = dict(environment or {})
         self._started = ""
-        self.outputs: list[RegisteredArtifact] = []
+        self.outputs: list[A] = []
         self.index: int | None = None
         # What cannot be signed is found now, and not when the work is done.
         now = ledger.journal.now()
         probe = self._predicate(started=now, finished=now)
         Statement(subjects=(probe.run,), predicate=probe).to_bytes()
-        ledger.keyring.signers  # noqa: B018 - a wrong passphrase, too
+        ledger.journal.signers  # noqa: B018 - a wrong passphrase, too
 
     def __enter__(self) -> Self:
         self._started = self._ledger.journal.now()
@@ -64,7 +64,7 @@ class StepRun:
 
     def output(
         self, data: Any, *, name: str | None = None, kind: str | None = None, **claims: Any
-    ) -> RegisteredArtifact:
+    ) -> A:
         """Register what the step made; arguments as for `Ledger.register`.
 
         Raises:
@@ -114,6 +114,6 @@ def _in_one_line(error: BaseException) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def reference(artifact: RegisteredArtifact) -> ArtifactRef:
+def reference(artifact: Registered) -> ArtifactRef:
     """Return how another statement names a registered artifact."""
     return ArtifactRef(name=artifact.name, digest=artifact.digests)

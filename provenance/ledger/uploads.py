@@ -86,6 +86,8 @@ class Uploads:
             owner: whose it is; the same one goes on with it.
 
         Raises:
+            InputError: all of them are there, and they make another root.
+            OffsetError: all of them are there, and another request is making the tree.
             LedgerError: the disk is full, say.
         """
         number = _number(artifact, owner)
@@ -101,8 +103,8 @@ class Uploads:
                     sync_folder(self._uploads)
                 os.utime(place)
         upload = self.find(number, owner)
-        if upload.length == 0 and not self._is_kept(artifact):
-            self._finish(upload)
+        if upload.offset == upload.length and not self._is_kept(artifact):
+            self.append(number, owner, upload.offset).close()  # a crash came before the tree
         return upload
 
     def find(self, number: str, owner: str) -> Upload:

@@ -28,6 +28,7 @@ CALLS = {
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/verify": "read",
+    "GET /v1/entries/{index}/tlog-proof": "read",
     "POST /v1/entries": "submit",
     "POST /v1/trees": "submit",
     "GET /v1/trees/{upload}": "submit",
@@ -57,7 +58,7 @@ class Served:
 
     def ask(self, operation: str, **headers: str) -> httpx.Response:
         method, _, path = operation.partition(" ")
-        filled = path.format(ref="train", path="0/000.p/3", upload="0" * 32)
+        filled = path.format(ref="train", path="0/000.p/3", upload="0" * 32, index=1)
         bodies = {
             "/v1/artifacts/{ref}/proofs": '{"index":0}',
             "/v1/verify": '{"bundle":{}}',

@@ -38,6 +38,7 @@ OPERATIONS = [
     "GET /v1/artifacts/{ref}",
     "GET /v1/artifacts/{ref}/history",
     "GET /v1/artifacts/{ref}/tlog-proof",
+    "GET /v1/entries/{index}/tlog-proof",
     "GET /v1/trees/{upload}",
     "PATCH /v1/trees/{upload}",
     "POST /v1/artifacts/{ref}/proofs",

@@ -1,0 +1,221 @@
+"""What a pipeline records, wherever its ledger is: on this disk, or behind a URL."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from os import PathLike
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from provenance import forms
+from provenance.errors import InputError
+from provenance.ledger import remarks
+from provenance.ledger.describing import describe
+from provenance.ledger.stamps import Stamp
+from provenance.ledger.steps import StepRun, reference
+from provenance.merkle import EMPTY_ROOT
+from provenance.records import Artifact, Encoding
+from provenance.records.cache import user_cache
+from provenance.records.sources import Progress, Source, open_source
+from provenance.signing import PrivateKey
+from provenance.statements import Code, Sensitivity, Statement
+
+__all__ = ["Desk", "Recorder", "Ref", "Registered"]
+
+
+class Registered(Protocol):
+    """An artifact in a ledger."""
+
+    @property
+    def name(self) -> str:
+        """Given at registration."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The subject's DigestSet, hex."""
+
+
+class Desk(Protocol):
+    """Where statements are dated, signed and handed in."""
+
+    def now(self) -> str:
+        """Return the time as statements write it."""
+
+    def stamp(self) -> Stamp:
+        """Return a fresh nonce and the time, for a predicate."""
+
+    @property
+    def signers(self) -> Sequence[PrivateKey]:
+        """The keys that sign statements."""
+
+    def submit(self, statement: Statement) -> int:
+        """Sign a statement and have it logged; return its entry."""
+
+
+A = TypeVar("A", bound=Registered)
+
+Ref: TypeAlias = str | PathLike[str] | A
+"""What names an artifact: a name, digits of a digest, a path, or what `register` returned."""
+
+
+class Recorder(ABC, Generic[A]):
+    """The writing half of a ledger's face: `Ledger` has it, and `RemoteLedger`."""
+
+    @property
+    @abstractmethod
+    def journal(self) -> Desk:
+        """Where its statements are signed and handed in."""
+
+    @abstractmethod
+    def resolve(self, ref: Ref[A]) -> A:
+        """Return what a REF names."""
+
+    @abstractmethod
+    def _hash(self, source: Source, progress: Progress | None) -> Artifact:
+        """Hash everything, and bring the tree to where the ledger is."""
+
+    @abstractmethod
+    def _log_once(self, statement: Statement) -> A:
+        """Sign and log a statement about an artifact, unless one that says the same is there."""
+
+    def register(
+        self,
+        data: Any,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+        encoding: str | Encoding | None = None,
+        together: bool = False,
+        ignore: Iterable[str] = (),
+        follow_symlinks: bool = False,
+        digest: str = "sha256",
+        tree_only: bool = False,
+        schema: Mapping[str, str] | None = None,
+        source: str | None = None,
+        provider: str | None = None,
+        collected: str | None = None,
+        license: str | None = None,
+        sensitivity: Sensitivity = "internal",
+        metadata: Mapping[str, forms.Json] | None = None,
+        model: Ref[A] | None = None,
+        cache: bool = True,
+        progress: Progress | None = None,
+    ) -> A:
+        """Hash `data`, sign who it is and where it is from, and log that.
+
+        The same content under the same name with the same claims, by the same signers, is
+        registered once.
+
+        Args:
+            data: what `provenance.records.sources.open_source` takes: a path, a table, rows, bytes.
+            name: of the artifact; the file's or folder's name, if None.
+            kind: ``dataset``, ``model`` or ``outputs``; by the form of `data`, if None.
+            encoding: how records become leaves; by the form of `data`, if None.
+            together: `data` is a list of tables that make one.
+            ignore: globs of what to leave out of a folder; signed.
+            follow_symlinks: follow symlinks that stay inside the folder; signed.
+            digest: ``blake3``, of each file in a folder in place of ``sha256``; of a single file
+                beside it.
+            tree_only: of a single file, leave out the digests of all of it.
+            schema: types of a CSV file's columns; signed.
+            source: where a data set or model is from.
+            provider: who gave a data set.
+            collected: when and how a data set was collected.
+            license: SPDX, if there is such a name.
+            sensitivity: ``public``, ``internal``, ``confidential`` or ``restricted``: what a
+                verifier demands.
+            metadata: anything else, signed.
+            model: REF of the model that made outputs.
+            cache: do not read files that did not change since they were last hashed, and hash of
+                rows that were appended only those (`provenance.records.remembered`).
+            progress: called with how much was read, and of how much.
+
+        Raises:
+            InputError: `data` cannot be registered; nothing was written.
+        """
+        opened = open_source(
+            data,
+            encoding=encoding,
+            together=together,
+            ignore=ignore,
+            follow_symlinks=follow_symlinks,
+            digest=digest,
+            tree_only=tree_only,
+            schema=schema,
+            cache=user_cache() if cache else None,
+        )
+        name = name or opened.name
+        if not name:
+            raise InputError("what is in memory has no name of its own: give one with name=")
+        described = partial(
+            describe,
+            kind or opened.default_kind,
+            name,
+            self.journal.stamp(),
+            claims={
+                "source": source,
+                "provider": provider,
+                "collected": collected,
+                "license": license,
+                "model": None if model is None else reference(self.resolve(model)),
+            },
+            sensitivity=sensitivity,
+            metadata=dict(metadata or {}),
+        )
+        # Said of nothing first, and the keys opened: a mistake costs no hours of hashing.
+        nothing = Artifact(root=EMPTY_ROOT, size=0, encoding=opened.encoding)
+        described(nothing, {}, None).to_bytes()
+        self.journal.signers  # noqa: B018
+        artifact = self._hash(opened, progress)
+        if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
+            warnings.warn(
+                f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "
+                "of few possible values can be guessed",
+                stacklevel=2,
+            )
+        return self._log_once(described(artifact, opened.digests, opened.schema))
+
+    def step(
+        self,
+        name: str,
+        *,
+        inputs: Iterable[Ref[A]] = (),
+        params: Mapping[str, forms.Json] | None = None,
+        code: Code | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> StepRun[A]:
+        """Return a context manager that records a processing step.
+
+        Args:
+            name: what is done.
+            inputs: REFs of what it reads.
+            params: its parameters, as JSON values.
+            code: what runs.
+            environment: what else it depends on; nothing is collected unasked.
+
+        Raises:
+            InputError: an input is not registered.
+        """
+        return StepRun(self, name, inputs=inputs, params=params, code=code, environment=environment)
+
+    # --- what became known later ----------------------------------------------------------------
+
+    def quality(
+        self, ref: Ref[A], *, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None = None
+    ) -> int:
+        """Sign metrics of an artifact against criteria such as ``">= 0.9"``; return the entry.
+
+        Raises:
+            InputError: unknown REF, not a number, or not a criterion.
+        """
+        return remarks.quality(self, ref, metrics, criteria)
+
+    def supersede(self, old: Ref[A], new: Ref[A] | None = None, *, reason: str) -> int:
+        """Say that `old` is not to be used any more, and what is instead; return the entry.
+
+        Raises:
+            InputError: unknown REF, or one artifact for both.
+        """
+        return remarks.supersede(self, old, new, reason)

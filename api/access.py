@@ -20,7 +20,7 @@ from api.deps import Served
 from api.errors import ForbiddenError, UnauthorizedError
 from provenance.ledger.tokens import Scope, Token
 
-__all__ = ["MayRead", "is_public", "shared_or_own"]
+__all__ = ["MayRead", "MaySubmit", "Submitter", "is_public", "shared_or_own"]
 
 _STATED = HTTPBearer(  # for OpenAPI: what is sent, `Access` reads itself
     scheme_name="token",
@@ -67,6 +67,11 @@ class Access:
 
 MayRead = Depends(Access("read"))
 """For the routes of a router, all of them."""
+
+MaySubmit = Depends(Access("submit"))
+
+Submitter = Annotated[Token, MaySubmit]
+"""The token that a submission came with."""
 
 
 def is_public(request: Request) -> bool:

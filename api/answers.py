@@ -263,7 +263,7 @@ class Health(_Answer):
     )
 
     status: Literal["ok"]
-    origin: str
+    origin: str | None = Field(None, description="The log's name, where everybody may read.")
 
 
 class ProblemAnswer(BaseModel):

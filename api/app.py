@@ -73,6 +73,7 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
     # The paths of artifacts take all that is left.
     for routes in (health, entries, trees, proofs, artifacts, log):
         app.include_router(routes.router)
+    app.include_router(trees.discovery)
     add_handlers(app)
     app.add_middleware(Guard)
     return app

@@ -197,6 +197,7 @@ TABLE: dict[type[ProvenanceError], Problem] = {
 
 HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": 'Bearer realm="provenance"'},
+    412: {"Tus-Version": "1.0.0"},
     503: {"Retry-After": "5"},
 }
 """Sent with every problem of a status."""
@@ -218,7 +219,10 @@ async def _answer_provenance(request: Request, error: Exception) -> JSONResponse
     problem = problem_of(type(error.reason if isinstance(error, BatchError) else error))
     if not problem.is_told:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return problem.response(str(error), HEADERS.get(problem.status))
+    headers = dict(HEADERS.get(problem.status, {}))
+    if "/v1/trees" in request.url.path:
+        headers["Tus-Resumable"] = "1.0.0"  # as tus wants of every answer
+    return problem.response(str(error), headers)
 
 
 async def _answer_http(request: Request, error: Any) -> JSONResponse:

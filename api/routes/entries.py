@@ -10,16 +10,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from api.access import Access
+from api.access import MaySubmit
 from api.answers import EntriesAnswer
 from api.bodies import JSON_LINES, JsonBody, media_type
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from provenance.errors import InputError, MalformedError, TreeMissingError
 
-router = APIRouter(
-    prefix="/v1/entries", tags=["submitting"], dependencies=[Depends(Access("submit"))]
-)
+router = APIRouter(prefix="/v1/entries", tags=["submitting"], dependencies=[MaySubmit])
 
 MAX_BATCH = 16 << 20
 """Bytes of one request."""

@@ -30,12 +30,15 @@ from provenance.errors import (
 from provenance.ledger.ledger import Ledger
 from provenance.records import Encoding, hash_record, parse_row
 from provenance.verification import BUNDLE_TYPE, Report, Verifier
-from provenance.verification.bundle import MAX_BUNDLE
+from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 
 router = APIRouter(tags=["proofs"], dependencies=[MayRead])
 
 MAX_RECORD: Final = 1 << 20
-"""Bytes of a request that names a record."""
+"""Bytes of a request that names records."""
+
+MOST: Final = 4096
+"""Records that are proven at once."""
 
 RECORD_SCHEMA: dict[str, Any] = {
     "description": "The record: an object (its very text counts, so an integer of any length may "
@@ -46,7 +49,7 @@ RECORD_SCHEMA: dict[str, Any] = {
 
 def one_or_several(schema: dict[str, Any], description: str) -> dict[str, Any]:
     """Return the schema of a value, or of an array of such."""
-    several = {"type": "array", "items": schema, "minItems": 1}
+    several = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST}
     return {"oneOf": [schema, several], "description": description}
 
 
@@ -234,17 +237,19 @@ class RecordPlaces:
         ((name, text),) = given.items()
         if name == "record":
             return cls(leaf_hash=(hash_record(parse_row(text), encoding),))
-        return cls.of(name, text)
+        return cls.of(name, text, MOST)
 
     @classmethod
-    def of(cls, name: str, text: str) -> RecordPlaces:
-        """Read one value, or an array of such.
+    def of(cls, name: str, text: str, most: int) -> RecordPlaces:
+        """Read one value, or an array of at most so many.
 
         Raises:
             MalformedError: another kind of value.
         """
-        value = forms.parse(text.encode(), what=name, cap=MAX_RECORD)
+        value = forms.parse(text.encode(), what=name, cap=MAX_BUNDLE)
         several = value if isinstance(value, list) else [value]
+        if len(several) > most:
+            raise MalformedError(f"{len(several):,} records: at most {most:,} are taken at once")
         return forms.decode(cls, {name: several}, "the request")
 
 
@@ -277,7 +282,7 @@ def verify_bundle(
     if "leaf_hash" in given:
         if record is not None:
             raise MalformedError("give the record or leaf hashes, not both")
-        leaf_hashes = RecordPlaces.of("leaf_hash", given["leaf_hash"]).leaf_hash
+        leaf_hashes = RecordPlaces.of("leaf_hash", given["leaf_hash"], MAX_RECORDS).leaf_hash
     verifier = Verifier(
         policy,
         chains=ledger.chains,

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
+from anyio import CancelScope
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from api.access import Access
+from api.access import MaySubmit, Submitter
 from api.answers import UploadAnswer
 from api.bodies import BODY_SECONDS, linger, media_type
 from api.deps import Served
@@ -32,8 +34,7 @@ from api.errors import (
     responses,
 )
 from provenance import forms
-from provenance.errors import InputError, MalformedError
-from provenance.ledger.tokens import Token
+from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.uploads import Appending, NoUploadError, OffsetError, Upload
 from provenance.records import Artifact
 
@@ -43,7 +44,8 @@ MAX_METADATA = 1 << 14
 BLOCK = 1 << 20
 """Bytes that are written at a time."""
 
-CanSubmit = Annotated[Token, Depends(Access("submit"))]
+STRETCH_SECONDS = 600
+"""Within which one request must have come."""
 
 
 def tus_version(
@@ -61,8 +63,11 @@ def tus_version(
 router = APIRouter(
     prefix="/v1/trees",
     tags=["submitting"],
-    dependencies=[Depends(Access("submit")), Depends(tus_version)],
+    dependencies=[MaySubmit, Depends(tus_version)],
 )
+
+discovery = APIRouter(prefix="/v1/trees", tags=["submitting"])
+"""Open to everybody: which protocol it is, tus lets every client ask."""
 
 HEADERS_OF_UPLOAD: dict[str, Any] = {
     "Upload-Offset": {"description": "Bytes that are there.", "schema": {"type": "integer"}},
@@ -77,9 +82,26 @@ CREATED: dict[int | str, dict[str, Any]] = {
         },
     }
 }
+DISCOVERED = responses(guarded=False) | {
+    204: {
+        "description": "What is spoken here",
+        "headers": {
+            name: {"description": "As tus has it.", "schema": {"type": "string"}}
+            for name in ("Tus-Version", "Tus-Extension", "Tus-Resumable")
+        },
+    }
+}
 APPENDED: dict[int | str, dict[str, Any]] = {
     204: {"description": "Kept; with the last byte the tree is", "headers": HEADERS_OF_UPLOAD}
 }
+
+
+@discovery.options("", status_code=204, response_class=Response, responses=DISCOVERED)
+def show_tus() -> Response:
+    """Say which tus is spoken."""
+    return Response(
+        status_code=204, headers={"Tus-Version": TUS, "Tus-Extension": "creation", **TUS_HEADERS}
+    )
 
 
 @router.post(
@@ -90,7 +112,7 @@ APPENDED: dict[int | str, dict[str, Any]] = {
 )
 def begin_upload(
     ledger: Served,
-    token: CanSubmit,
+    token: Submitter,
     upload_length: Annotated[
         str, Header(description="Bytes in all: 32 for each record.", examples=["320"])
     ] = "",
@@ -112,10 +134,12 @@ def begin_upload(
     return Response(status_code=201, headers={"Location": f"trees/{upload.id}", **_told(upload)})
 
 
-@router.get("/{upload}", responses=responses(TusVersionError, NoUploadError))
+@router.get(
+    "/{upload}", responses=responses(TusVersionError, NoUploadError, InputError, OffsetError)
+)
 def show_upload(
     ledger: Served,
-    token: CanSubmit,
+    token: Submitter,
     response: Response,
     upload: Annotated[str, Path(description="Its id.", examples=["5f" * 16])],
 ) -> UploadAnswer:
@@ -153,15 +177,18 @@ def show_upload(
 async def append_to_upload(
     request: Request,
     ledger: Served,
-    token: CanSubmit,
+    token: Submitter,
     upload: Annotated[str, Path(description="Its id.", examples=["5f" * 16])],
     upload_offset: Annotated[
         str, Header(description="Where the upload stands.", examples=["0"])
     ] = "",
 ) -> Response:
     """Send what comes next. What arrives is kept, should the rest of it not."""
-    if media_type(request) != "application/offset+octet-stream":
-        raise MediaTypeError("send application/offset+octet-stream")
+    if (
+        media_type(request) != "application/offset+octet-stream"
+        or "content-encoding" in request.headers
+    ):
+        raise MediaTypeError("send application/offset+octet-stream, uncompressed")
     if not re.fullmatch("0|[1-9][0-9]{0,18}", upload_offset, re.ASCII):
         raise MalformedError("Upload-Offset is a whole number of bytes")
     begin = partial(ledger.uploads.append, upload, token.id, int(upload_offset))
@@ -173,9 +200,11 @@ async def append_to_upload(
     try:
         await _take_in(request, appending)
     except BaseException:
-        appending.close()
+        with CancelScope(shield=True), suppress(LedgerError):  # the first error is told
+            await run_in_threadpool(appending.close)
         raise
     offset = await run_in_threadpool(appending.close)
+    await run_in_threadpool(ledger.uploads.find, upload, token.id)  # with all there, the tree is
     return Response(status_code=204, headers={"Upload-Offset": str(offset), **TUS_HEADERS})
 
 
@@ -186,9 +215,11 @@ async def _take_in(request: Request, appending: Appending) -> None:
         BodyTooSlowError: nothing of it comes for a while.
     """
     pieces, block = request.stream(), bytearray()
+    until = asyncio.get_running_loop().time() + STRETCH_SECONDS
     try:
         while True:
-            async with asyncio.timeout(BODY_SECONDS):
+            now = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(min(now + BODY_SECONDS, until)):
                 piece = await anext(pieces, None)
             block += piece or b""
             if piece is None or len(block) >= BLOCK:
@@ -196,22 +227,27 @@ async def _take_in(request: Request, appending: Appending) -> None:
                 block.clear()
             if piece is None:
                 return
-    except (TimeoutError, ClientDisconnect) as error:
-        appending.write(bytes(block))
-        if isinstance(error, ClientDisconnect):
-            raise
-        raise BodyTooSlowError(f"nothing came for {BODY_SECONDS} seconds") from None
+    except TimeoutError:
+        await run_in_threadpool(appending.write, bytes(block))
+        raise BodyTooSlowError(
+            f"nothing came for {BODY_SECONDS} seconds, or not all of it in {STRETCH_SECONDS}: ask "
+            "how far the upload is, and go on"
+        ) from None
+    except ClientDisconnect:
+        await run_in_threadpool(appending.write, bytes(block))
+        raise
 
 
 def claimed_artifact(metadata: str) -> Artifact:
-    """Read the one member of ``Upload-Metadata``.
+    """Read the member ``artifact`` of ``Upload-Metadata``; clients add others of their own.
 
     Raises:
-        MalformedError: another, or not the JSON of an artifact.
+        MalformedError: there is none, or not the JSON of an artifact.
     """
-    name, _, encoded = metadata.partition(" ")
-    if name != "artifact" or len(metadata) > MAX_METADATA:
-        raise MalformedError("Upload-Metadata is `artifact`, a space and base64")
+    members = dict(member.strip().partition(" ")[::2] for member in metadata.split(","))
+    if "artifact" not in members or len(metadata) > MAX_METADATA:
+        raise MalformedError("Upload-Metadata has `artifact`, a space and base64")
+    encoded = members["artifact"]
     data = forms.decode_base64(encoded, "Upload-Metadata")
     return forms.decode(Artifact, forms.parse(data, what="artifact", cap=MAX_METADATA), "artifact")
 

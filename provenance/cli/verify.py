@@ -134,7 +134,7 @@ def _verdict(verified: Verified) -> list[str]:
     if len(verified.record_indices) == 1:
         what = f"record {verified.record_indices[0]} of {what}"
     elif verified.record_indices:
-        what = f"{len(verified.record_indices)} records of {what}"
+        what = f"{len(set(verified.record_indices))} records of {what}"
     elif verified.report["record"].mark.name == "NOT_DEMANDED":
         what = f"the statement about {what}; no data was compared with it"
     lines = [f"verified: {what}"]

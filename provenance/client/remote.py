@@ -30,14 +30,14 @@ from provenance.ledger.recording import Recorder, Ref
 from provenance.ledger.stamps import Clock
 from provenance.lineage import History
 from provenance.log import Checkpoint
-from provenance.merkle import HASH_SIZE, ProofError
+from provenance.merkle import ProofError
 from provenance.records import Artifact, hash_record
 from provenance.records.sources import Progress, Source, open_source
 from provenance.signing import Envelope, PrivateKey, read_key_file
 from provenance.statements import Dataset, Statement
 from provenance.statements.predicates import Described
 from provenance.verification import Bundle, Check, Content, Mark, Policy, Report, Verified
-from provenance.verification.bundle import MAX_BUNDLE
+from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 from provenance.verification.inclusion import check_records
 
 __all__ = ["RemoteLedger", "RemoteProof", "connect"]
@@ -307,9 +307,7 @@ def _leaf_hashes(artifact: RemoteArtifact, records: Any) -> list[bytes]:
     """Return the leaf hash of each of some records, as the artifact's own are."""
     predicate = None if artifact.statement is None else artifact.statement.predicate
     schema = predicate.schema if isinstance(predicate, Dataset) else None
-    return Content(records).leaf_hashes(
-        artifact.artifact.encoding, schema, most=MAX_BUNDLE // HASH_SIZE
-    )
+    return Content(records).leaf_hashes(artifact.artifact.encoding, schema, most=MAX_RECORDS)
 
 
 def _check_answers(bundle: Bundle, named: RemoteArtifact, asked: _Asked) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        good: int = 200,
     ) -> tuple[bytes, Mapping[str, str]]:
         """Return the body, at most `cap` bytes, and the headers of a good answer.
 
@@ -82,6 +83,7 @@ class Transport:
             method, path, query, content: of the request.
             cap: bytes of the answer.
             headers: of the request; without a ``Content-Type`` the content is JSON.
+            good: the status of a good answer.
 
         Raises:
             InputError: the server refuses the question.
@@ -90,7 +92,7 @@ class Transport:
         """
 
         def read(response: httpx.Response, join: Join) -> tuple[bytes, Mapping[str, str]]:
-            if response.status_code not in (200, 201, 204):
+            if response.status_code != good:
                 problem = join(response.iter_raw(), MAX_PROBLEM, path)
                 raise self._refusal(response.status_code, problem)
             return join(response.iter_raw(), cap, path), response.headers

@@ -156,7 +156,7 @@ def _upload(transport: Transport, artifact: Artifact, leaves: IO[bytes], patienc
     headers = {**_TUS, "Upload-Length": str(length), "Upload-Metadata": f"artifact {claimed}"}
 
     def begin() -> tuple[str, int]:
-        _, told = transport.exchange("POST", "v1/trees", headers=headers, cap=_MAX_ANSWER)
+        _, told = transport.exchange("POST", "v1/trees", headers=headers, cap=_MAX_ANSWER, good=201)
         number, offset = told.get("location", "").removeprefix("trees/"), told.get("upload-offset")
         if not number.isalnum() or offset is None or not offset.isdecimal():
             raise LedgerError(f"{transport.name} does not say where an upload stands")
@@ -175,6 +175,7 @@ def _upload(transport: Transport, artifact: Artifact, leaves: IO[bytes], patienc
                 "Content-Type": "application/offset+octet-stream",
             },
             cap=_MAX_ANSWER,
+            good=204,
         )
         if told.get("upload-offset") != str(offset + len(piece)):
             raise LedgerError(f"{transport.name} does not say where an upload stands")

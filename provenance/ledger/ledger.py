@@ -369,7 +369,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact]):
 
         Raises:
             InputError: no such artifact or record, more than one way to name it, or more records
-                than a bundle of 16 MiB holds (some 10,000 of a data set of ten million).
+                than a bundle holds: 16 MiB of them, and 16,384.
             LedgerError: the artifact's tree file is missing or damaged.
         """
         return proving.prove(

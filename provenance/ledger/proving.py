@@ -30,7 +30,7 @@ from provenance.verification import (
     Policy,
     RecordProof,
 )
-from provenance.verification.bundle import MAX_BUNDLE
+from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
@@ -197,9 +197,7 @@ def _leaf_hashes(registered: RegisteredArtifact, records: Any) -> list[bytes]:
     """Return the leaf hash of each of some records, as the artifact's own are."""
     predicate = registered.statement.predicate
     schema = predicate.schema if isinstance(predicate, Dataset) else None
-    return Content(records).leaf_hashes(
-        registered.artifact.encoding, schema, most=MAX_BUNDLE // HASH_SIZE
-    )
+    return Content(records).leaf_hashes(registered.artifact.encoding, schema, most=MAX_RECORDS)
 
 
 def _find(registered: RegisteredArtifact, kept: ArtifactTree, wanted: Sequence[bytes]) -> list[int]:
@@ -247,10 +245,11 @@ def _prove_indices(
                 f"{registered.name!r} has no record {index}: it has {tree.size}"
             )
     hashes = sum(path_length(index, tree.size) for index in indices)
-    if len(proof.to_bytes()) + _HASH_TEXT * hashes + _RECORD_TEXT * len(indices) > MAX_BUNDLE:
+    length = len(proof.to_bytes()) + _HASH_TEXT * hashes + _RECORD_TEXT * len(indices)
+    if length > MAX_BUNDLE or len(indices) > MAX_RECORDS:
         raise InputError(
-            f"the proofs of {len(indices):,} records do not fit into a bundle of "
-            f"{MAX_BUNDLE:,} bytes: prove fewer at a time"
+            f"the proofs of {len(indices):,} records do not fit into a bundle of {MAX_BUNDLE:,} "
+            f"bytes and at most {MAX_RECORDS:,} records: prove fewer at a time"
         )
     leaf_hashes = [tree.leaf(index) for index in indices] if wanted is None else wanted
     proofs = tree.prove_all(indices)

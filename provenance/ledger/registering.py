@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
+from provenance.errors import LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.describing import same_claims
 from provenance.ledger.folder import Folder
@@ -20,7 +21,7 @@ from provenance.statements import Statement
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
-__all__ = ["hash_into_tree", "keep_tree", "log_once"]
+__all__ = ["has_tree", "hash_into_tree", "keep_tree", "log_once"]
 
 _BLOCK = 1 << 20
 
@@ -89,6 +90,14 @@ def keep_tree(folder: Folder, leaf_hash_blocks: Iterator[bytes], encoding: Encod
         writer.keep(folder.tree(artifact.digest))
         write_index(tree, drafts, folder.index(artifact.digest))
     return artifact
+
+
+def has_tree(folder: Folder, digest: bytes, root: bytes) -> bool:
+    """Say whether the tree of an artifact is here, of this root; its leaves are not looked at."""
+    try:
+        return Tree.open(folder.tree(digest)).root == root
+    except LedgerError:
+        return False
 
 
 def _known(ledger: Ledger, statement: Statement) -> RegisteredArtifact | None:

@@ -9,6 +9,7 @@ from provenance.ledger.drafters import Drafters
 from provenance.ledger.drafting import ARTIFACT_KINDS, Draft
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
+from provenance.ledger.registering import has_tree
 
 __all__ = ["submit_all"]
 
@@ -38,8 +39,10 @@ def submit_all(
 
 
 def _check_tree(draft: Draft, at: int, folder: Folder) -> None:
-    digest, name = draft.mentions[0][:2]
-    if draft.kind in ARTIFACT_KINDS and digest is not None and not folder.tree(digest).is_file():
+    digest, name, _, _, root, _ = draft.mentions[0]
+    if draft.kind not in ARTIFACT_KINDS or digest is None or root is None:
+        return
+    if not has_tree(folder, digest, root):
         reason = TreeMissingError(
             f"the leaf hashes of {name!r}, {digest.hex()}, are not here: send them first"
         )

@@ -7,13 +7,15 @@
       leaves          32 bytes a record, as far as they came
 
 What comes is kept: an upload that breaks off goes on where it stood, after a crash too. When all of
-it is there, the root is computed anew, and either the tree is kept or everything is thrown away. An
-upload belongs to who began it; nobody else can write to it. It is forgotten a week after it was
-last written to.
+it is there, the root is computed anew, and either the tree is kept or everything is thrown away;
+should a crash come between, whoever asks for the upload next has it done. An upload belongs to who
+began it; nobody else can write to it. It is forgotten a week after it was last written to; a tree
+that was kept stays.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -23,13 +25,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.folder import Folder, write_file
-from provenance.ledger.registering import keep_tree
+from provenance.ledger.registering import has_tree, keep_tree
 from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.signing.keyfiles import sync_folder
@@ -38,6 +40,12 @@ __all__ = ["Appending", "NoUploadError", "OffsetError", "Upload", "Uploads"]
 
 KEPT = 7 * 86400
 """Seconds for which an upload is kept that nobody goes on with."""
+
+MOST = 1000
+"""Uploads that may be open at a time."""
+
+SPARE = 1 << 28
+"""Bytes of the disk that are not for uploads: the log needs some."""
 
 _BLOCK = 1 << 20
 _MAX_CLAIM = 1 << 16
@@ -86,33 +94,61 @@ class Uploads:
             owner: whose it is; the same one goes on with it.
 
         Raises:
-            InputError: all of them are there, and they make another root.
-            OffsetError: all of them are there, and another request is making the tree.
+            InputError: there is no room for so many, or all are there and make another root.
+            OffsetError: all are there, and another request is making the tree.
             LedgerError: the disk is full, say.
         """
         number = _number(artifact, owner)
-        with self._folder.alone("uploads"):
+        place = self._uploads / number
+        with self._folder.alone("uploads"), _using(place):
             self._forget_old()
-            place = self._uploads / number
-            with _writing(place):
-                place.mkdir(parents=True, exist_ok=True)
-                if not self._is_kept(artifact):
-                    (place / "leaves").touch()
-                if not (place / "artifact.json").is_file():
-                    write_file(place / "artifact.json", forms.dump(artifact).decode())
-                    sync_folder(self._uploads)
-                os.utime(place)
-        upload = self.find(number, owner)
-        if upload.offset == upload.length and not self._is_kept(artifact):
-            self.append(number, owner, upload.offset).close()  # a crash came before the tree
-        return upload
+            if not place.exists() and sum(1 for _ in self._uploads.iterdir()) >= MOST:
+                raise InputError(f"{MOST} uploads are open here: try again when some are done")
+            room = shutil.disk_usage(self._uploads).free - SPARE
+            if not self.is_kept(artifact) and 3 * artifact.size * HASH_SIZE > room:
+                raise InputError(f"there is no room for {artifact.size:,} leaf hashes and a tree")
+            place.mkdir(exist_ok=True)
+            if not self.is_kept(artifact):
+                (place / "leaves").touch()
+            if not (place / "artifact.json").is_file():
+                write_file(place / "artifact.json", forms.dump(artifact).decode())
+                sync_folder(self._uploads)
+            os.utime(place)
+        return self.find(number, owner)
 
     def find(self, number: str, owner: str) -> Upload:
-        """Return an upload by its id.
+        """Return an upload by its id; if all of it is there, the tree is.
 
         Raises:
             NoUploadError: this owner has none such.
+            InputError, OffsetError, LedgerError: as of `begin`.
         """
+        upload = self._look(number, owner)
+        if upload.offset == upload.length and not self.is_kept(upload.artifact):
+            with self._locked(number, owner) as (upload, _):
+                self._finish(upload)
+        return upload
+
+    def append(self, number: str, owner: str, offset: int) -> Appending:
+        """Open an upload to write what comes next; the caller closes it, and finds it again.
+
+        Raises:
+            NoUploadError: this owner has none such.
+            OffsetError: it stands elsewhere, or somebody else writes to it.
+        """
+        with ExitStack() as stack:
+            upload, leaves = stack.enter_context(self._locked(number, owner))
+            if offset != upload.offset:
+                raise OffsetError(f"the upload stands at {upload.offset}, not at {offset}")
+            leaves.seek(offset)
+            return Appending(upload, leaves, stack.pop_all())
+
+    def is_kept(self, artifact: Artifact) -> bool:
+        """Whether the tree is here, from an upload or otherwise."""
+        return has_tree(self._folder, artifact.digest, artifact.root)
+
+    def _look(self, number: str, owner: str) -> Upload:
+        """Return how far an upload is."""
         place = self._uploads / number
         none = NoUploadError(f"there is no upload {number[:64]!r}: begin one")
         if not re.fullmatch("[0-9a-f]{32}", number, re.ASCII):
@@ -120,7 +156,7 @@ class Uploads:
         try:
             value = forms.parse((place / "artifact.json").read_bytes(), what=number, cap=_MAX_CLAIM)
             artifact = forms.decode(Artifact, value, number)
-            if self._is_kept(artifact):
+            if self.is_kept(artifact):
                 offset = artifact.size * HASH_SIZE
             else:
                 offset = (place / "leaves").stat().st_size
@@ -132,38 +168,32 @@ class Uploads:
             raise none
         return Upload(number, artifact, offset)
 
-    def append(self, number: str, owner: str, offset: int) -> Appending:
-        """Open an upload to write what comes next; the caller closes it.
+    @contextmanager
+    def _locked(self, number: str, owner: str) -> Iterator[tuple[Upload, FileIO]]:
+        """Be the one who works on an upload that is not complete.
 
         Raises:
             NoUploadError: this owner has none such.
-            OffsetError: it stands elsewhere, or somebody else writes to it.
+            OffsetError: it is complete, or somebody else works on it.
         """
+        length = self._look(number, owner).length
+        complete = OffsetError(f"the upload is complete, at {length}")
         path = self._uploads / number / "leaves"
-        complete = OffsetError(f"the upload is complete, at {self.find(number, owner).length}")
-        try:
-            leaves = path.open("r+b")
-        except FileNotFoundError:
-            raise complete from None
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-        with ExitStack() as unless_it_fails:
-            unless_it_fails.enter_context(leaves)
-            with suppress(BlockingIOError):
+        with ExitStack() as stack:
+            try:
+                leaves = stack.enter_context(FileIO(path, "r+"))
                 fcntl.flock(leaves, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                upload = self.find(number, owner)  # as it stands, now that nobody else writes
-                if self._is_kept(upload.artifact):
-                    raise complete
-                if offset != upload.offset:
-                    raise OffsetError(f"the upload stands at {upload.offset}, not at {offset}")
-                leaves.seek(offset)
-                unless_it_fails.pop_all()
-                return Appending(self, upload, leaves)
-        raise OffsetError("another request is writing to this upload")
-
-    def _is_kept(self, artifact: Artifact) -> bool:
-        """Whether the tree is here, from this upload or otherwise."""
-        return self._folder.tree(artifact.digest).is_file()
+                gone = not os.path.samestat(os.fstat(leaves.fileno()), path.stat())
+            except FileNotFoundError:
+                raise complete from None
+            except BlockingIOError:
+                raise OffsetError("another request is writing to this upload") from None
+            except OSError as error:
+                raise _unusable(path, error) from error
+            upload = self._look(number, owner)  # as it stands, now that nobody else writes
+            if gone or self.is_kept(upload.artifact):
+                raise complete
+            yield upload, leaves
 
     def _finish(self, upload: Upload) -> None:
         """Keep the tree of an upload that is whole, or throw it away.
@@ -171,35 +201,42 @@ class Uploads:
         Raises:
             InputError: it is not what was claimed.
         """
-        leaves = self._uploads / upload.id / "leaves"
-        claimed = upload.artifact
-        found = CompactRange()
-        for block in _blocks(leaves):
-            found.extend(block)
-        if found.root() != claimed.root:
-            shutil.rmtree(leaves.parent, ignore_errors=True)
-            raise InputError(
-                f"these leaf hashes make the root {found.root().hex()}, not "
-                f"{claimed.root.hex()}: nothing of them was kept"
-            )
-        keep_tree(self._folder, _blocks(leaves), claimed.encoding)
-        with _writing(leaves):
-            leaves.unlink()  # the tree begins with them; that it is there is told from now on
+        place, claimed = self._uploads / upload.id, upload.artifact
+        with _using(place):
+            found = CompactRange()
+            for block in _blocks(place / "leaves"):
+                found.extend(block)
+            if found.root() != claimed.root:
+                # The claim last: without the leaves it is an upload of which nothing has come.
+                (place / "leaves").write_bytes(b"")
+                shutil.rmtree(place, ignore_errors=True)
+                raise InputError(
+                    f"these leaf hashes make the root {found.root().hex()}, not "
+                    f"{claimed.root.hex()}: nothing of them was kept"
+                )
+            keep_tree(self._folder, _blocks(place / "leaves"), claimed.encoding)
+            (place / "leaves").unlink()  # the tree begins with them
 
     def _forget_old(self) -> None:
+        """Make the folder where it is missing, and clear it of what nobody goes on with."""
+        if not self._uploads.is_dir():
+            self._uploads.mkdir(exist_ok=True)
+            sync_folder(self._uploads.parent)
         before = time.time() - KEPT
-        for place in self._uploads.iterdir() if self._uploads.is_dir() else ():
-            if place.stat().st_mtime < before:
-                shutil.rmtree(place, ignore_errors=True)
+        for place in self._uploads.iterdir():
+            with suppress(FileNotFoundError):
+                if place.stat().st_mtime < before:
+                    shutil.rmtree(place, ignore_errors=True)
 
 
 class Appending:
-    """One stretch of leaf hashes on its way to the disk."""
+    """One stretch of leaf hashes on its way to the disk; made by `Uploads.append`."""
 
-    def __init__(self, uploads: Uploads, upload: Upload, leaves: IO[bytes]) -> None:
-        self._uploads = uploads
+    def __init__(self, upload: Upload, leaves: FileIO, lock: ExitStack) -> None:
         self._leaves = leaves
         self._upload = upload
+        self._lock = lock
+        self._path = Path(os.fsdecode(leaves.name))
         self.offset = upload.offset
 
     def write(self, data: bytes) -> None:
@@ -211,24 +248,23 @@ class Appending:
         """
         if self.offset + len(data) > self._upload.length:
             raise OffsetError(f"an upload of {self._upload.length} bytes has no more of them")
-        with _writing(Path(self._leaves.name)):
-            self._leaves.write(data)
-        self.offset += len(data)
+        with _using(self._path):
+            if shutil.disk_usage(self._path.parent).free < SPARE + len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while data:
+                written = self._leaves.write(data)
+                self.offset += written
+                data = data[written:]
+            os.utime(self._path.parent)
 
     def close(self) -> int:
-        """Keep what was written; the last stretch makes the tree. Return the offset.
+        """Keep what was written, and let others go on; return the offset.
 
         Raises:
-            InputError: all is there, and it is not what was claimed.
-            LedgerError: the disk is full, say.
+            LedgerError: it cannot be told whether it is on the disk.
         """
-        with self._leaves:
-            with _writing(Path(self._leaves.name)):
-                self._leaves.flush()
-                os.fsync(self._leaves.fileno())
-                os.utime(Path(self._leaves.name).parent)
-            if self.offset == self._upload.length:
-                self._uploads._finish(self._upload)
+        with self._lock, _using(self._path):
+            os.fsync(self._leaves.fileno())
         return self.offset
 
 
@@ -237,15 +273,15 @@ def _number(artifact: Artifact, owner: str) -> str:
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
+def _using(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _cannot_write(place, error) from error
+        raise _unusable(place, error) from error
 
 
-def _cannot_write(place: Path, error: OSError) -> LedgerError:
-    return LedgerError(f"{place} cannot be written: {error.strerror}")
+def _unusable(place: Path, error: OSError) -> LedgerError:
+    return LedgerError(f"the upload {place} cannot be kept: {error.strerror}")
 
 
 def _blocks(leaves: Path) -> Iterator[bytes]:

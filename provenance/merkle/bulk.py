@@ -260,6 +260,8 @@ def _is_unsigned(numbers: Offsets | Indices) -> bool:
 
 
 def _check_indices(indices: Indices, size: int) -> None:
+    if not 0 <= size < 1 << 64:
+        raise ValueError(f"no tree has {size} leaves")
     if not _is_unsigned(indices):
         raise ValueError("the indices are not unsigned integers of 64 bits")
     if indices and max(indices) >= size:

@@ -75,6 +75,16 @@ size_t hashes_of(const Indices& indices, uint64_t size) {
   return total;
 }
 
+// A size of Python's; false and an error if it is none of 64 bits.
+bool size_of(PyObject* object, uint64_t* size) {
+  *size = PyLong_AsUnsignedLongLong(object);
+  if (PyErr_Occurred() == nullptr) return true;
+  if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+    PyErr_Format(PyExc_ValueError, "no tree has %R leaves", object);
+  }
+  return false;
+}
+
 // --- paths -------------------------------------------------------------------------------------
 
 void gather(const Way& way, const std::vector<const uint8_t*>& levels, const uint8_t* last,
@@ -185,9 +195,11 @@ class Levels {
 }  // namespace
 
 PyObject* paths(PyObject*, PyObject* args) {
-  PyObject *levels_object, *last_object, *indices_object;
-  unsigned long long size;
-  if (!PyArg_ParseTuple(args, "OOOK", &levels_object, &last_object, &indices_object, &size)) {
+  PyObject *levels_object, *last_object, *indices_object, *size_object;
+  uint64_t size;
+  if (!PyArg_ParseTuple(args, "OOOO", &levels_object, &last_object, &indices_object,
+                        &size_object) ||
+      !size_of(size_object, &size)) {
     return nullptr;
   }
   Levels levels;
@@ -213,11 +225,13 @@ PyObject* paths(PyObject*, PyObject* args) {
 
 PyObject* climb(PyObject*, PyObject* args, PyObject* named) {
   static const char* names[] = {"leaf_hashes", "indices", "size", "paths", "kernel", nullptr};
-  PyObject *leaves_object, *indices_object, *paths_object;
-  unsigned long long size;
+  PyObject *leaves_object, *indices_object, *size_object, *paths_object;
+  uint64_t size;
   const char* name = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, named, "OOKO|$z", const_cast<char**>(names),
-                                   &leaves_object, &indices_object, &size, &paths_object, &name)) {
+  if (!PyArg_ParseTupleAndKeywords(args, named, "OOOO|$z", const_cast<char**>(names),
+                                   &leaves_object, &indices_object, &size_object, &paths_object,
+                                   &name) ||
+      !size_of(size_object, &size)) {
     return nullptr;
   }
   const Kernel* kernel = kernel_named(name);

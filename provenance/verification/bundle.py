@@ -27,11 +27,22 @@ from typing import Final, Literal, Self
 
 from provenance import forms
 from provenance.anchoring import Anchor, StateProof
+from provenance.errors import MalformedError
 
-__all__ = ["BUNDLE_TYPE", "MAX_BUNDLE", "AnchorProof", "Bundle", "LoggedEnvelope", "RecordProof"]
+__all__ = [
+    "BUNDLE_TYPE",
+    "MAX_BUNDLE",
+    "MAX_RECORDS",
+    "AnchorProof",
+    "Bundle",
+    "LoggedEnvelope",
+    "RecordProof",
+]
 
 BUNDLE_TYPE: Final = "application/vnd.provenance-ledger.bundle.v1+json"
 MAX_BUNDLE = 16 << 20
+MAX_RECORDS = 1 << 14
+"""That one bundle proves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +93,14 @@ class Bundle:
         """Read a bundle.
 
         Raises:
-            MalformedError: longer than 16 MiB, not JSON, unknown or missing fields, or values of
-                another form.
+            MalformedError: longer than 16 MiB, not JSON, unknown or missing fields, values of
+                another form, or more records than `MAX_RECORDS`.
         """
-        return forms.decode(cls, forms.parse(data, what="the bundle", cap=MAX_BUNDLE), "the bundle")
+        value = forms.parse(data, what="the bundle", cap=MAX_BUNDLE)
+        records = value.get("records") if isinstance(value, dict) else None
+        if isinstance(records, list) and len(records) > MAX_RECORDS:  # before each is looked at
+            raise MalformedError(f"the bundle proves more than {MAX_RECORDS:,} records")
+        return forms.decode(cls, value, "the bundle")
 
     def to_bytes(self) -> bytes:
         """Return the RFC 8785 bytes."""

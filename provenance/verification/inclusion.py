@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from provenance.merkle import (
+    HASH_SIZE,
     ProofError,
     check_inclusion,
     check_inclusions,
@@ -60,7 +61,10 @@ def check_records(
     if len(leaf_hashes) != len(proofs):
         given = "more" if len(leaf_hashes) > len(proofs) else f"only {len(leaf_hashes)}"
         raise ProofError(f"the bundle proves {len(proofs)} records, and {given} were given")
-    for proof in proofs:  # one by one: in what they are joined to, a hash could go to the next
+    # One by one: in what they are joined to, a part of one could go to the next.
+    for leaf_hash, proof in zip(leaf_hashes, proofs, strict=True):
+        if len(leaf_hash) != HASH_SIZE:
+            raise ProofError(f"a leaf hash of {len(leaf_hash)} bytes instead of {HASH_SIZE}")
         if not proof.index < artifact.size or len(proof.path) != path_length(
             proof.index, artifact.size
         ):

@@ -78,6 +78,12 @@ def test_several_records_in_one_bundle(http: httpx.Client, ledger: Ledger) -> No
     assert "not both" in problem(post(http, "/v1/verify", both), 422, "malformed")
 
 
+def test_no_more_than_so_many_at_once(http: httpx.Client) -> None:
+    answer = post(http, PROOFS, json.dumps({"index": [0] * 4097}))
+    assert "4,097 records: at most 4,096" in problem(answer, 422, "malformed")
+    assert post(http, PROOFS, json.dumps({"index": [0] * 4096})).status_code == 200
+
+
 @pytest.mark.parametrize("several", [[], [7, -1], [7, "7"], [[7]], [7, None], [2**53]])
 def test_several_records_of_another_form(http: httpx.Client, several: list[object]) -> None:
     answer = post(http, PROOFS, json.dumps({"index": several}))

@@ -209,7 +209,7 @@ def test_what_arrived_before_a_connection_broke_is_kept(
 
 def test_an_upload_is_its_tokens_own(http: httpx.Client, ledger: Ledger) -> None:
     place = begun(http)
-    other = ledger.tokens.new("other", scope="admin")[1]
+    other = ledger.tokens.new("other", scope="submit")[1]
     header = {"Authorization": f"Bearer {other}"}
     problem(http.get(place, headers=header), 404, "unknown-upload")
     problem(send(http, place, LEAVES[:64], 0, **header), 404, "unknown-upload")
@@ -223,6 +223,7 @@ def test_an_upload_is_its_tokens_own(http: httpx.Client, ledger: Ledger) -> None
         ({"Upload-Length": "31"}, 422, "malformed"),
         ({"Upload-Length": ""}, 422, "malformed"),
         ({"Upload-Metadata": "filename YQ=="}, 422, "malformed"),
+        ({"Upload-Metadata": ""}, 422, "malformed"),
         ({"Upload-Metadata": "artifact YQ"}, 422, "malformed"),
         ({"Upload-Metadata": "artifact YQ=="}, 422, "malformed"),
         ({"Upload-Metadata": "artifact e30="}, 422, "malformed"),
@@ -244,6 +245,7 @@ def test_uploads_that_are_not_begun(
         ({"Upload-Offset": ""}, 422, "malformed"),
         ({"Upload-Offset": "9" * 30}, 422, "malformed"),
         ({"Content-Type": "application/octet-stream"}, 415, "media-type"),
+        ({"Content-Encoding": "gzip"}, 415, "media-type"),
     ],
 )
 def test_stretches_that_are_not_taken(
@@ -260,6 +262,46 @@ def test_no_more_is_taken_than_was_said(http: httpx.Client) -> None:
     assert f"an upload of {len(LEAVES)} bytes has no more of them" in detail
     offset = int(http.head(place).headers["upload-offset"])
     assert send(http, place, LEAVES[offset:], offset).status_code == 204
+
+
+def test_what_tus_wants_of_every_answer(http: httpx.Client, url: str) -> None:
+    asked = httpx.options(f"{url}/v1/trees")
+    assert asked.status_code == 204
+    assert asked.headers["tus-version"] == "1.0.0"
+    assert asked.headers["tus-extension"] == "creation"
+    other = begin(http, **{"Tus-Resumable": "0.2.2"})
+    assert other.headers["tus-version"] == "1.0.0"
+    missing = http.get(f"/v1/trees/{'0' * 32}")
+    place = begun(http)
+    for answer in (other, missing, asked, http.head(place), send(http, place, b"x", 7)):
+        assert answer.headers["tus-resumable"] == "1.0.0"
+
+
+def test_clients_may_add_metadata_of_their_own(http: httpx.Client) -> None:
+    claimed = base64.b64encode(forms.dump(ARTIFACT)).decode()
+    added = f"filename dHJhaW4=, artifact {claimed},is_confidential"
+    assert begin(http, **{"Upload-Metadata": added}).status_code == 201
+
+
+def test_a_broken_connection_at_the_end_holds_up_nobody(
+    http: httpx.Client, url: str, token: str
+) -> None:
+    """All of it came, but for a byte that was announced beyond: the next who asks has the tree."""
+    place, parts = begun(http), urlsplit(url)
+    head = (
+        f"PATCH {urlsplit(place).path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Authorization: Bearer {token}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
+        f"Content-Type: {OFFSET_STREAM}\r\nContent-Length: {len(LEAVES) + 1}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port)) as broken:
+        broken.sendall(head.encode() + LEAVES)
+    deadline = time.monotonic() + 20
+    while True:
+        answer = http.head(place)
+        if answer.headers.get("upload-offset") == str(len(LEAVES)):
+            break
+        assert time.monotonic() < deadline
+    assert begin(http).headers["upload-offset"] == str(len(LEAVES))
 
 
 def test_uploads_that_are_not_there(http: httpx.Client) -> None:

@@ -1,16 +1,17 @@
 """`Ledger.prove`: by record, number, path and leaf hash; and what a damaged tree does."""
 
 import hashlib
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
-from provenance import InputError, Ledger, LedgerError, VerificationError, verify
+from provenance import InputError, Ledger, LedgerError, MalformedError, VerificationError, verify
 from provenance.merkle import leaf_hash
 from provenance.records import JSON, hash_record
 from provenance.signing import VerifierKey, open_note
 from provenance.verification import Bundle
-from provenance.verification.bundle import MAX_BUNDLE
+from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 
 ROWS = [{"id": 1}, {"id": 2}, {"id": 1}, {"id": 3}, {"id": 1}]
 
@@ -82,12 +83,19 @@ def test_several_records_of_a_csv_file_are_read_by_the_signed_schema(ledger, tmp
 def test_no_more_records_than_a_bundle_holds(ledger):
     """What the estimate lets pass is a bundle that is read; the first beyond it is told."""
     many = ledger.register([{"n": n} for n in range(5000)], name="many", sensitivity="public")
-    proof = ledger.prove(many, index=[4095] * 18_000)
-    data = proof.to_bytes()
-    assert MAX_BUNDLE * 0.9 < len(data) <= MAX_BUNDLE
+    proof = ledger.prove(many, index=[4095] * MAX_RECORDS)
+    assert MAX_BUNDLE * 0.8 < len(proof.to_bytes()) <= MAX_BUNDLE
     assert check(ledger, proof, record={"n": 4095}).record_indices == (4095,)
-    with pytest.raises(InputError, match="the proofs of 20,000 records do not fit into a bundle"):
-        ledger.prove(many, index=[4095] * 20_000)
+    with pytest.raises(InputError, match="the proofs of 16,385 records do not fit into a bundle"):
+        ledger.prove(many, index=[4095] * (MAX_RECORDS + 1))
+    more = replace(proof.bundle, records=(*proof.bundle.records, proof.bundle.records[0]))
+    with pytest.raises(MalformedError, match="proves more than 16,384 records"):
+        Bundle.parse(more.to_bytes())
+    large = ledger.register(pa.table({"n": range(40_000)}), name="large", sensitivity="public")
+    room = MAX_BUNDLE // (16 * 67)
+    assert len(ledger.prove(large, index=[0] * (room - 600)).to_bytes()) <= MAX_BUNDLE
+    with pytest.raises(InputError, match="do not fit into a bundle"):
+        ledger.prove(large, index=[0] * room)
 
 
 def test_a_whole_artifact(ledger, rows):

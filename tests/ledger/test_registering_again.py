@@ -20,7 +20,7 @@ def cache(tmp_path, monkeypatch):
         clock=lambda: time.time_ns() + 3600 * 10**9,
         is_local=lambda path: True,
     )
-    monkeypatch.setattr("provenance.ledger.ledger.user_cache", lambda: found)
+    monkeypatch.setattr("provenance.ledger.recording.user_cache", lambda: found)
     return found
 
 

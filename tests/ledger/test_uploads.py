@@ -1,16 +1,20 @@
 """Trees that come in pieces: what came is kept, and what is not as claimed is thrown away."""
 
+import contextlib
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provenance import InputError
+from provenance import InputError, LedgerError
 from provenance.ledger.uploads import KEPT, NoUploadError, OffsetError
 from provenance.merkle import Tree
 from provenance.records import JSON, LINE, Artifact, hash_record
@@ -37,8 +41,8 @@ def send(uploads, upload, data, offset, owner="me"):
     try:
         appending.write(data)
     finally:
-        offset = appending.close()
-    return offset
+        appending.close()
+    return uploads.find(upload.id, owner).offset
 
 
 def left(ledger):
@@ -154,6 +158,88 @@ def test_what_nobody_goes_on_with_is_forgotten(uploads, ledger):
         uploads.find(old.id, "me")
 
 
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_all_of_it_there_and_no_tree(uploads, ledger, monkeypatch):
+    """As where the disk was full then: whoever asks for it has the tree built."""
+    upload = uploads.begin(WHOLE, "me")
+    appending = uploads.append(upload.id, "me", 0)
+    appending.write(LEAVES)
+    assert appending.close() == 32_000
+    assert not uploads.is_kept(WHOLE)
+    with monkeypatch.context() as failing:
+        failing.setattr("provenance.ledger.uploads.keep_tree", full_disk)
+        with pytest.raises(LedgerError, match="cannot be kept: No space left on device"):
+            uploads.find(upload.id, "me")
+    for ask in (lambda: uploads.find(upload.id, "me"), lambda: uploads.begin(WHOLE, "me")):
+        assert ask().offset == 32_000
+        assert uploads.is_kept(WHOLE)
+        ledger.folder.tree(WHOLE.digest).unlink()
+        (ledger.folder.path / "uploads" / upload.id / "leaves").write_bytes(LEAVES)
+
+
+@pytest.mark.parametrize("kept", [0, 32, 100, 63_807])
+def test_a_damaged_tree_is_sent_anew(uploads, ledger, kept):
+    send(uploads, uploads.begin(WHOLE, "me"), LEAVES, 0)
+    tree = ledger.folder.tree(WHOLE.digest)
+    tree.write_bytes(tree.read_bytes()[:kept])
+    upload = uploads.begin(WHOLE, "me")
+    assert upload.offset == 0
+    assert send(uploads, upload, LEAVES, 0) == 32_000
+    assert Tree.open(tree).root == WHOLE.root
+
+
+def test_several_at_once_who_begin_and_end_an_upload(ledger):
+    nothing = artifact_of(b"")
+
+    def begin(_):
+        with contextlib.suppress(OffsetError):
+            return ledger.uploads.begin(nothing, "me").offset
+
+    for _ in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(begin, range(4))) <= {0, None}
+        assert ledger.uploads.is_kept(nothing)
+        ledger.folder.tree(nothing.digest).unlink()
+
+
+def test_there_is_room_for_no_more(uploads, ledger, monkeypatch):
+    huge = Artifact(root=bytes(32), size=2**53 - 1, encoding=JSON)
+    with pytest.raises(InputError, match="there is no room for 9,007,199,254,740,991 leaf hashes"):
+        uploads.begin(huge, "me")
+    assert left(ledger) == []
+    upload = uploads.begin(WHOLE, "me")
+    with monkeypatch.context() as small:
+        small.setattr("provenance.ledger.uploads.SPARE", 2**60)
+        appending = uploads.append(upload.id, "me", 0)
+        with pytest.raises(LedgerError, match="cannot be kept: No space left on device"):
+            appending.write(LEAVES)
+        assert appending.close() == 0
+    monkeypatch.setattr("provenance.ledger.uploads.MOST", 1)
+    with pytest.raises(InputError, match="1 uploads are open here"):
+        uploads.begin(WHOLE, "them")
+    assert uploads.begin(WHOLE, "me").offset == 0
+
+
+def test_a_disk_that_is_full(uploads):
+    """A limit on the size of files: what was written before stays, and an error says so."""
+    upload = uploads.begin(WHOLE, "me")
+    appending = uploads.append(upload.id, "me", 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(LedgerError, match="cannot be kept: File too large"):
+            appending.write(LEAVES)
+        assert appending.close() == 10_000
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert send(uploads, uploads.begin(WHOLE, "me"), LEAVES[10_000:], 10_000) == 32_000
+
+
 KILLED = """
 import os, signal, sys
 from provenance import Ledger
@@ -164,20 +250,20 @@ with Ledger.open(sys.argv[1]) as ledger:
     artifact = Artifact(root=root, size=1000, encoding=JSON)
     upload = ledger.uploads.begin(artifact, "me")
     appending = ledger.uploads.append(upload.id, "me", 0)
-    appending.write(data[:20_000])
-    if sys.argv[3] == "closed":
-        appending.close()
+    appending.write(data[: int(sys.argv[3])])
+    appending.close()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("closed", ["closed", "open"])
-def test_it_goes_on_after_kill_9(ledger, closed):
+@pytest.mark.parametrize("sent", [0, 20_000, 32_000])
+def test_it_goes_on_after_kill_9(ledger, sent):
     home = str(ledger.folder.path.parent)
-    command = [sys.executable, "-c", KILLED, home, WHOLE.root.hex(), closed]
+    command = [sys.executable, "-c", KILLED, home, WHOLE.root.hex(), str(sent)]
     done = subprocess.run(command, input=LEAVES.hex(), text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == -signal.SIGKILL
     upload = ledger.uploads.begin(WHOLE, "me")
-    assert upload.offset == 20_000 if closed == "closed" else upload.offset <= 20_000
-    assert send(ledger.uploads, upload, LEAVES[upload.offset :], upload.offset) == 32_000
+    assert upload.offset == sent
+    if sent < len(LEAVES):
+        assert send(ledger.uploads, upload, LEAVES[sent:], sent) == 32_000
     assert Tree.open(ledger.folder.tree(WHOLE.digest)).root == WHOLE.root

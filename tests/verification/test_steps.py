@@ -734,6 +734,13 @@ def test_no_hash_of_a_path_counts_for_the_next(world: World, some: Bundle) -> No
         )
 
 
+def test_no_byte_of_a_leaf_hash_counts_for_the_next(world: World, some: Bundle) -> None:
+    hashes = [hash_record(MANY[index], JSON) for index in SOME]
+    moved = [hashes[0] + hashes[1][:5], hashes[1][5:], *hashes[2:]]
+    with fails("record", "a leaf hash of 37 bytes instead of 32"):
+        world.verify(some, leaf_hashes=moved)
+
+
 def test_leaf_hashes_need_a_bundle_that_proves_records(world: World, rows: Registered) -> None:
     for hashes in ([], [bytes(32)]):
         with fails("record", "the bundle proves no record"):

@@ -50,9 +50,11 @@ __all__ = [
     "Page",
     "Place",
     "filesystem_of",
+    "folder_body",
     "parse_folder",
     "read_page",
     "user_cache",
+    "write_page",
 ]
 
 LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "xfs", "zfs"})
@@ -162,16 +164,7 @@ class Place:
             if not self.page.parent.is_dir():
                 self.page.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _forget_boots(self.page.parent)
-            spare = self.page.with_name(f".{self.page.name}-{os.getpid()}-{os.urandom(4).hex()}")
-            try:
-                with os.fdopen(
-                    os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-                ) as file:
-                    file.write(_checksum(self.page, body) + body)
-                spare.replace(self.page)
-            except OSError:
-                spare.unlink(missing_ok=True)
-                raise
+            write_page(self.page, body)
 
 
 def read_page(path: Path) -> bytes:
@@ -190,6 +183,22 @@ def read_page(path: Path) -> bytes:
     if checksum != _checksum(path, body):
         raise ValueError("it is damaged")
     return body
+
+
+def write_page(path: Path, body: bytes) -> None:
+    """Replace what a page holds, as a whole.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    spare = path.with_name(f".{path.name}-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        with os.fdopen(os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(_checksum(path, body) + body)
+        spare.replace(path)
+    except OSError:
+        spare.unlink(missing_ok=True)
+        raise
 
 
 def _checksum(page: Path, body: bytes) -> bytes:
@@ -218,14 +227,22 @@ class Page:
         Args:
             files: `FileState` and digest of each.
         """
-        records = [
-            _RECORD.pack(inode, size, modified, changed, digest)
-            for (device, inode, size, modified, changed), digest in files
-            if device == self._device and changed < self._before
-        ]
-        body = b"".join([os.fsencode(self._place.path), b"\0", *records])
+        body = folder_body(
+            self._place.path,
+            (
+                (state, digest)
+                for state, digest in files
+                if state[0] == self._device and state[4] < self._before
+            ),
+        )
         if body != self._body:
             self._place.write(body)
+
+
+def folder_body(path: Path, files: Iterable[tuple[tuple[int, ...], bytes]]) -> bytes:
+    """Return what the page of a folder holds: its path, `FileState` and digest of each file."""
+    records = (_RECORD.pack(*state[1:], digest) for state, digest in files)
+    return b"".join([os.fsencode(path), b"\0", *records])
 
 
 def parse_folder(device: int, body: bytes) -> tuple[Path, dict[tuple[int, ...], bytes]]:

@@ -23,6 +23,7 @@ from provenance.merkle import kernel
 from provenance.merkle.parallel import in_order
 from provenance.records.files import (
     Bytes,
+    FileState,
     Part,
     SteadyFile,
     check_unchanged,
@@ -71,7 +72,7 @@ class Chunks(Part):
             with _SharedFile(self._source, self.label) as file:
                 parts = ((at, min(length, file.size - at)) for at in range(0, file.size, length))
                 digests = yield from self._hash(parts, file.read, file.give_back)
-                file.check()
+                self.state = file.check()
         self.digests = digests
 
     def _hash(
@@ -109,6 +110,11 @@ class _SharedFile:
         self.size = self._before.st_size
         with readable(label):
             self._descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self._check_unchanged()
+        except InputError:
+            os.close(self._descriptor)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -140,8 +146,8 @@ class _SharedFile:
         """Let what `read` returned be used again."""
         self._spare.append(memoryview(block.obj))
 
-    def check(self) -> None:
-        """Check that the file ends where it did, and is the one that was opened.
+    def check(self) -> FileState:
+        """Check that the file ends where it did, and is the one that was opened; return its state.
 
         Raises:
             InputError: it changed while it was read.
@@ -150,8 +156,11 @@ class _SharedFile:
             more = os.pread(self._descriptor, 1 << 20, self.size)
         if more:
             self._refuse(self.size + len(more))
-        check_unchanged(self._path, self._label, self._before)
+        return self._check_unchanged()
+
+    def _check_unchanged(self) -> FileState:
+        return check_unchanged(self._path, self._label, self._before, self._descriptor)
 
     def _refuse(self, count: int) -> NoReturn:
-        check_unchanged(self._path, self._label, self._before)
+        self._check_unchanged()
         raise InputError(f"{self._label} gave {count:,} bytes, but its size is {self.size:,}")

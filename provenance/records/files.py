@@ -1,8 +1,8 @@
 """Files as records: the lines of one file, and how a file is read at all.
 
-A file is read once, from start to end; it is hashed on the way, and at the end it must still be
-the file that was opened, of the same size and time of change. Memory: one line of at most
-`MAX_LINE` bytes.
+A file is read once, from start to end, and hashed on the way. What was opened must be the file that
+its path led to before, and at the end both must still be that: the same device, inode, size and
+time of modification. Memory: one line of at most `MAX_LINE` bytes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
     "PrefixChanged",
     "SteadyFile",
     "bounded_lines",
+    "changed_while_read",
     "check_unchanged",
     "hash_named",
     "length_of",
@@ -75,6 +76,7 @@ class Part(ABC):
         done, total: bytes on disk (rows of what is in memory) read so far and in all.
         digest_names: which digests of the file as on disk to note, beside the leaves.
         digests: once all leaves were read, DigestSet of the file as on disk.
+        state: once all leaves were read, of the file that was open; None of what is no file.
         schema: once all leaves were read, column → type, of tables.
         after: the records that were hashed before; leaves follow them. Only where `whole` was True.
         whole: once all leaves were read, whether what is appended to the file makes new records,
@@ -88,6 +90,7 @@ class Part(ABC):
         self.total = total
         self.digest_names: tuple[str, ...] = ("sha256",)
         self.digests: dict[str, str] = {}
+        self.state: FileState | None = None
         self.schema: dict[str, str] | None = None
         self.after: Prefix | None = None
         self.whole = False
@@ -148,18 +151,27 @@ def regular_status(path: Path, label: str) -> os.stat_result:
     return status
 
 
-def check_unchanged(path: Path, label: str, before: os.stat_result) -> None:
-    """Check that `path` is still the file that had the status `before`.
+def check_unchanged(path: Path, label: str, before: os.stat_result, descriptor: int) -> FileState:
+    """Check that an open file, and the one that `path` leads to, had the status `before`.
+
+    Returns:
+        The state of the open file now; at most ``changed`` is another than before.
 
     Raises:
-        InputError: it is not.
+        InputError: one of them is another file, or changed.
     """
     try:
-        after = path.stat()
+        opened, found = state_of(os.fstat(descriptor)), state_of(path.stat())
     except OSError:
-        after = None
-    if after is None or state_of(after).identity != state_of(before).identity:
-        raise InputError(f"{label} changed while it was read; try again when nothing writes to it")
+        raise changed_while_read(label) from None
+    if not opened.identity == found.identity == state_of(before).identity:
+        raise changed_while_read(label)
+    return opened
+
+
+def changed_while_read(label: str) -> InputError:
+    """Return the error that says so."""
+    return InputError(f"{label} changed while it was read; try again when nothing writes to it")
 
 
 class FileState(NamedTuple):
@@ -206,9 +218,12 @@ class SteadyFile(io.RawIOBase):
 
     Attributes:
         count: bytes read so far.
+        state: of the open file, when it was opened, and then when it was finished; None of what is
+            no file.
 
     Raises:
-        InputError: there is no such file, or the package for a digest is missing.
+        InputError: there is no such file, or it is replaced just now, or the package for a digest
+            is missing.
     """
 
     def __init__(self, source: Bytes, label: str, digest_names: Iterable[str] = ()) -> None:
@@ -216,11 +231,17 @@ class SteadyFile(io.RawIOBase):
         self._hashes = {name: hash_named(name)() for name in digest_names}
         self.count = 0
         self._path = source if isinstance(source, Path) else None
+        self.state: FileState | None = None
         self._raw: Any
         if isinstance(source, Path):
             self._before = regular_status(source, label)
             with readable(label):
                 self._raw = source.open("rb", buffering=0)
+            try:
+                self._check_unchanged(source)
+            except InputError:
+                self._raw.close()
+                raise
         else:
             self._raw = io.BytesIO(source) if isinstance(source, bytes) else source
 
@@ -268,13 +289,16 @@ class SteadyFile(io.RawIOBase):
         while self.readinto(rest):
             pass
         if self._path is not None:
-            check_unchanged(self._path, self._label, self._before)
+            self._check_unchanged(self._path)
             if self.count != self._before.st_size:
                 raise InputError(
                     f"{self._label} gave {self.count:,} bytes, but its size is "
                     f"{self._before.st_size:,}"
                 )
         return {name: str(hashed.hexdigest()) for name, hashed in self._hashes.items()}
+
+    def _check_unchanged(self, path: Path) -> None:
+        self.state = check_unchanged(path, self._label, self._before, self._raw.fileno())
 
 
 class open_part:  # noqa: N801 - used as a function
@@ -298,6 +322,7 @@ class open_part:  # noqa: N801 - used as a function
         try:
             if kind is None:
                 self._part.digests = self._file.finish()
+                self._part.state = self._file.state
                 self._part.done = self._file.count
         finally:
             self._buffered.close()

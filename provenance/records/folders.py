@@ -30,7 +30,7 @@ from provenance.merkle.parallel import in_order
 from provenance.records.artifacts import Encoding
 from provenance.records.cache import Page
 from provenance.records.canonical import string_text
-from provenance.records.files import Part, SteadyFile, hash_named, unreadable
+from provenance.records.files import FileState, Part, SteadyFile, hash_named, unreadable
 from provenance.records.filesystem import IDENTITY_SIZE, STATE_SIZE, read_files, sizes, unpack
 from provenance.records.listing import Listing, list_folder
 
@@ -144,7 +144,7 @@ class _Reader:
         ends = array("Q", accumulate(sizes(group.states), initial=0))
         if ends[-1] >= _BUFFER:
             (path,) = group.paths
-            return self._digest_of_large(path, ends[-1])
+            return self._digest_of_large(path, group.states)
         try:
             buffer = self._spare.pop()
         except IndexError:
@@ -162,10 +162,11 @@ class _Reader:
         self._spare.append(buffer)
         return digests
 
-    def _digest_of_large(self, path: str, size: int) -> bytes:
+    def _digest_of_large(self, path: str, listed: bytes) -> bytes:
         with SteadyFile(self._folder / path, self._shown(path), [self._digest]) as file:
             digests = file.finish()
-        if file.count != size:
+        (state,) = unpack(listed)
+        if file.state is None or file.state.identity != FileState(*state).identity:
             raise self._refused(path)
         return bytes.fromhex(digests[self._digest])
 

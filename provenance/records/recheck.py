@@ -3,7 +3,8 @@
 Each page is of a folder or of a file. What it says is computed anew from the bytes of each file
 that is still as it was; a page that says something else is removed, and named. So is a damaged one.
 A page that nothing can be held against is removed, too: its folder or file is gone, or the file
-changed. What is left was proven, of every file that is still as it was.
+changed, or it was hashed by another version. So is, within the page of a folder, what is of files
+that are not there as they were. What is left was proven.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from provenance import forms
 from provenance.errors import InputError
 from provenance.merkle.parallel import in_order
 from provenance.records.artifacts import Encoding
-from provenance.records.cache import DigestCache, parse_folder, read_page
+from provenance.records.cache import (
+    DigestCache,
+    folder_body,
+    parse_folder,
+    read_page,
+    write_page,
+)
 from provenance.records.files import FileState, SteadyFile, state_of
 from provenance.records.remembered import parse_file
 from provenance.records.sources import open_source
@@ -62,42 +69,51 @@ def recheck(cache: DigestCache) -> Iterator[Rechecked]:
                 wrong = [str(error)]
             else:
                 if name["kind"] == "file":
-                    path, files, wrong = _check_file(body)
+                    path, files, wrong = _check_file(cache, page, body)
                 else:
-                    path, files, wrong = _check_folder(
-                        body, (int(name["device"]), int(name["inode"])), name["kind"]
-                    )
+                    folder = int(name["device"]), int(name["inode"])
+                    path, files, wrong = _check_folder(page, body, folder, name["kind"])
         kept = files > 0 and not wrong
         if not kept:
             page.unlink(missing_ok=True)
         yield Rechecked(page, path, files, tuple(wrong), kept)
 
 
-def _check_folder(body: bytes, folder: tuple[int, int], digest: str) -> tuple[Path, int, list[str]]:
+def _check_folder(
+    page: Path, body: bytes, folder: tuple[int, int], digest: str
+) -> tuple[Path, int, list[str]]:
+    """Check the page of a folder, and leave in it only what was proven."""
     path, digests = parse_folder(folder[0], body)
     found = _state(path)
     if found is None or (found.device, found.inode) != folder:
         return path, 0, []
 
-    def check(remembered: tuple[Path, FileState]) -> tuple[Path, bool | None]:
+    def check(remembered: tuple[Path, FileState]) -> tuple[Path, FileState, bool | None]:
         file, state = remembered
         try:
             with SteadyFile(file, str(file), [digest]) as opened:
                 value = opened.finish()[digest]
         except InputError:  # it changed, or is gone
-            return file, None
-        if _state(file) != state:
-            return file, None
-        return file, value == digests[state].hex()
+            return file, state, None
+        if opened.state != state:
+            return file, state, None
+        return file, state, value == digests[state].hex()
 
-    files, wrong = 0, []
+    files, wrong, proven = 0, [], set[tuple[int, ...]]()
     remembered = ((file, state) for file, state in _files(path) if state in digests)
     with closing(in_order(check, remembered)) as checked:
-        for file, holds in checked:
+        for file, state, holds in checked:
             if holds:
                 files += 1
+                proven.add(state)
             elif holds is not None:
                 wrong.append(f"{file} has another {digest}")
+    if files and not wrong and proven != digests.keys():
+        rest = ((state, value) for state, value in digests.items() if state in proven)
+        try:
+            write_page(page, folder_body(path, rest))
+        except OSError:
+            return path, 0, []
     return path, files, wrong
 
 
@@ -110,23 +126,27 @@ def _files(folder: Path) -> Iterator[tuple[Path, FileState]]:
                 yield file, state
 
 
-def _check_file(body: bytes) -> tuple[Path, int, list[str]]:
-    path, how, found = parse_file(body)
+def _check_file(cache: DigestCache, page: Path, body: bytes) -> tuple[Path | None, int, list[str]]:
+    try:
+        path, how, found = parse_file(body)
+        encoding, digests, schema = how["encoding"], how["digests"], how["schema"]
+    except (KeyError, ValueError):  # by another version
+        return None, 0, []
     if found.state is None or _state(path) != found.state:
         return path, 0, []
-    digests = how["digests"]
     try:
         source = open_source(
             path,
-            encoding=forms.decode(Encoding, how["encoding"], "the encoding"),
+            encoding=forms.decode(Encoding, encoding, "the encoding"),
             digest="blake3" if "blake3" in digests else "sha256",
             tree_only=not digests,
-            schema=how["schema"],
+            schema=schema,
+            cache=cache,
         )
+        if source.page != page:  # by another version
+            return path, 0, []
         holds = source.is_as(found)
     except InputError:  # it changed, or its records cannot be had any more
-        return path, 0, []
-    if _state(path) != found.state:
         return path, 0, []
     return (path, 1, []) if holds else (path, 0, [f"{path} has another root or digest"])
 

@@ -20,6 +20,9 @@ A page holds one JSON object, of one file hashed in one way::
      "digests": {"sha256": "…"}, "schema": null, "records": 3, "hashes": ["…", "…"],
      "whole": true}
 
+``how`` holds all that the rest depends on beside the bytes: also the versions of this package and,
+where it reads the file, of pyarrow. A page of another form than this one is not used.
+
 ``state`` is null where the file changed too recently to tell it from another of the same times: a
 file that is written to all the time goes on, too.
 """
@@ -31,14 +34,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from provenance.errors import InputError
-from provenance.merkle import CompactRange
+from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records.cache import DigestCache, Place
 from provenance.records.files import FileState, Part, Prefix, regular_status, state_of
 
 __all__ = ["FileMemory", "Remembered", "parse_file"]
+
+_FORM: dict[str, type | tuple[type, ...]] = {
+    "path": str,
+    "how": dict,
+    "state": (list, NoneType),
+    "length": int,
+    "digests": dict,
+    "schema": (dict, NoneType),
+    "records": int,
+    "hashes": list,
+    "whole": bool,
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,7 @@ class FileMemory:
 
     Attributes:
         state: of the file, when this was made.
+        page: where it lies.
     """
 
     def __init__(self, place: Place, path: Path, how: Mapping[str, Any]) -> None:
@@ -81,6 +98,7 @@ class FileMemory:
         self._path = path
         self._how = how
         self.state = place.state
+        self.page = place.page
 
     @classmethod
     def of(cls, cache: DigestCache, path: Path, how: Mapping[str, Any]) -> FileMemory | None:
@@ -98,10 +116,13 @@ class FileMemory:
     def recall(self) -> Remembered | None:
         """Return what is remembered, if anything is."""
         body = self._place.read()
-        return None if body is None else parse_file(body)[2]
+        try:
+            return None if body is None else parse_file(body)[2]
+        except ValueError:  # as an earlier or a later version wrote it
+            return None
 
     def keep(self, part: Part, records: CompactRange) -> None:
-        """Remember what the file was hashed to since this was made.
+        """Remember what the file was hashed to since this was made, now that all was read.
 
         If it changed since, or just before, then at most what a longer one begins with. What cannot
         be written is not remembered.
@@ -110,7 +131,8 @@ class FileMemory:
             now = state_of(regular_status(self._path, part.label))
         except InputError:
             return
-        steady = now == self.state and now.changed < self._place.before
+        # What was open when this was made had the state that the open file had at the end.
+        steady = part.state == self.state == now and now.changed < self._place.before
         state = now if steady else None
         found = Remembered(state, part.done, part.digests, part.schema, records, part.whole)
         if found.state is None and found.prefix is None:
@@ -130,15 +152,29 @@ class FileMemory:
 
 
 def parse_file(body: bytes) -> tuple[Path, dict[str, Any], Remembered]:
-    """Return of the page of a file its path, how it was hashed, and what to."""
-    page = json.loads(body)
-    state = page["state"]
-    found = Remembered(
-        state=None if state is None else FileState(*state),
-        length=page["length"],
-        digests=page["digests"],
-        schema=page["schema"],
-        records=CompactRange(0, page["records"], tuple(map(bytes.fromhex, page["hashes"]))),
-        whole=page["whole"],
-    )
+    """Return of the page of a file its path, how it was hashed, and what to.
+
+    Raises:
+        ValueError: it is of another form.
+    """
+    try:
+        page = json.loads(body)
+        formed = page.keys() == _FORM.keys() and all(
+            isinstance(page[name], kind) for name, kind in _FORM.items()
+        )
+        state = page["state"]
+        found = Remembered(
+            state=None if state is None else FileState(*state),
+            length=page["length"],
+            digests=page["digests"],
+            schema=page["schema"],
+            records=CompactRange(0, page["records"], tuple(map(bytes.fromhex, page["hashes"]))),
+            whole=page["whole"],
+        )
+        lengths = [len(value) for value in found.records.hashes]
+        formed = formed and lengths == [HASH_SIZE] * found.records.end.bit_count()
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        formed = False
+    if not formed:
+        raise ValueError("it is of another form")
     return Path(page["path"]), page["how"], found

@@ -40,7 +40,14 @@ from provenance.merkle import CompactRange
 from provenance.records.artifacts import CHUNK, FILE, JSON, LINE, Artifact, Encoding
 from provenance.records.cache import DigestCache
 from provenance.records.chunks import Chunks
-from provenance.records.files import Bytes, Lines, Part, PrefixChanged, readable
+from provenance.records.files import (
+    Bytes,
+    Lines,
+    Part,
+    PrefixChanged,
+    changed_while_read,
+    readable,
+)
 from provenance.records.folders import Folder
 from provenance.records.listing import list_folder
 from provenance.records.remembered import FileMemory, Remembered
@@ -180,14 +187,21 @@ class Source:
         """Read everything, and say whether it is what is remembered of the file.
 
         Raises:
-            InputError: as `leaves`.
+            InputError: as `leaves`; or the file is not in the state that is remembered.
         """
         records = CompactRange()
         for block in self.leaf_hash_blocks():
             records.extend(block)
         (part,) = self._parts
+        if part.state != known.state:
+            raise changed_while_read(part.label)
         found = Remembered(known.state, part.done, part.digests, part.schema, records, part.whole)
         return found == known
+
+    @property
+    def page(self) -> Path | None:
+        """Where it is remembered what the file is hashed to; None where it is not."""
+        return None if self._memory is None else self._memory.page
 
     def artifact(self, progress: Progress | None = None) -> Artifact:
         """Read everything, and return the artifact that it is. Nothing of the tree is kept.
@@ -314,12 +328,31 @@ def open_source(
     if cache is not None and source.media_type:  # one file
         how = {
             "encoding": forms.encode(source.encoding),
-            "format": _format_of(Path(data)),
+            "mediaType": source.media_type,
             "schema": None if schema is None else dict(schema),
             "digests": list(noted),
+            "versions": _versions(source, schema),
         }
         source._memory = FileMemory.of(cache, Path(data), how)
     return source
+
+
+def _versions(source: Source, schema: Mapping[str, str] | None) -> dict[str, str | None]:
+    """Return package → version, of those whose code the leaves of one file depend on."""
+    packages = ["provenance-ledger"]
+    arrow = (_MEDIA_TYPES["parquet"], _MEDIA_TYPES["arrow"])
+    if source.encoding.name == "json" and (schema or source.media_type in arrow):
+        packages.append("pyarrow")
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str | None:
+    from importlib import metadata  # which takes long to import
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _chosen(
@@ -357,9 +390,10 @@ def _open_path(path: Path, how: _How) -> Source:
     table = _format_of(path)
     encoding = how.encoding or (JSON if table else CHUNK)
     if encoding.name == "json":
-        media_type = "application/gzip" if name.endswith(".gz") else _MEDIA_TYPES.get(table or "")
         part = _table_part(path, label, how.schema)
-        return Source([part], encoding, name=name, media_type=media_type or "")
+        gzipped = name.lower().endswith(".gz")
+        media_type = "application/gzip" if gzipped else _MEDIA_TYPES[str(table)]
+        return Source([part], encoding, name=name, media_type=media_type)
     media_type = _MEDIA_TYPES.get(table or "", "application/octet-stream")
     return Source([_raw_part(path, label, encoding)], encoding, name=name, media_type=media_type)
 

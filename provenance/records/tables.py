@@ -34,7 +34,16 @@ from provenance.records.columns import (
     rows_of_size,
     sliced,
 )
-from provenance.records.files import Part, check_unchanged, open_part, readable, regular_status
+from provenance.records.files import (
+    FileState,
+    Part,
+    changed_while_read,
+    check_unchanged,
+    open_part,
+    readable,
+    regular_status,
+    state_of,
+)
 from provenance.records.rows import ROWS
 
 __all__ = ["ArrowFile", "Batches", "ParquetFile", "batches_of", "typed_batch"]
@@ -81,7 +90,7 @@ class _Table(Part):
 
 
 class _TableFile(_Table):
-    """A table file: hashed first, then read at will, and unchanged at the end."""
+    """A table file: hashed first, then read at will; the same file both times, and unchanged."""
 
     def __init__(self, path: Path, label: str) -> None:
         self._status = regular_status(path, label)
@@ -93,10 +102,16 @@ class _TableFile(_Table):
             with open_part(self, self._path):
                 pass
             self.done = 0
+            if self.state is None or self.state.identity != state_of(self._status).identity:
+                raise changed_while_read(self.label)
         with readable(self.label), pa.OSFile(str(self._path)) as file:
+            self._check_unchanged(file)
             yield from self._read(file, most)
-        check_unchanged(self._path, self.label, self._status)
+            self.state = self._check_unchanged(file)
         self.done = self._status.st_size
+
+    def _check_unchanged(self, file: pa.OSFile) -> FileState:
+        return check_unchanged(self._path, self.label, self._status, file.fileno())
 
     @abstractmethod
     def _read(self, file: pa.NativeFile, most: int) -> Iterator[pa.RecordBatch]:

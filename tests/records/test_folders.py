@@ -21,6 +21,7 @@ from provenance.errors import InputError
 from provenance.merkle import parallel
 from provenance.merkle.bulk import Hashlib, Native
 from provenance.records import CHUNK, FILE, LINE, Encoding, filesystem, folders, hash_record
+from provenance.records.cache import DigestCache
 from provenance.records.sources import open_source
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +188,38 @@ def test_a_file_that_lies_elsewhere_but_for_a_moment(folder, monkeypatch):
     monkeypatch.setattr(folders, "read_files", swapped)
     with pytest.raises(InputError, match="folder/m changed while the folder was read"):
         leaves(folder)
+
+
+@pytest.mark.parametrize("with_cache", [False, True])
+def test_a_large_file_whose_folder_lies_elsewhere_but_for_a_moment(
+    folder, tmp_path, monkeypatch, with_cache
+):
+    """That changes no time of the file, and the other one is of the same size and times."""
+    monkeypatch.setattr(folders, "_BUFFER", 100)
+    fill(folder, {"sub/m": b"2" * 200, "../other/m": b"3" * 200})
+    path, other, spare = folder / "sub", folder.parent / "other", folder.parent / "spare"
+    for parent in (path, other):
+        os.utime(parent / "m", (0, 5))
+    really_read = folders._Reader._digest_of_large
+
+    def swapped(*arguments):
+        path.rename(spare)
+        other.rename(path)
+        found = really_read(*arguments)
+        path.rename(other)
+        spare.rename(path)
+        return found
+
+    monkeypatch.setattr(folders._Reader, "_digest_of_large", swapped)
+    cache = DigestCache(
+        tmp_path / "digests",
+        boot="7ecb7806-ba3b-49a5-ab2e-fc040cbaa051",
+        clock=lambda: 2**62,
+        is_local=lambda path: True,
+    )
+    with pytest.raises(InputError, match="folder/sub/m changed while the folder was read"):
+        leaves(folder, cache=cache if with_cache else None)
+    assert not (tmp_path / "digests").exists()
 
 
 def test_reading_many_files_takes_little_memory(folder, tmp_path):

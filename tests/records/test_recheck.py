@@ -8,8 +8,9 @@ from hashlib import sha256
 import pytest
 
 from provenance.records.cache import DigestCache
+from provenance.records.files import SteadyFile
 from provenance.records.recheck import recheck
-from provenance.records.sources import open_source
+from provenance.records.sources import Source, open_source
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"
 
@@ -161,6 +162,101 @@ def test_what_changed_in_a_folder_is_passed_over(cache, data):
     remember(cache, folder)
     touch_all(folder / "a")
     assert told(cache) == [(folder, 2, (), True)]
+
+
+def test_what_was_not_read_is_not_left(cache, data, tmp_path):
+    """Moving its folder away and back changes no time of a file."""
+    folder, _ = data
+    plain = open_source(folder).artifact()
+    remember(cache, folder)
+    (page,) = cache.pages()
+    forge(page, lambda body: body[:-1] + bytes([body[-1] ^ 1]))  # b/d
+    (folder / "b").rename(tmp_path / "b")
+    assert told(cache) == [(folder, 1, (), True)]
+    assert len(cache.page(folder, "sha256").digests()) == 1
+    (tmp_path / "b").rename(folder / "b")
+    assert open_source(folder, cache=cache).artifact() == plain
+
+
+def test_what_cannot_be_written_anew_is_removed(cache, data, monkeypatch):
+    def full(page, body):
+        raise OSError(28, "No space left on device")
+
+    folder, _ = data
+    remember(cache, folder)
+    touch_all(folder / "a")
+    monkeypatch.setattr("provenance.records.recheck.write_page", full)
+    assert told(cache) == [(folder, 0, (), False)]
+    assert cache.pages() == []
+
+
+def test_a_file_that_lies_elsewhere_but_for_a_moment(cache, data, tmp_path, monkeypatch):
+    """What was read is another file: that proves nothing, and nothing wrong."""
+    (tmp_path / "other.jsonl").write_bytes(b'{"a": 4}\n{"a": 5}\n{"a": 6}\n')
+    (tmp_path / "link.jsonl").symlink_to("t.jsonl")
+    remember(cache, tmp_path / "link.jsonl")
+    is_as = Source.is_as
+
+    def swapped(source, known):
+        (tmp_path / "link.jsonl").unlink()
+        (tmp_path / "link.jsonl").symlink_to("other.jsonl")
+        try:
+            return is_as(source, known)
+        finally:
+            (tmp_path / "link.jsonl").unlink()
+            (tmp_path / "link.jsonl").symlink_to("t.jsonl")
+
+    monkeypatch.setattr(Source, "is_as", swapped)
+    assert told(cache) == [(tmp_path / "link.jsonl", 0, (), False)]
+
+
+def test_a_folder_that_lies_elsewhere_but_for_a_moment(cache, data, tmp_path, monkeypatch):
+    folder, _ = data
+    (tmp_path / "other").mkdir()
+    for name in "cd":
+        (tmp_path / "other" / name).write_bytes(b"xxx")
+    remember(cache, folder)
+
+    class Swapped(SteadyFile):
+        def __init__(self, path, *arguments):
+            self.swap = path.parent.name == "b"
+            if self.swap:
+                (folder / "b").rename(tmp_path / "spare")
+                (tmp_path / "other").rename(folder / "b")
+            super().__init__(path, *arguments)
+
+        def close(self):
+            if self.swap:
+                (folder / "b").rename(tmp_path / "other")
+                (tmp_path / "spare").rename(folder / "b")
+                self.swap = False
+            super().close()
+
+    monkeypatch.setattr("provenance.records.recheck.SteadyFile", Swapped)
+    monkeypatch.setattr("provenance.merkle.parallel.cores", lambda: 1)
+    assert told(cache) == [(folder, 1, (), True)]
+    assert len(cache.page(folder, "sha256").digests()) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda body: b"{}", lambda body: b"", lambda body: body.replace(b'"encoding"', b'"old"')],
+)
+def test_a_page_of_another_form_is_forgotten(cache, data, change):
+    remember(cache, data[1])
+    (page,) = cache.pages()
+    forge(page, change)
+    assert told(cache) == [(None, 0, (), False)]
+    assert cache.pages() == []
+
+
+def test_what_another_version_hashed_is_forgotten(cache, data, monkeypatch):
+    """It may have had another root for it, by which nothing is wrong."""
+    remember(cache, data[1])
+    (page,) = cache.pages()
+    forge(page, set_field(records=1, hashes=["00" * 32]))
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "99")
+    assert told(cache) == [(data[1], 0, (), False)]
 
 
 def test_what_may_only_go_on_is_forgotten(tmp_path, data):

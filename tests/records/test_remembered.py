@@ -1,9 +1,14 @@
 """Single files that are remembered: an unchanged one is not read, a longer one goes on, and
 whatever became of the file, or of what is remembered, the root is that of the file."""
 
+import contextlib
 import gzip
+import json
 import os
 import time
+from hashlib import sha256
+from importlib import metadata
+from pkgutil import resolve_name
 
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -15,7 +20,7 @@ from reading import reference_root
 
 from provenance.errors import InputError
 from provenance.merkle import CompactRange, Tree, leaf_hash
-from provenance.records import artifacts, rows
+from provenance.records import artifacts, rows, tables
 from provenance.records.cache import DigestCache
 from provenance.records.files import Part, SteadyFile
 from provenance.records.sources import open_source
@@ -381,6 +386,198 @@ def test_a_damaged_page_is_not_used(tmp_path, file, cache, parsed, at):
     parsed.clear()
     with pytest.warns(UserWarning, match="where digests of files are remembered, is not used: "):
         assert found(file, cache=cache) == plain
+    assert len(parsed) == 5
+    parsed.clear()
+    assert found(file, cache=cache) == plain
+    assert parsed == []
+
+
+def point(link, target):
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A link, and what makes it lead to either of two files of equal size and times."""
+
+    def make(name):
+        link = tmp_path / name
+        paths = [tmp_path / f"{side}-{name}" for side in "ab"]
+        for path, first in zip(paths, (1, 4), strict=True):
+            if name.endswith(".jsonl"):
+                path.write_bytes(lines(first, first + 3))
+            else:
+                rows_of_three = pa.table({"a": [first, first + 1, first + 2]})
+                write = pq.write_table if name.endswith(".parquet") else feather.write_feather
+                write(rows_of_three, path)
+            os.utime(path, (0, 5))
+        assert paths[0].stat().st_size == paths[1].stat().st_size
+        assert paths[0].read_bytes() != paths[1].read_bytes()
+        point(link, paths[0])
+        return link, *paths
+
+    return make
+
+
+@pytest.mark.parametrize("with_cache", [False, True])
+@pytest.mark.parametrize(
+    ("name", "encoding", "opener"),
+    [
+        ("t.jsonl", "json", "pathlib.Path.open"),
+        ("t.jsonl", "line", "pathlib.Path.open"),
+        ("t.jsonl", "chunk", "os.open"),
+        ("t.parquet", "json", "pathlib.Path.open"),
+        ("t.parquet", "json", "pyarrow.OSFile"),
+        ("t.feather", "json", "pyarrow.OSFile"),
+    ],
+)
+def test_another_file_just_when_it_is_opened(
+    tmp_path, cache, monkeypatch, two, name, encoding, opener, with_cache
+):
+    """The path leads to one and the same before, and at the end."""
+    link, ours, other = two(name)
+    way = {"encoding": encoding, "cache": cache if with_cache else None}
+    really_open = resolve_name(opener)
+    swapped = []
+
+    def swap(path, *arguments, **named):
+        if str(path) != str(link):
+            return really_open(path, *arguments, **named)
+        swapped.append(path)
+        point(link, other)
+        try:
+            return really_open(path, *arguments, **named)
+        finally:
+            point(link, ours)
+
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208 - pathlib opens one more
+    with monkeypatch.context() as patch:
+        patch.setattr(opener, swap)
+        with pytest.raises(InputError, match="changed while it was read; try again"):
+            found(link, **way)
+    assert len(swapped) == 1
+    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
+    assert pages(tmp_path) == []
+    assert found(link, **way) == found(ours, encoding=encoding)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.feather"])
+def test_a_table_that_is_another_file_while_it_is_hashed(tmp_path, monkeypatch, two, name):
+    link, ours, other = two(name)
+    really_open = tables.open_part
+
+    def swap(part, path):
+        point(link, other)
+        with really_open(part, path):
+            pass
+        point(link, ours)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(tables, "open_part", swap)
+    with pytest.raises(InputError, match="changed while it was read; try again"):
+        found(link)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.feather"])
+def test_another_file_all_the_time_that_it_is_read(cache, two, name, way):
+    """What is remembered is of the file that was open, not of the one that the path leads to."""
+    link, ours, other = two(name)
+    source = open_source(link, cache=cache, **way)
+    records = source.resume()
+    point(link, other)
+    with contextlib.suppress(InputError):  # of a table, whose size was asked for before
+        for block in source.leaf_hash_blocks():
+            records.extend(block)
+        point(link, ours)
+        source.remember(records)
+    point(link, ours)
+    assert found(link, cache=cache, **way) == found(ours, **way)
+
+
+@pytest.mark.parametrize("names", [("a.jsonl.gz", "a.jsonl"), ("A.JSONL.GZ", "a.jsonl")])
+@pytest.mark.parametrize("turned", [False, True])
+def test_by_another_name_gzipped_or_not(tmp_path, cache, names, turned):
+    """What cannot be read under a name is not remembered under it either."""
+    path, link = (tmp_path / name for name in (names[::-1] if turned else names))
+    path.write_bytes(lines(0, 5) if turned else gzip.compress(lines(0, 5)))
+    found(path, cache=cache)
+    link.symlink_to(path)
+    for options in ({}, {"cache": cache}):
+        with pytest.raises(InputError):
+            found(link, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "packages"),
+    [
+        ("t.jsonl", {}, ["provenance-ledger"]),
+        ("t.csv", {}, ["provenance-ledger"]),
+        ("t.csv", {"schema": {"a": "int64"}}, ["provenance-ledger", "pyarrow"]),
+        ("t.parquet", {}, ["provenance-ledger", "pyarrow"]),
+        ("t.feather", {}, ["provenance-ledger", "pyarrow"]),
+        ("t.parquet", {"encoding": "chunk"}, ["provenance-ledger"]),
+    ],
+)
+def test_what_another_version_hashed_is_not_used(tmp_path, cache, monkeypatch, name, way, packages):
+    FORMATS[name](tmp_path / name)
+    plain = found(tmp_path / name, cache=cache, **way)
+    version = metadata.version
+    for changed in ("provenance-ledger", "pyarrow", "numpy"):
+        before = len(pages(tmp_path))
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                metadata,
+                "version",
+                lambda package, changed=changed: version(package) + "x" * (package == changed),
+            )
+            assert found(tmp_path / name, cache=cache, **way) == plain
+        assert len(pages(tmp_path)) - before == (changed in packages)
+
+
+def test_a_package_that_is_not_installed_has_no_version(file, cache, monkeypatch, parsed):
+    monkeypatch.setattr("sys.meta_path", [])
+    assert found(file, cache=cache) == found(file, cache=cache)
+    assert len(parsed) == 5
+
+
+def forge(page, body):
+    name = f"{page.parent.name}/{page.name}\n".encode()
+    page.write_bytes(sha256(name + body).digest() + body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda page: b"",
+        lambda page: b"\xff",
+        lambda page: b"[" * 100_000,
+        lambda page: None,
+        lambda page: [],
+        lambda page: {},
+        *(
+            lambda page, name=name: {key: page[key] for key in page if key != name}
+            for name in ("path", "how", "state", "length", "digests", "records", "hashes", "whole")
+        ),
+        lambda page: page | {"newer": 1},
+        lambda page: page | {"length": "5"},
+        lambda page: page | {"state": page["state"][:4]},
+        lambda page: page | {"digests": []},
+        lambda page: page | {"schema": []},
+        lambda page: page | {"records": page["records"] + 2},
+        lambda page: page | {"hashes": [None, None]},
+        lambda page: page | {"hashes": ["x", "y"]},
+        lambda page: page | {"hashes": ["00", "00"]},
+    ],
+)
+def test_a_page_of_another_form_is_not_used(tmp_path, file, cache, parsed, change):
+    plain = found(file, cache=cache)
+    (page,) = pages(tmp_path)
+    body = change(json.loads(page.read_bytes()[32:]))
+    forge(page, body if isinstance(body, bytes) else json.dumps(body).encode())
+    parsed.clear()
+    assert found(file, cache=cache) == plain
     assert len(parsed) == 5
     parsed.clear()
     assert found(file, cache=cache) == plain

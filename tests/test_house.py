@@ -20,6 +20,7 @@ FILES = sorted(path for part in ("provenance", "api") for path in (ROOT / part).
 # Data runs down this list, and a part imports only what stands above it. `__init__` is the face
 # of the SDK, provenance/__init__.py.
 ORDER = [
+    "version",
     "errors",
     "forms",
     "native",

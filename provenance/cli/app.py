@@ -128,11 +128,10 @@ def build() -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
         from provenance.merkle import kernel
+        from provenance.version import VERSION
 
-        write(f"provenance-ledger {version('provenance-ledger')}\nkernel {kernel().name}\n")
+        write(f"provenance-ledger {VERSION}\nkernel {kernel().name}\n")
         raise typer.Exit
 
 

@@ -52,6 +52,7 @@ from provenance.records.folders import Folder
 from provenance.records.listing import list_folder
 from provenance.records.remembered import FileMemory, Remembered
 from provenance.records.rows import Csv, JsonLines, Records
+from provenance.version import VERSION
 
 __all__ = ["DIGESTS", "ENCODINGS", "Progress", "Source", "open_source"]
 
@@ -339,11 +340,11 @@ def open_source(
 
 def _versions(source: Source, schema: Mapping[str, str] | None) -> dict[str, str | None]:
     """Return package → version, of those whose code the leaves of one file depend on."""
-    packages = ["provenance-ledger"]
+    versions: dict[str, str | None] = {"provenance-ledger": VERSION}
     arrow = (_MEDIA_TYPES["parquet"], _MEDIA_TYPES["arrow"])
     if source.encoding.name == "json" and (schema or source.media_type in arrow):
-        packages.append("pyarrow")
-    return {package: _version(package) for package in packages}
+        versions["pyarrow"] = _version("pyarrow")
+    return versions
 
 
 def _version(package: str) -> str | None:

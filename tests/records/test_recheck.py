@@ -255,7 +255,7 @@ def test_what_another_version_hashed_is_forgotten(cache, data, monkeypatch):
     remember(cache, data[1])
     (page,) = cache.pages()
     forge(page, set_field(records=1, hashes=["00" * 32]))
-    monkeypatch.setattr("importlib.metadata.version", lambda package: "99")
+    monkeypatch.setattr("provenance.records.sources.VERSION", "99")
     assert told(cache) == [(data[1], 0, (), False)]
 
 

@@ -14,7 +14,7 @@ columns     nested and rarer types always, and every row of a batch in which any
 ==========  ======================================================================================
 
 Memory: a batch of at most `HASHED_ROWS` rows, and by the second and third way its text; by those
-also each process that helps, about 120 MiB.
+also each process that helps, about 140 MiB.
 """
 
 from __future__ import annotations

@@ -72,14 +72,11 @@ class Content:
         """Yield (name, leaf hash) of one file for every end of its path, the shortest first.
 
         A folder's tree names a file by its path within the folder, which is some end of the path
-        at which the file lies here. Yields nothing where `encoding` is not that of a folder, or
-        this is no path.
+        at which the file lies here. Only where `is_file`, under an encoding ``file``.
 
         Raises:
             InputError: there is no such file, or it changes while it is read.
         """
-        if encoding.name != "file" or not isinstance(self._data, (str, Path)):
-            return
         path, digest = Path(self._data).absolute(), str(encoding.digest)
         with SteadyFile(path, str(path), [digest]) as file:
             value = file.finish()[digest]

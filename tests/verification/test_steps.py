@@ -55,6 +55,7 @@ from provenance.verification import (
     Report,
     Verifier,
 )
+from provenance.verification.bundle import MAX_RECORDS
 from provenance.verification.verifier import _STEPS
 
 
@@ -745,6 +746,13 @@ def test_leaf_hashes_need_a_bundle_that_proves_records(world: World, rows: Regis
     for hashes in ([], [bytes(32)]):
         with fails("record", "the bundle proves no record"):
             world.verify(world.bundle(rows), leaf_hashes=hashes)
+
+
+def test_more_records_than_a_bundle_proves(world: World, some: Bundle) -> None:
+    many = replace(some, records=some.records[:1] * (MAX_RECORDS + 1))
+    with fails("bundle", "the bundle proves more than 16,384 records"):
+        world.verify(many)
+    assert world.verify(replace(many, records=many.records[1:]), record=MANY[20])
 
 
 def test_some_records_have_no_bytes_of_their_own(world: World, some: Bundle) -> None:

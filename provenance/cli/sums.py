@@ -21,7 +21,7 @@ from provenance.cli.options import (
 from provenance.cli.output import emit, progress, tell
 from provenance.errors import InputError, MalformedError
 from provenance.records.cache import user_cache
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 from provenance.records.sums import Sum, format_sum, parse_sum
 
 __all__ = ["hash"]

@@ -32,7 +32,8 @@ from provenance.lineage import History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
 from provenance.records import Artifact, hash_record
-from provenance.records.sources import Progress, Source, open_source
+from provenance.records.opening import open_source
+from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope, PrivateKey, read_key_file
 from provenance.statements import Dataset, Statement
 from provenance.statements.predicates import Described

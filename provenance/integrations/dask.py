@@ -58,7 +58,8 @@ from provenance.errors import InputError, ProvenanceError
 from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.records.files import readable, regular_status
-from provenance.records.sources import Progress, Source, open_source
+from provenance.records.opening import open_source
+from provenance.records.sources import Progress, Source
 
 __all__ = ["ClusterSource", "open_on_cluster"]
 
@@ -96,14 +97,14 @@ class ClusterSource(Source):
     ) -> None:
         """Take the shards of `local`, which has not been read."""
         super().__init__(
-            local._parts, local.encoding, name=local.name, media_type=local.media_type or ""
+            local.parts, local.encoding, name=local.name, media_type=local.media_type or ""
         )
         self._client = client
         # The name is drawn here: no other run, and no straggler of one, writes to it.
         self._folder = scratch.absolute() / f"provenance-parts-{os.urandom(8).hex()}"
         self._shards = [
-            _Shard.of(i, part.path, self._folder, schema, alone=len(self._parts) == 1)
-            for i, part in enumerate(self._parts)
+            _Shard.of(i, part.path, self._folder, schema, alone=len(self.parts) == 1)
+            for i, part in enumerate(self.parts)
             if part.path is not None
         ]
 
@@ -160,7 +161,7 @@ class ClusterSource(Source):
         count = 0
         while count < len(futures):
             if progress is not None:
-                progress(sum(part.done for part in self._parts), self.total)
+                progress(sum(part.done for part in self.parts), self.total)
             # The next one and what is through behind it: to ask for each takes milliseconds.
             end = count + 1
             while end < len(futures) and futures[end].done():  # type: ignore[no-untyped-call]
@@ -168,13 +169,13 @@ class ClusterSource(Source):
             with _dask_errors():
                 answers = self._client.gather(futures[count:end])  # type: ignore[no-untyped-call]
             for i, answer in enumerate(answers, count):
-                part = self._parts[i]
+                part = self.parts[i]
                 part.schema, part.digests = answer.schema, answer.digests
                 part.done = self._shards[i].size
                 yield answer
             count = end
         if progress is not None:
-            progress(sum(part.done for part in self._parts), self.total)
+            progress(sum(part.done for part in self.parts), self.total)
 
     def _check_one_reading(self) -> None:
         """Check that all readings of all shards were of one state of them."""

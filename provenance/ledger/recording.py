@@ -18,7 +18,8 @@ from provenance.ledger.steps import StepRun, reference
 from provenance.merkle import EMPTY_ROOT
 from provenance.records import Artifact, Encoding
 from provenance.records.cache import user_cache
-from provenance.records.sources import Progress, Source, open_source
+from provenance.records.opening import open_source
+from provenance.records.sources import Progress, Source
 from provenance.signing import PrivateKey
 from provenance.statements import Code, Sensitivity, Statement
 
@@ -109,7 +110,7 @@ class Recorder(ABC, Generic[A]):
         registered once.
 
         Args:
-            data: what `provenance.records.sources.open_source` takes: a path, a table, rows, bytes.
+            data: what `provenance.records.opening.open_source` takes: a path, a table, rows, bytes.
             name: of the artifact; the file's or folder's name, if None.
             kind: ``dataset``, ``model`` or ``outputs``; by the form of `data`, if None.
             encoding: how records become leaves; by the form of `data`, if None.

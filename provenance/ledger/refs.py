@@ -18,7 +18,7 @@ from provenance.errors import InputError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.log.log import Log
 from provenance.records.files import readable
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 from provenance.signing import Envelope
 from provenance.statements import Statement
 from provenance.verification import Content

@@ -2,15 +2,15 @@
 
 - `canonical`: the text of a row (RFC 8785 of its mapped values)
 - `artifacts`: encodings, and the digest that names an ordered list of records
-- `sources`: the one door for files, folders, tables, frames, lists and bytes, read as streams;
-  behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet, Arrow, frames) with `columns`
-  (Arrow values as text), `files` (lines), `chunks`, and `folders` with `listing` and `filesystem`
-  (which files there are, and their bytes)
+- `opening`: the one door for files, folders, tables, frames, lists and bytes, each of which becomes
+  a stream of records (`sources`); behind it `rows` (JSONL, CSV, lists of dicts), `tables` (Parquet,
+  Arrow, frames) with `columns` (Arrow values as text), `files` (lines), `chunks`, and `folders`
+  with `listing` and `filesystem` (which files there are, and their bytes)
 - `cache`: where it is remembered what files were hashed to; `remembered`: of single files;
   `recheck`: whether it is true
 - `processes`: other processes, for work that keeps the interpreter to itself
 
-This page exports the pure half; `sources` is imported by whoever reads data.
+This page exports the pure half; `opening` is imported by whoever reads data.
 """
 
 from provenance.records.artifacts import (

@@ -28,8 +28,8 @@ from provenance.records.cache import (
     write_page,
 )
 from provenance.records.files import FileState, SteadyFile, state_of
+from provenance.records.opening import open_source
 from provenance.records.remembered import parse_file
-from provenance.records.sources import open_source
 
 __all__ = ["Rechecked", "recheck"]
 

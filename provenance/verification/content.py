@@ -10,7 +10,8 @@ from typing import Any
 from provenance.merkle import HASH_SIZE
 from provenance.records import Artifact, Encoding, hash_record
 from provenance.records.files import SteadyFile
-from provenance.records.sources import Source, open_source
+from provenance.records.opening import open_source
+from provenance.records.sources import Source
 
 __all__ = ["Content", "Measured"]
 
@@ -24,7 +25,7 @@ class Measured:
 
 
 class Content:
-    """Anything that `provenance.records.sources.open_source` takes."""
+    """Anything that `provenance.records.opening.open_source` takes."""
 
     def __init__(self, data: Any) -> None:
         self._data = data

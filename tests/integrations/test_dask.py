@@ -15,8 +15,8 @@ from provenance import InputError, Ledger, verify
 from provenance.integrations import dask
 from provenance.integrations.dask import open_on_cluster
 from provenance.merkle import CompactRange, Tree
+from provenance.records.opening import open_source
 from provenance.records.rows import JsonLines
-from provenance.records.sources import open_source
 
 PAGE = Path(__file__).parents[2] / "docs" / "hashing.md"
 

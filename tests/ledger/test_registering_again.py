@@ -7,7 +7,7 @@ import pytest
 from provenance.merkle import Tree, leaf_hash
 from provenance.records import rows
 from provenance.records.cache import DigestCache
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"
 

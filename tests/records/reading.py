@@ -8,7 +8,7 @@ import rfc8785
 
 from provenance.merkle import Tree
 from provenance.records import map_value
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 with warnings.catch_warnings():  # it misses pysha3, which nothing here needs
     warnings.simplefilter("ignore")

@@ -12,7 +12,7 @@ from provenance.records import FILE, folders
 from provenance.records.cache import LOCAL, DigestCache, filesystem_of, user_cache
 from provenance.records.filesystem import unpack
 from provenance.records.listing import list_folder
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 from provenance.verification.content import Content
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"

@@ -22,7 +22,7 @@ from provenance.merkle import parallel
 from provenance.merkle.bulk import Hashlib, Native
 from provenance.records import CHUNK, FILE, LINE, Encoding, filesystem, folders, hash_record
 from provenance.records.cache import DigestCache
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 ROOT = Path(__file__).parents[2]
 
@@ -229,7 +229,7 @@ def test_reading_many_files_takes_little_memory(folder, tmp_path):
     (folder / "large").write_bytes(bytes(36 << 20))
     code = """if True:
         import re, sys
-        from provenance.records.sources import open_source
+        from provenance.records.opening import open_source
 
         def peak():
             return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) >> 10

@@ -9,8 +9,9 @@ import pytest
 
 from provenance.records.cache import DigestCache
 from provenance.records.files import SteadyFile
+from provenance.records.opening import open_source
 from provenance.records.recheck import recheck
-from provenance.records.sources import Source, open_source
+from provenance.records.sources import Source
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"
 
@@ -255,7 +256,7 @@ def test_what_another_version_hashed_is_forgotten(cache, data, monkeypatch):
     remember(cache, data[1])
     (page,) = cache.pages()
     forge(page, set_field(records=1, hashes=["00" * 32]))
-    monkeypatch.setattr("provenance.records.sources.VERSION", "99")
+    monkeypatch.setattr("provenance.records.opening.VERSION", "99")
     assert told(cache) == [(data[1], 0, (), False)]
 
 

@@ -23,7 +23,7 @@ from provenance.merkle import CompactRange, Tree, leaf_hash
 from provenance.records import artifacts, rows, tables
 from provenance.records.cache import DigestCache
 from provenance.records.files import Part, SteadyFile
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"
 HOUR = 3600 * 10**9
@@ -533,7 +533,7 @@ def test_what_another_version_hashed_is_not_used(tmp_path, cache, monkeypatch, n
                 lambda package, changed=changed: version(package) + "x" * (package == changed),
             )
             if changed == "provenance-ledger":
-                patch.setattr("provenance.records.sources.VERSION", "99")
+                patch.setattr("provenance.records.opening.VERSION", "99")
             assert found(tmp_path / name, cache=cache, **way) == plain
         assert len(pages(tmp_path)) - before == (changed in packages)
 

@@ -19,7 +19,7 @@ from reading import leaves, merkletools_root, read, reference_root, texts
 from tables_drawn import tables
 
 from provenance.merkle import EMPTY_ROOT
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 ROWS = [
     {

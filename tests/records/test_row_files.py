@@ -10,7 +10,7 @@ from reading import leaves, read, texts
 
 from provenance.errors import InputError
 from provenance.records import files, rows
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from reading import leaves, read, texts
 from provenance.errors import InputError
 from provenance.merkle import bulk, leaf_hash, parallel
 from provenance.records import batches, columns
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 MAP = pa.map_(pa.string(), pa.int64())
 

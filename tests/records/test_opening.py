@@ -14,7 +14,7 @@ from reading import read
 
 from provenance.errors import InputError
 from provenance.records import CHUNK, FILE, JSON, LINE
-from provenance.records.sources import open_source
+from provenance.records.opening import open_source
 
 TABLE = pa.table({"a": [1, 2, 3]})
 ROOT = str(Path(__file__).parents[2])
@@ -188,7 +188,7 @@ def test_progress_goes_up_to_the_total(here, form):
 
 MEMORY = """if True:
     import os, re, sys
-    from provenance.records import sources, tables
+    from provenance.records import opening, tables
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
 
@@ -196,7 +196,7 @@ MEMORY = """if True:
         return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) >> 10
 
     before = peak()
-    size = sum(len(block) for block in sources.open_source(sys.argv[1]).leaf_hash_blocks()) // 32
+    size = sum(len(block) for block in opening.open_source(sys.argv[1]).leaf_hash_blocks()) // 32
     print(size, peak() - before)
 """
 
@@ -235,7 +235,7 @@ def test_the_pure_half_and_text_files_need_no_pyarrow(here):
         import sys
         sys.modules["pyarrow"] = None
         from provenance.errors import InputError
-        from provenance.records.sources import open_source
+        from provenance.records.opening import open_source
         for data in ("t.jsonl", "t.csv", [{"a": 1}], b"x"):
             assert list(open_source(data).leaves())
         try:

@@ -55,9 +55,7 @@ class RemoteArtifact:
     @classmethod
     def of(cls, index: int, statement: Statement) -> RemoteArtifact:
         """Return what a statement registers that was logged as entry `index`."""
-        predicate, subject = statement.predicate, statement.subjects[0]
-        if not isinstance(predicate, Described):
-            raise TypeError(f"a statement of kind {statement.kind!r} registers nothing")
+        predicate, subject = statement.described(), statement.subjects[0]
         return cls(
             name=subject.name,
             kind=statement.kind,
@@ -68,6 +66,16 @@ class RemoteArtifact:
             state="logged",
             statement=statement,
         )
+
+    def described(self) -> Described:
+        """Return what was signed of it.
+
+        Raises:
+            MalformedError: the server left it out, as in a list.
+        """
+        if self.statement is None:
+            raise MalformedError(f"the answer leaves out what was signed of {self.name!r}")
+        return self.statement.described()
 
     @property
     def digest(self) -> str:
@@ -129,13 +137,10 @@ class WireArtifact:
         if self.statement is None:
             return found
         statement = Statement.parse(forms.canonical(self.statement))
-        predicate, subject = statement.predicate, statement.subjects[0]
-        if not isinstance(predicate, Described) or (
-            (predicate.artifact, statement.kind, subject.name, dict(subject.digest))
-            != (artifact, self.kind, self.name, self.digests)
-        ):
+        found = replace(found, statement=statement)
+        if replace(RemoteArtifact.of(self.index, statement), state=self.state) != found:
             raise MalformedError("the answer has a statement about something else")
-        return replace(found, statement=statement)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

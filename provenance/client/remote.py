@@ -24,10 +24,10 @@ from provenance.client.answers import (
 )
 from provenance.client.transport import Transport
 from provenance.client.writing import RemoteJournal, send_tree
-from provenance.errors import InputError, MalformedError, VerificationError
+from provenance.errors import InputError, MalformedError
 from provenance.ledger.checking import read_policy, verify
+from provenance.ledger.desk import Clock
 from provenance.ledger.recording import Recorder, Ref
-from provenance.ledger.stamps import Clock
 from provenance.lineage import History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
@@ -35,11 +35,11 @@ from provenance.records import Artifact, hash_record
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope, PrivateKey, read_key_file
-from provenance.statements import Dataset, Statement
-from provenance.statements.predicates import Described
-from provenance.verification import Bundle, Check, Content, Mark, Policy, Report, Verified
+from provenance.statements import Statement
+from provenance.verification import Bundle, Content, Policy, Verified
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
-from provenance.verification.inclusion import check_records
+from provenance.verification.comparing import check_records
+from provenance.verification.report import failure
 
 __all__ = ["RemoteLedger", "RemoteProof", "connect"]
 
@@ -173,8 +173,7 @@ class RemoteLedger(Recorder[RemoteArtifact]):
         known = (found.digest, found.root, found.digests.get("sha256", ""))
         if found.name != ref and not any(value.startswith(ref.lower()) for value in known):
             raise MalformedError(f"{self._transport.name} answers {ref!r} with another artifact")
-        if found.statement is None:
-            raise MalformedError(f"{self._transport.name} leaves out what was signed of {ref!r}")
+        found.described()
         return found
 
     def resolve(self, ref: Ref[RemoteArtifact]) -> RemoteArtifact:
@@ -242,7 +241,7 @@ class RemoteLedger(Recorder[RemoteArtifact]):
         if record is not None:
             leaf_hash = hash_record(record, artifact.artifact.encoding)
         elif records is not None:
-            leaf_hash = _leaf_hashes(artifact, records)
+            leaf_hash = Content(records).leaf_hashes(artifact.described(), most=MAX_RECORDS)
         asked = _Asked(
             indices=None if index is None else (index,) if isinstance(index, int) else (*index,),
             leaf_hashes=(leaf_hash,) if isinstance(leaf_hash, bytes) else (*(leaf_hash or ()),),
@@ -304,13 +303,6 @@ class _Asked:
         return json.dumps({"leaf_hash": [value.hex() for value in self.leaf_hashes]}).encode()
 
 
-def _leaf_hashes(artifact: RemoteArtifact, records: Any) -> list[bytes]:
-    """Return the leaf hash of each of some records, as the artifact's own are."""
-    predicate = None if artifact.statement is None else artifact.statement.predicate
-    schema = predicate.schema if isinstance(predicate, Dataset) else None
-    return Content(records).leaf_hashes(artifact.artifact.encoding, schema, most=MAX_RECORDS)
-
-
 def _check_answers(bundle: Bundle, named: RemoteArtifact, asked: _Asked) -> tuple[int, ...]:
     """Check that a bundle proves the records that were asked for; return which ones they are.
 
@@ -319,26 +311,22 @@ def _check_answers(bundle: Bundle, named: RemoteArtifact, asked: _Asked) -> tupl
 
     Raises:
         VerificationError: it does not.
+        MalformedError: it registers nothing.
     """
     statement = Statement.parse(Envelope.parse(bundle.statement.envelope).payload)
-    predicate, subject = statement.predicate, statement.subjects[0]
-    artifact = named.artifact
-    if not isinstance(predicate, Described) or (
-        (predicate.artifact, subject.name, dict(subject.digest))
-        != (artifact, named.name, named.digests)
+    subject, artifact = statement.subjects[0], named.artifact
+    if (statement.described().artifact, subject.name, dict(subject.digest)) != (
+        artifact,
+        named.name,
+        named.digests,
     ):
-        raise _failed("statement", "the bundle is about another artifact")
+        raise failure("statement", "the bundle is about another artifact")
     found = tuple(proof.index for proof in bundle.records)
     if not found or asked.indices not in (None, found):
-        raise _failed("record", "the bundle proves other records, or none")
+        raise failure("record", "the bundle proves other records, or none")
     if asked.indices is None:
         try:
             check_records(asked.leaf_hashes, bundle.records, artifact)
         except ProofError as error:
-            raise _failed("record", str(error)) from error
+            raise failure("record", str(error)) from error
     return found
-
-
-def _failed(step: str, finding: str) -> VerificationError:
-    report = Report((Check(step, Mark.FAILS, finding),))
-    return VerificationError(f"{step}: {finding}", step=step, report=report)

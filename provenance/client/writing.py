@@ -16,15 +16,16 @@ from typing import IO, TypeVar
 from provenance import forms
 from provenance.client.answers import Entries
 from provenance.client.transport import ElsewhereError, Transport
-from provenance.errors import LedgerError, VerificationError
-from provenance.ledger.stamps import Clock, Stamp, new_stamp, utc_text
+from provenance.errors import LedgerError
+from provenance.ledger.desk import Clock, Desk
 from provenance.log import Checkpoint, Entry, LogProof, check_proof
 from provenance.merkle import HASH_SIZE, CompactRange, ProofError, check_inclusion
 from provenance.records import Artifact
 from provenance.records.sources import Progress, Source
 from provenance.signing import PrivateKey, SignatureError, sign
 from provenance.statements import Statement
-from provenance.verification import Check, Mark, Policy, Report
+from provenance.verification import Policy
+from provenance.verification.report import failure
 
 __all__ = ["RemoteJournal", "send_tree"]
 
@@ -37,7 +38,7 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 _MAX_ANSWER = 2 << 20
 
 
-class RemoteJournal:
+class RemoteJournal(Desk):
     """Where statements are signed, and sent to the log.
 
     Attributes:
@@ -52,27 +53,15 @@ class RemoteJournal:
         policy: Policy | None,
         patience: float,
     ) -> None:
+        super().__init__(clock)
         self.patience = patience
         self._transport = transport
         self._signers = signers
-        self._clock = clock
         self._policy = policy
-
-    def now(self) -> str:
-        """Return the time as statements write it."""
-        return utc_text(self._clock())
-
-    def stamp(self) -> Stamp:
-        """Return a fresh nonce and the time, for a predicate."""
-        return new_stamp(self._clock)
 
     @property
     def signers(self) -> Sequence[PrivateKey]:
-        """The keys that sign statements.
-
-        Raises:
-            InputError: none was given, or it cannot be opened.
-        """
+        """The keys that sign statements; as `Desk`."""
         return self._signers()
 
     def submit(self, statement: Statement) -> int:
@@ -90,7 +79,7 @@ class RemoteJournal:
         value = forms.parse(answer, what=what, cap=_MAX_ANSWER)
         indices = forms.decode(Entries, value, what).indices
         if len(indices) != 1:
-            raise _failed("entry", f"one statement was sent, and {len(indices)} entries are told")
+            raise failure("entry", f"one statement was sent, and {len(indices)} entries are told")
         self._check_logged(Entry.of(body, statement), indices[0])
         return indices[0]
 
@@ -106,7 +95,7 @@ class RemoteJournal:
         proof = LogProof.parse(self._ask("GET", f"v1/entries/{index}/tlog-proof"))
         policy = self._policy
         if proof.index != index:
-            raise _failed("entry", f"a proof of entry {proof.index}, not of {index}")
+            raise failure("entry", f"a proof of entry {proof.index}, not of {index}")
         try:
             if policy is not None:
                 check_proof(
@@ -125,7 +114,7 @@ class RemoteJournal:
                 root=checkpoint.root,
             )
         except (ProofError, SignatureError) as error:
-            raise _failed("entry", str(error)) from error
+            raise failure("entry", str(error)) from error
 
 
 def send_tree(
@@ -214,8 +203,3 @@ def persist(ask: Callable[[], T], patience: float, reached: Callable[[], int] = 
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
-
-
-def _failed(step: str, finding: str) -> VerificationError:
-    report = Report((Check(step, Mark.FAILS, finding),))
-    return VerificationError(f"{step}: {finding}", step=step, report=report)

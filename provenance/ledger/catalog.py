@@ -18,7 +18,6 @@ from provenance.ledger.drafting import ARTIFACT_KINDS, Mention
 from provenance.log.store import Number, insert, number_key
 from provenance.records import Artifact
 from provenance.statements import Statement
-from provenance.statements.predicates import Described
 
 __all__ = ["AnchorRow", "AnchorState", "Catalog", "MentionRow", "RegisteredArtifact"]
 
@@ -100,12 +99,8 @@ class RegisteredArtifact:
     @classmethod
     def of(cls, index: int, statement: Statement) -> RegisteredArtifact:
         """Return what the statement at entry `index` registers."""
-        predicate, subject = statement.predicate, statement.subjects[0]
-        if not isinstance(predicate, Described):
-            raise TypeError(f"a statement of kind {statement.kind!r} registers nothing")
-        return cls(
-            subject.name, statement.kind, predicate.artifact, index, statement, dict(subject.digest)
-        )
+        artifact, subject = statement.described().artifact, statement.subjects[0]
+        return cls(subject.name, statement.kind, artifact, index, statement, dict(subject.digest))
 
     @property
     def digest(self) -> str:

@@ -8,11 +8,11 @@ from hashlib import sha256
 
 from provenance.anchoring import ChainPin
 from provenance.ledger.config import ChainConfig, Config, check_origin
+from provenance.ledger.desk import Clock
 from provenance.ledger.folder import Folder, write_file
 from provenance.ledger.journal import Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.keys import add_key
-from provenance.ledger.stamps import Clock
 from provenance.log.store import Database
 from provenance.signing import VerifierKey
 from provenance.statements import Account, Key, Statement, key_subject

@@ -8,7 +8,7 @@ from typing import Any
 
 from provenance import forms
 from provenance.errors import InputError
-from provenance.ledger.stamps import Stamp
+from provenance.ledger.desk import Stamp
 from provenance.records import ARTIFACT_DIGEST, Artifact
 from provenance.statements import Dataset, Model, Outputs, Sensitivity, Statement, Subject
 from provenance.statements.predicates import Described

@@ -9,10 +9,10 @@ from contextlib import suppress
 from provenance.errors import BatchError, InputError, LedgerError
 from provenance.ledger.admission import Admission
 from provenance.ledger.catalog import Catalog
+from provenance.ledger.desk import Clock, Desk
 from provenance.ledger.drafting import Draft, Keys, draft
 from provenance.ledger.group import GroupCommit
 from provenance.ledger.keyring import Keyring
-from provenance.ledger.stamps import Clock, Stamp, new_stamp, utc_text
 from provenance.log.log import Log
 from provenance.log.store import Database
 from provenance.log.submission import Submission
@@ -23,33 +23,21 @@ from provenance.verification import Standing
 __all__ = ["Journal"]
 
 
-class Journal:
+class Journal(Desk):
     """The one way into the log of a ledger. May be shared between threads."""
 
     def __init__(self, database: Database, origin: str, keyring: Keyring, clock: Clock) -> None:
+        super().__init__(clock)
         self._database = database
         self._origin = origin
         self._keyring = keyring
-        self._clock = clock
         self._admission = Admission()
         self._alone = threading.Lock()  # with the admission
         self._group = GroupCommit[Draft, int](self._commit)
 
-    def now(self) -> str:
-        """Return the time as statements write it."""
-        return utc_text(self._clock())
-
-    def stamp(self) -> Stamp:
-        """Return a fresh nonce and the time, for a predicate."""
-        return new_stamp(self._clock)
-
     @property
     def signers(self) -> Sequence[PrivateKey]:
-        """The keys that sign statements.
-
-        Raises:
-            InputError: they cannot be opened.
-        """
+        """The keys that sign statements; as `Desk`."""
         return self._keyring.signers
 
     def submit(self, statement: Statement, keys: Iterable[PrivateKey] = ()) -> int:

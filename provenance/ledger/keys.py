@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from provenance.errors import InputError
+from provenance.ledger.desk import utc_text
 from provenance.ledger.journal import Journal
-from provenance.ledger.stamps import utc_text
 from provenance.signing import PrivateKey, PublicKey
 from provenance.statements import Key, Kind, Statement, key_subject
 from provenance.verification import Signer

@@ -17,6 +17,7 @@ from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
 from provenance.ledger.creation import create
+from provenance.ledger.desk import Clock
 from provenance.ledger.drafters import Drafters
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
@@ -26,7 +27,6 @@ from provenance.ledger.proving import Proof
 from provenance.ledger.recording import Recorder
 from provenance.ledger.refs import Ref
 from provenance.ledger.sending import Told
-from provenance.ledger.stamps import Clock
 from provenance.ledger.submitting import submit_all
 from provenance.ledger.tokens import Tokens
 from provenance.ledger.uploads import Uploads

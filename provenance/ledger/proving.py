@@ -20,8 +20,6 @@ from provenance.log.log import Log
 from provenance.merkle import HASH_SIZE, ProofError, check_inclusions, path_length
 from provenance.records import hash_record
 from provenance.signing import strip_foreign_lines
-from provenance.statements import Dataset
-from provenance.statements.predicates import Described
 from provenance.verification import (
     AnchorProof,
     Bundle,
@@ -93,7 +91,8 @@ def prove(
     if record is not None:
         wanted = [hash_record(record, encoding)]
     elif records is not None:
-        wanted = _leaf_hashes(registered, records)
+        described = registered.statement.described()
+        wanted = Content(records).leaf_hashes(described, most=MAX_RECORDS)
     elif path is not None:
         wanted = [_leaf_of_file(registered, kept, Path(path))]
     else:
@@ -132,8 +131,7 @@ def _cosigned_as_demanded(
     None where the policy demands none at the artifact's level, or too few have cosigned one; and
     where keys changed, or the artifact was superseded, after it: a proof must not hide that.
     """
-    predicate = registered.statement.predicate
-    level = policy.level(predicate.sensitivity if isinstance(predicate, Described) else "public")
+    level = policy.level(registered.statement.described().sensitivity)
     need = policy.demand(level).witnesses
     log = Log(session, origin)
     size = (
@@ -191,13 +189,6 @@ def _stripped(note: str, policy: Policy) -> bytes:
     """Return a checkpoint with the lines on which a verdict by this policy can rest."""
     known = (*policy.log_verifiers, *policy.witness_verifiers)
     return strip_foreign_lines(note.encode(), known)
-
-
-def _leaf_hashes(registered: RegisteredArtifact, records: Any) -> list[bytes]:
-    """Return the leaf hash of each of some records, as the artifact's own are."""
-    predicate = registered.statement.predicate
-    schema = predicate.schema if isinstance(predicate, Dataset) else None
-    return Content(records).leaf_hashes(registered.artifact.encoding, schema, most=MAX_RECORDS)
 
 
 def _find(registered: RegisteredArtifact, kept: ArtifactTree, wanted: Sequence[bytes]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -13,14 +13,13 @@ from provenance import forms
 from provenance.errors import InputError
 from provenance.ledger import remarks
 from provenance.ledger.describing import describe
-from provenance.ledger.stamps import Stamp
+from provenance.ledger.desk import Desk
 from provenance.ledger.steps import StepRun, reference
 from provenance.merkle import EMPTY_ROOT
 from provenance.records import Artifact, Encoding
 from provenance.records.cache import user_cache
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
-from provenance.signing import PrivateKey
 from provenance.statements import Code, Sensitivity, Statement
 
 __all__ = ["Desk", "Recorder", "Ref", "Registered"]
@@ -36,23 +35,6 @@ class Registered(Protocol):
     @property
     def digests(self) -> dict[str, str]:
         """The subject's DigestSet, hex."""
-
-
-class Desk(Protocol):
-    """Where statements are dated, signed and handed in."""
-
-    def now(self) -> str:
-        """Return the time as statements write it."""
-
-    def stamp(self) -> Stamp:
-        """Return a fresh nonce and the time, for a predicate."""
-
-    @property
-    def signers(self) -> Sequence[PrivateKey]:
-        """The keys that sign statements."""
-
-    def submit(self, statement: Statement) -> int:
-        """Sign a statement and have it logged; return its entry."""
 
 
 A = TypeVar("A", bound=Registered)

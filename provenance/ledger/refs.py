@@ -21,7 +21,6 @@ from provenance.records.files import readable
 from provenance.records.opening import open_source
 from provenance.signing import Envelope
 from provenance.statements import Statement
-from provenance.verification import Content
 
 __all__ = ["Ref", "read_statement", "resolve"]
 
@@ -83,5 +82,5 @@ def _of_path(catalog: Catalog, path: Path) -> set[str]:
             found = catalog.digests_like(file_digest(file, "sha256").hexdigest())
         if found:
             return found
-    digest = Content(path).measure(open_source(path).encoding, None).artifact.digest_hex
+    digest = open_source(path, tree_only=True).artifact().digest_hex
     return {digest} if catalog.registrations(digest=digest, limit=1) else set()

@@ -24,7 +24,7 @@ from typing import Literal, get_args
 from sqlmodel import Field, SQLModel, col, select
 
 from provenance.errors import InputError
-from provenance.ledger.stamps import Clock
+from provenance.ledger.desk import Clock
 from provenance.log.store import Database, Number
 
 __all__ = ["SCOPES", "Scope", "Token", "TokenRow", "Tokens"]

@@ -24,6 +24,7 @@ from provenance.statements.key import Key
 from provenance.statements.predicates import (
     Access,
     Dataset,
+    Described,
     Kind,
     Model,
     Outputs,
@@ -141,6 +142,16 @@ class Statement:
     def kind(self) -> Kind:
         """What sort of statement this is."""
         return self.predicate.kind
+
+    def described(self) -> Described:
+        """Return what it says of the artifact that it registers.
+
+        Raises:
+            MalformedError: it registers none.
+        """
+        if not isinstance(self.predicate, Described):
+            raise MalformedError(f"of kind {self.kind!r}, which describes no artifact")
+        return self.predicate
 
     def artifact_digests(self) -> tuple[bytes, ...]:
         """Return what the log's entry lists, 32 bytes each, without repeats.

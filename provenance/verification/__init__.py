@@ -4,8 +4,8 @@
 - `policy`: whom a verifier trusts, and what it demands
 - `verifier`: the steps, in one list; `steps`: each of them
 - `standing`: which keys count where in the log, and what was superseded
-- `content`: a file or table at hand, to compare with what was signed
-- `inclusion`: records at hand, and the proofs that they are in
+- `content`: a file or table at hand, read as what was signed
+- `comparing`: what is at hand, held against what was signed
 - `report`: what each step found
 """
 

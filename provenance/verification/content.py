@@ -12,6 +12,8 @@ from provenance.records import Artifact, Encoding, hash_record
 from provenance.records.files import SteadyFile
 from provenance.records.opening import open_source
 from provenance.records.sources import Source
+from provenance.statements import Dataset
+from provenance.statements.predicates import Described
 
 __all__ = ["Content", "Measured"]
 
@@ -35,38 +37,41 @@ class Content:
         """Whether it is a path, and not that of a folder."""
         return isinstance(self._data, (str, Path)) and not Path(self._data).is_dir()
 
-    def measure(self, encoding: Encoding, schema: Mapping[str, str] | None) -> Measured:
-        """Read everything and return the artifact that it is under `encoding`.
+    def measure(self, described: Described) -> Measured:
+        """Read everything as `described`, and return the artifact that it is then.
 
-        The signed `schema` gives the cells of a CSV file their types.
+        The signed schema of a data set gives the cells of a CSV file their types.
 
         Raises:
             InputError: it cannot be read, or not under this encoding.
         """
-        source = self._open(encoding, schema)
+        source = self._open(described)
         return Measured(source.artifact(), source.digests)
 
-    def leaf_hashes(
-        self, encoding: Encoding, schema: Mapping[str, str] | None, *, most: int
-    ) -> list[bytes]:
+    def leaf_hashes(self, described: Described, *, most: int) -> list[bytes]:
         """Return the leaf hash of each record, 32 bytes; where there are more than `most`, not all.
+
+        They are read as the records of `described` were.
 
         Raises:
             InputError: as of `measure`.
         """
         hashes: list[bytes] = []
-        for block in self._open(encoding, schema).leaf_hash_blocks():
+        for block in self._open(described).leaf_hash_blocks():
             hashes += (block[at : at + HASH_SIZE] for at in range(0, len(block), HASH_SIZE))
             if len(hashes) > most:
                 break
         return hashes
 
-    def _open(self, encoding: Encoding, schema: Mapping[str, str] | None) -> Source:
+    def _open(self, described: Described) -> Source:
         together = isinstance(self._data, list) and all(
             isinstance(part, (str, Path)) for part in self._data
         )
         return open_source(
-            self._data, encoding=encoding, together=together and bool(self._data), schema=schema
+            self._data,
+            encoding=described.artifact.encoding,
+            together=together and bool(self._data),
+            schema=described.schema if isinstance(described, Dataset) else None,
         )
 
     def file_leaves(self, encoding: Encoding) -> Iterator[tuple[str, bytes]]:

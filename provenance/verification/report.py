@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["STEPS", "Check", "Mark", "Report"]
+from provenance.errors import ProvenanceError, VerificationError
+
+__all__ = ["STEPS", "Check", "Mark", "Report", "StepError", "failure"]
 
 STEPS = (
     "bundle",
@@ -50,3 +53,15 @@ class Report:
 
     def __getitem__(self, step: str) -> Check:
         return {check.step: check for check in self.checks}[step]
+
+
+class StepError(ProvenanceError):
+    """A step found something that does not hold."""
+
+
+def failure(
+    step: str, finding: str, before: Iterable[Check] = (), warnings: Iterable[str] = ()
+) -> VerificationError:
+    """Return the error of a step that fails, after those that ran before."""
+    report = Report((*before, Check(step, Mark.FAILS, finding)), tuple(warnings))
+    return VerificationError(f"{step}: {finding}", step=step, report=report)

@@ -7,11 +7,10 @@ It fails by raising one of `FAILURES`. The order is in `provenance.verification.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 from provenance.anchoring import (
     Anchor,
@@ -22,22 +21,21 @@ from provenance.anchoring import (
     StateCheck,
     check_anchor,
 )
-from provenance.errors import ChainError, InputError, MalformedError, ProvenanceError
+from provenance.errors import ChainError, MalformedError
 from provenance.log import Checkpoint, Entry
 from provenance.merkle import CompactRange, ProofError, check_consistency, check_inclusion
-from provenance.records import Artifact, hash_record
+from provenance.records import Artifact
 from provenance.signing import Envelope, Note, SignatureError, open_note
-from provenance.statements import KIND_NUMBERS, Dataset, Statement
+from provenance.statements import KIND_NUMBERS, Statement
 from provenance.statements.predicates import Described
-from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope, RecordProof
+from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope
 from provenance.verification.claims import claimed_policy
-from provenance.verification.content import Content
-from provenance.verification.inclusion import check_records, find_record
+from provenance.verification.comparing import AtHand
 from provenance.verification.policy import Policy
-from provenance.verification.report import Mark
+from provenance.verification.report import Mark, StepError
 from provenance.verification.standing import Standing, StandingError
 
-__all__ = ["FAILURES", "Anchored", "Case", "EveryEntry", "Finding", "StepError"]
+__all__ = ["FAILURES", "Anchored", "Case", "EveryEntry", "Finding"]
 
 EveryEntry = Callable[[int], Iterable[tuple[bytes, bytes | None]]]
 """size → the log's first `size` entries, each with its envelope if it is a key or supersede one."""
@@ -50,10 +48,6 @@ _KIND_NAMES = {number: kind for kind, number in KIND_NUMBERS.items()}
 
 SCAN_BLOCK = 1 << 20
 """Bytes of leaf hashes that are folded into a tree at once."""
-
-
-class StepError(ProvenanceError):
-    """A step found something that does not hold."""
 
 
 FAILURES = (StepError, MalformedError, SignatureError, ProofError, AnchorError, StandingError)
@@ -84,8 +78,7 @@ class Case:
     envelope: Envelope
     signers: frozenset[str]
     statement: Statement
-    artifact: Artifact
-    sensitivity: str
+    described: Described
 
     def __init__(
         self,
@@ -95,20 +88,14 @@ class Case:
         chains: Mapping[str, ChainReader],
         trusted_blocks: Mapping[str, StateCheck],
         every_entry: EveryEntry | None,
-        record: Any,
-        leaf_hashes: Sequence[bytes] | None,
-        content: Content | None,
-        exact: bool,
+        at_hand: AtHand,
     ) -> None:
         self.data = data
         self.named_policy = policy
         self.chains = chains
         self.trusted_blocks = trusted_blocks
         self.every_entry = every_entry
-        self.record = record
-        self.leaf_hashes = leaf_hashes
-        self.content = content
-        self.exact = exact
+        self.at_hand = at_hand
         self.record_indices: tuple[int, ...] = ()
         self.anchored: list[Anchored] = []
         self.unreachable: list[ChainPin] = []
@@ -203,15 +190,16 @@ class Case:
         """Well-formed, about an artifact, and what the entry says it is."""
         self.statement = Statement.parse(self.envelope.payload)
         self._matches(self.entry, self.statement)
-        predicate = self.statement.predicate
-        if not isinstance(predicate, Described):
-            raise StepError(f"of kind {self.statement.kind!r}, which describes no artifact")
-        self.artifact = predicate.artifact
-        self.sensitivity = predicate.sensitivity
+        self.described = self.statement.described()
         return Mark.HOLDS, (
             f"{self.statement.kind} {self.statement.subjects[0].name!r}: "
             f"{self.artifact.size} records, encoding {self.artifact.encoding.name}"
         )
+
+    @property
+    def artifact(self) -> Artifact:
+        """What the statement describes."""
+        return self.described.artifact
 
     @staticmethod
     def _matches(entry: Entry, statement: Statement) -> None:
@@ -223,73 +211,10 @@ class Case:
 
     def check_record(self) -> Finding:
         """The record, file or content at hand is what was signed."""
-        try:
-            return self._compare()
-        except MalformedError as error:  # of what the caller brought, not of the bundle
-            raise InputError(str(error)) from error
-
-    def _compare(self) -> Finding:
-        if self.record is not None:
-            leaf_hash = hash_record(self.record, self.artifact.encoding)
-            return self._find_record([("the record", leaf_hash)])
-        if self.leaf_hashes is not None:
-            return self._check_records(self.leaf_hashes)
-        if self.content is None:
-            hint = "; give the record to have it checked" if self.bundle.records else ""
-            return Mark.NOT_DEMANDED, "nothing was given to compare" + hint
-        if not self.bundle.records:
-            return self._check_content(self.content)
-        encoding = self.artifact.encoding
-        if encoding.name == "file" and self.content.is_file:
-            leaves = self.content.file_leaves(encoding)
-            return self._find_record((f"the file {name!r}", leaf) for name, leaf in leaves)
-        if self.exact and encoding.name in ("json", "line"):
-            raise StepError("nothing is signed that fixes the bytes of a file of some records")
-        most = len(self.bundle.records)
-        return self._check_records(self.content.leaf_hashes(encoding, self._schema, most=most))
-
-    def _find_record(self, named: Iterable[tuple[str, bytes]]) -> Finding:
-        what, index = find_record(named, self._record_proofs, self.artifact)
-        self.record_indices = (index,)
-        return Mark.HOLDS, f"{what} is number {index} of {self.artifact.size}"
-
-    def _check_records(self, leaf_hashes: Sequence[bytes]) -> Finding:
-        indices = check_records(leaf_hashes, self._record_proofs, self.artifact)
-        self.record_indices = indices
-        numbers = ", ".join(map(str, indices[:5])) + (", …" if len(indices) > 5 else "")
-        what = "the record is number" if len(indices) == 1 else "the records are numbers"
-        return Mark.HOLDS, f"{what} {numbers} of {self.artifact.size}"
-
-    @property
-    def _record_proofs(self) -> tuple[RecordProof, ...]:
-        if not self.bundle.records:
-            raise StepError("the bundle proves no record: make one with `provenance prove`")
-        return self.bundle.records
-
-    def _check_content(self, content: Content) -> Finding:
-        found = content.measure(self.artifact.encoding, self._schema)
-        if found.artifact.digest != self.artifact.digest:
-            raise StepError(
-                f"{found.artifact.size} records with root {found.artifact.root.hex()}; signed are "
-                f"{self.artifact.size} with root {self.artifact.root.hex()}"
-            )
-        signed: Mapping[str, str] = self.statement.subjects[0].digest
-        compared = [name for name in found.digests if name in signed]
-        differ = [name for name in compared if found.digests[name] != signed[name]]
-        if self.exact and differ:
-            raise StepError(f"the same records, but another {differ[0]}: the file was re-encoded")
-        # The records of the other encodings are the bytes themselves.
-        if self.exact and not compared and self.artifact.encoding.name in ("json", "line"):
-            raise StepError("the same records, but nothing is signed that fixes the file's bytes")
-        again = "; file re-encoded" if differ else ""
-        if self.artifact.encoding.ignore:
-            again += f"; left out: {', '.join(map(repr, self.artifact.encoding.ignore))}"
-        return Mark.HOLDS, f"all {self.artifact.size} records, recomputed{again}"
-
-    @property
-    def _schema(self) -> Mapping[str, str] | None:
-        predicate = self.statement.predicate
-        return predicate.schema if isinstance(predicate, Dataset) else None
+        digests = self.statement.subjects[0].digest
+        compared = self.at_hand.compare(self.described, digests, self.bundle.records)
+        self.record_indices = compared.indices
+        return compared.mark, compared.finding
 
     # --- anchor ----------------------------------------------------------------------------------
 
@@ -465,7 +390,7 @@ class Case:
         """What the sensitivity demands."""
         if self.named_policy is None:
             return Mark.UNDECIDED, "consistent, but vouched for by nobody you named"
-        level = self.policy.level(self.sensitivity)
+        level = self.policy.level(self.described.sensitivity)
         demand = self.policy.demand(level)
         wanted = max(demand.signers, self.policy.threshold)
         count = len(self.signers)

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provenance.anchoring import ChainReader, StateCheck
-from provenance.errors import InputError, UndecidedError, VerificationError
+from provenance.errors import UndecidedError
 from provenance.log import Checkpoint
 from provenance.records import Artifact
 from provenance.statements import Statement
+from provenance.verification.comparing import AtHand
 from provenance.verification.content import Content
 from provenance.verification.policy import Policy
-from provenance.verification.report import Check, Mark, Report
+from provenance.verification.report import Check, Mark, Report, failure
 from provenance.verification.steps import FAILURES, Anchored, Case, EveryEntry, Finding
 
 __all__ = ["Verified", "Verifier"]
@@ -118,27 +119,20 @@ class Verifier:
             UndecidedError: none fails, but one that is demanded is undecided.
             InputError: `record` or `content` cannot be read, or more than one of them is given.
         """
-        if [record, leaf_hashes, content].count(None) < 2:
-            raise InputError("give a record, leaf hashes or the content: one of them is checked")
         case = Case(
             bundle,
             policy=self._policy,
             chains=self._chains,
             trusted_blocks=self._trusted_blocks,
             every_entry=self._every_entry,
-            record=record,
-            leaf_hashes=leaf_hashes,
-            content=content,
-            exact=exact,
+            at_hand=AtHand(record=record, leaf_hashes=leaf_hashes, content=content, exact=exact),
         )
         checks: list[Check] = []
         for step, check in _STEPS:
             try:
                 mark, finding = check(case)
             except FAILURES as error:
-                checks.append(Check(step, Mark.FAILS, str(error)))
-                report = Report(tuple(checks), tuple(case.warnings))
-                raise VerificationError(f"{step}: {error}", step=step, report=report) from error
+                raise failure(step, str(error), checks, case.warnings) from error
             checks.append(Check(step, mark, finding))
         report = Report(tuple(checks), tuple(case.warnings))
         for step in ("standing", "policy"):

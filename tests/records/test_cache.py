@@ -8,11 +8,12 @@ import pytest
 from reading import read
 
 from provenance.errors import InputError
-from provenance.records import FILE, folders
+from provenance.records import FILE, Artifact, folders
 from provenance.records.cache import LOCAL, DigestCache, filesystem_of, user_cache
 from provenance.records.filesystem import unpack
 from provenance.records.listing import list_folder
 from provenance.records.opening import open_source
+from provenance.statements import Dataset
 from provenance.verification.content import Content
 
 BOOT = "7ecb7806-ba3b-49a5-ab2e-fc040cbaa051"
@@ -401,5 +402,7 @@ def test_several_at_once(tmp_path, folder, cache):
 
 
 def test_a_verifier_never_reads_it(folder, opened):
-    Content(folder).measure(FILE, None)
+    signed = Artifact(root=bytes(32), size=len(CONTENTS), encoding=FILE)
+    described = Dataset(nonce=bytes(16), issued="2026-01-31T12:00:00Z", artifact=signed)
+    Content(folder).measure(described)
     assert sorted(opened) == sorted(CONTENTS)

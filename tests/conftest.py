@@ -30,6 +30,23 @@ def pytest_collection_modifyitems(items):
             item.add_marker("no_cover")
 
 
+@pytest.fixture
+def parsed(monkeypatch):
+    """The rows of JSONL, by their value of "a", that were hashed since this was cleared."""
+    from provenance.records import rows
+
+    found = []
+    parse = rows.parse_row
+
+    def parse_row(line, where):
+        row = parse(line, where)
+        found.append(row["a"])
+        return row
+
+    monkeypatch.setattr(rows, "parse_row", parse_row)
+    return found
+
+
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory):
     """The extension under AddressSanitizer and UBSan; see `sanitizers.Watched`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,21 +42,26 @@ SCOPES: tuple[Scope, ...] = ("read", "submit")
 TOKENS = ["none", *SCOPES, "of the other project", "expired", "revoked", "made up"]
 
 
-class Served:
-    """Two projects behind one address, with tokens of every kind."""
+def tokens_of_every_kind(own: Ledger, other: Ledger) -> dict[str, str]:
+    """Return kind → token, of a project's own and of what is none."""
+    tokens = {scope: own.tokens.new(scope, scope=scope)[1] for scope in SCOPES}
+    tokens["of the other project"] = other.tokens.new("theirs", scope="submit")[1]
+    revoked, tokens["revoked"] = own.tokens.new("revoked", scope="submit")
+    own.tokens.revoke(revoked.id)
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    then = Tokens(own._database, lambda: long_ago)
+    until = long_ago + timedelta(days=1)
+    tokens["expired"] = then.new("expired", scope="submit", expires=until)[1]
+    tokens["made up"] = "plt_00000000_" + "A" * 43
+    return tokens
 
-    def __init__(self, url: str, projects: dict[str, Ledger]) -> None:
-        self.url = url
-        own, other = projects["vision"], projects["text"]
-        self.tokens = {scope: own.tokens.new(scope, scope=scope)[1] for scope in SCOPES}
-        self.tokens["of the other project"] = other.tokens.new("theirs", scope="submit")[1]
-        revoked, self.tokens["revoked"] = own.tokens.new("revoked", scope="submit")
-        own.tokens.revoke(revoked.id)
-        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
-        then = Tokens(own._database, lambda: long_ago)
-        until = long_ago + timedelta(days=1)
-        self.tokens["expired"] = then.new("expired", scope="submit", expires=until)[1]
-        self.tokens["made up"] = "plt_00000000_" + "A" * 43
+
+@dataclass(frozen=True)
+class Served:
+    """Projects behind one address, and tokens to ask for one of them with."""
+
+    url: str
+    tokens: dict[str, str]
 
     def ask(self, operation: str, **headers: str) -> httpx.Response:
         method, _, path = operation.partition(" ")
@@ -94,7 +100,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Led
 @pytest.fixture(scope="module")
 def served(projects: dict[str, Ledger]) -> Iterator[Served]:
     with serving(create_projects_app(projects)) as url:
-        yield Served(url, projects)
+        yield Served(url, tokens_of_every_kind(projects["vision"], projects["text"]))
 
 
 def test_every_operation_stands_in_the_table(projects: dict[str, Ledger]) -> None:
@@ -132,8 +138,7 @@ def test_everybody_reads_what_is_public_and_a_token_must_be_one(
     served: Served, projects: dict[str, Ledger], operation: str
 ) -> None:
     with serving(create_projects_app(projects, public=True)) as url:
-        public = Served.__new__(Served)
-        public.url, public.tokens = url, served.tokens
+        public = replace(served, url=url)
         for kind in ("none", "read"):
             status = public.asked_with(kind, operation).status_code
             refused = {"none": 401, "read": 403}[kind]

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from provenance.merkle import Tree, leaf_hash
-from provenance.records import rows
 from provenance.records.cache import DigestCache
 from provenance.records.opening import open_source
 
@@ -21,21 +20,6 @@ def cache(tmp_path, monkeypatch):
         is_local=lambda path: True,
     )
     monkeypatch.setattr("provenance.ledger.recording.user_cache", lambda: found)
-    return found
-
-
-@pytest.fixture
-def parsed(monkeypatch):
-    """The rows that were hashed since this was cleared."""
-    found = []
-    parse = rows.parse_row
-
-    def parse_row(line, where):
-        row = parse(line, where)
-        found.append(row["a"])
-        return row
-
-    monkeypatch.setattr(rows, "parse_row", parse_row)
     return found
 
 

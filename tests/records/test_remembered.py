@@ -20,7 +20,7 @@ from reading import reference_root
 
 from provenance.errors import InputError
 from provenance.merkle import CompactRange, Tree, leaf_hash
-from provenance.records import artifacts, rows, tables
+from provenance.records import artifacts, tables
 from provenance.records.cache import DigestCache
 from provenance.records.files import Part, SteadyFile
 from provenance.records.opening import open_source
@@ -44,21 +44,6 @@ def file(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_bytes(lines(0, 5))
     return path
-
-
-@pytest.fixture
-def parsed(monkeypatch):
-    """The rows of JSONL that were hashed since this was cleared."""
-    found = []
-    parse = rows.parse_row
-
-    def parse_row(line, where):
-        row = parse(line, where)
-        found.append(row["a"])
-        return row
-
-    monkeypatch.setattr(rows, "parse_row", parse_row)
-    return found
 
 
 def lines(begin, end):

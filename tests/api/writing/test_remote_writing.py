@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,41 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from served import serving
+from killed import Server
+from lying import lying
 
 import provenance
-from api import create_app
 from provenance import InputError, Ledger, LedgerError, VerificationError
 from provenance.client import RemoteLedger
+from provenance.client.transport import Transport
 from provenance.client.writing import PIECE
 from provenance.signing import PrivateKey, write_key_file
 
 ROWS = [{"id": n, "text": f"row {n}"} for n in range(1000)]
-POLICY = "policy.json"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.init(tmp_path / "home", origin="acme.example/ml") as ledger:
-        yield ledger
-
-
-@pytest.fixture
-def url(ledger: Ledger) -> Iterator[str]:
-    with serving(create_app(ledger)) as url:
-        yield url
-
-
-@pytest.fixture
-def key(ledger: Ledger) -> PrivateKey:
-    key = PrivateKey.generate()
-    ledger.add_key(key.public, name="pipeline")
-    return key
-
-
-@pytest.fixture
-def token(ledger: Ledger) -> str:
-    return ledger.tokens.new("pipeline", scope="submit")[1]
 
 
 @pytest.fixture
@@ -177,45 +148,6 @@ def test_a_key_in_a_file(
 
 # --- a server that goes away ----------------------------------------------------------------------
 
-SERVER = """
-import sys, api, provenance
-with provenance.Ledger.open(sys.argv[1]) as ledger:
-    api.serve(ledger, "127.0.0.1", int(sys.argv[2]), listening=lambda url: print(url, flush=True))
-"""
-
-
-class Server:
-    """`api.serve` in a process of its own, that can be killed and started again."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-c", SERVER, str(self.home), str(self.port)]
-        root = Path(__file__).parents[2]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline()
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
-
-
-@pytest.fixture
-def server(ledger: Ledger) -> Iterator[Server]:
-    server = Server(ledger.folder.path.parent)
-    try:
-        yield server
-    finally:
-        server.kill()
-
 
 def test_a_server_killed_in_the_middle_of_an_upload(
     server: Server, ledger: Ledger, key: PrivateKey, token: str, monkeypatch: pytest.MonkeyPatch
@@ -223,21 +155,18 @@ def test_a_server_killed_in_the_middle_of_an_upload(
     """It goes on where it stood, and what is logged is logged once."""
     server.start()
     table = pa.table({"n": range(4 * PIECE // 32)})
-    kills = {2: 0, 5: 0}
-    from provenance.client.transport import Transport
-
-    exchange, count = Transport.exchange, 0
+    exchange = Transport.exchange
+    answered: list[str] = []
 
     def killing(self: Transport, method: str, path: str, **given: Any) -> Any:
-        nonlocal count
         answer = exchange(self, method, path, **given)
-        count += 1
-        if count in kills or path == "v1/entries":
-            server.kill()  # the answer of this one was read, or is lost with the next line
+        answered.append(path)
+        logged = path == "v1/entries"
+        if len(answered) in (2, 5) or logged:
+            server.kill()
             threading.Timer(0.5, server.start).start()
-            if path == "v1/entries" and not kills.pop(-1, 0):
-                kills[-1] = 1
-                raise LedgerError("the answer was lost")
+        if logged and answered.count(path) == 1:
+            raise LedgerError("the answer was lost")
         return answer
 
     monkeypatch.setattr(Transport, "exchange", killing)
@@ -262,40 +191,6 @@ def test_patience_ends(server: Server, key: PrivateKey, token: str) -> None:
 
 
 # --- a server that lies ---------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def lying(honest: str, change: Callable[[str, bytes], bytes]) -> Iterator[str]:
-    """Hand on what an honest server answers, changed."""
-    import httpx
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            sent = {name: value for name, value in self.headers.items() if name != "Host"}
-            real = httpx.request(self.command, honest + self.path, content=body, headers=sent)
-            content = change(f"{self.command} {self.path}", real.content)
-            self.send_response(real.status_code)
-            for name, value in real.headers.items():
-                if name not in ("content-length", "connection"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815 - as the library has it
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def told(changed: bytes) -> Callable[[str, bytes], bytes]:

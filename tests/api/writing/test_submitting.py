@@ -7,16 +7,13 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 from asking import problem
-from served import serving
 
 import provenance
-from api import create_app
 from provenance import Ledger, forms
 from provenance.merkle import Tree
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact, hash_record
@@ -30,35 +27,10 @@ OFFSET_STREAM = "application/offset+octet-stream"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.init(tmp_path / "home", origin="acme.example/ml") as ledger:
-        yield ledger
-
-
-@pytest.fixture
-def url(ledger: Ledger) -> Iterator[str]:
-    with serving(create_app(ledger)) as url:
-        yield url
-
-
-@pytest.fixture
-def token(ledger: Ledger) -> str:
-    return ledger.tokens.new("pipeline", scope="submit")[1]
-
-
-@pytest.fixture
 def http(url: str, token: str) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         yield client
-
-
-@pytest.fixture
-def pipeline(ledger: Ledger) -> PrivateKey:
-    """A key of its own, which the log knows."""
-    key = PrivateKey.generate()
-    ledger.add_key(key.public, name="pipeline")
-    return key
 
 
 def begin(http: httpx.Client, artifact: Artifact = ARTIFACT, **changes: str) -> httpx.Response:
@@ -99,9 +71,9 @@ def submit(http: httpx.Client, data: bytes, media_type: str = "application/json"
 
 
 def test_leaf_hashes_then_the_statement_then_a_proof(
-    http: httpx.Client, ledger: Ledger, pipeline: PrivateKey
+    http: httpx.Client, ledger: Ledger, key: PrivateKey
 ) -> None:
-    missing = problem(submit(http, envelope(pipeline)), 409, "tree-missing")
+    missing = problem(submit(http, envelope(key)), 409, "tree-missing")
     assert f"the leaf hashes of 'train', {ARTIFACT.digest_hex}, are not here" in missing
     place = begun(http)
     for at in range(0, len(LEAVES), 500_000):
@@ -109,10 +81,10 @@ def test_leaf_hashes_then_the_statement_then_a_proof(
         assert answer.status_code == 204
         assert answer.headers["upload-offset"] == str(min(at + 500_000, len(LEAVES)))
         assert answer.headers["tus-resumable"] == "1.0.0"
-    answer = submit(http, envelope(pipeline))
+    answer = submit(http, envelope(key))
     assert answer.status_code == 200, answer.text
     (index,) = answer.json()["indices"]
-    assert submit(http, envelope(pipeline)).json() == {"indices": [index]}
+    assert submit(http, envelope(key)).json() == {"indices": [index]}
     ledger.checkpoint()
     proof = ledger.prove("train", record=ROWS[31_415])
     verified = provenance.verify(proof, record=ROWS[31_415], policy=ledger.policy())
@@ -120,15 +92,15 @@ def test_leaf_hashes_then_the_statement_then_a_proof(
 
 
 def test_a_batch_is_taken_whole_or_not_at_all(
-    http: httpx.Client, ledger: Ledger, pipeline: PrivateKey
+    http: httpx.Client, ledger: Ledger, key: PrivateKey
 ) -> None:
     place = begun(http)
     assert send(http, place, LEAVES, 0).status_code == 204
-    batch = [envelope(pipeline, name=f"part {n}") for n in range(5)]
+    batch = [envelope(key, name=f"part {n}") for n in range(5)]
     before = len(ledger.entries(limit=1000))
     other = Artifact(root=bytes(32), size=1, encoding=JSON)
     for wrong, status, slug in (
-        (envelope(pipeline, other), 409, "tree-missing"),
+        (envelope(key, other), 409, "tree-missing"),
         (envelope(PrivateKey.generate()), 422, "unusable"),
         (b"{}", 422, "malformed"),
         (b"", 422, "malformed"),

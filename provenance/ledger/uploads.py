@@ -110,6 +110,7 @@ class Uploads:
             place.mkdir(exist_ok=True)
             if not self.is_kept(artifact):
                 (place / "leaves").touch()
+                sync_folder(place)
             if not (place / "artifact.json").is_file():
                 write_file(place / "artifact.json", forms.dump(artifact).decode())
                 sync_folder(self._uploads)

@@ -11,6 +11,7 @@
 - `access`: who may ask, by token and scope
 - `routes`: what is answered where; `answers`: the shapes of the answers, with examples
 - `bodies`: requests, read strictly; `errors`: the one table from errors to HTTP
+- `logs`: an id, and a line, for each request
 """
 
 from api.app import create_app

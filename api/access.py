@@ -18,6 +18,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from api.deps import Served
 from api.errors import ForbiddenError, UnauthorizedError
+from api.logs import came_with
 from provenance.ledger.tokens import Scope, Token
 
 __all__ = ["MayRead", "MaySubmit", "Submitter", "is_public", "shared_or_own"]
@@ -56,6 +57,7 @@ class Access:
         token = ledger.tokens.find(text.strip()) if scheme.lower() == "bearer" else None
         if token is None or len(sent) > 1:
             raise UnauthorizedError("what was sent is no token of this ledger")
+        came_with(token.id)
         if token.state != "valid":
             raise UnauthorizedError(f"the token {token.id} of {token.name!r} is {token.state}")
         if not token.may(self.scope):

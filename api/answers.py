@@ -275,6 +275,10 @@ class ProblemAnswer(BaseModel):
     title: str
     status: int
     detail: str | None = Field(default=None, description="What it is this time.")
+    instance: str | None = Field(
+        default=None,
+        description="The request, by the id in `X-Request-Id`, under which the log has it.",
+    )
 
 
 def artifact_fields(artifact: RegisteredArtifact, state: State) -> dict[str, Any]:

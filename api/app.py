@@ -10,15 +10,23 @@ from fastapi.openapi.utils import get_openapi
 from api.answers import ProblemAnswer
 from api.errors import add_handlers
 from api.guard import Guard
+from api.logs import REQUEST_ID, Logged
 from api.routes import artifacts, entries, health, log, proofs, trees
 from provenance.ledger.ledger import Ledger
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_part"]
 
 DESCRIPTION = """
 Which data, exactly, who vouched for it and when, and was this very record in it: answers from one
 ledger, each with a proof that can be checked without trusting this server.
 """.strip()
+
+
+_REQUEST_ID = {
+    "description": "Of the request, as the server's log has it: one that it brought, if that is "
+    "up to 64 letters, digits, `.`, `_` and `-`.",
+    "schema": {"type": "string"},
+}
 
 
 class _Service(FastAPI):
@@ -38,8 +46,12 @@ class _Service(FastAPI):
             # FastAPI's own shape of errors, for what cannot fail here: every path is a string.
             schemas.pop("HTTPValidationError", None)
             schemas.pop("ValidationError", None)
+            document["components"]["headers"] = {REQUEST_ID: _REQUEST_ID}
             for path in document["paths"].values():
                 for operation in path.values():
+                    for response in operation["responses"].values():
+                        known = response.setdefault("headers", {})
+                        known[REQUEST_ID] = {"$ref": f"#/components/headers/{REQUEST_ID}"}
                     if "application/json" in operation["responses"].get("422", {}).get(
                         "content", ()
                     ):
@@ -59,6 +71,21 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
     Raises:
         MalformedError: the ledger's own policy is not as it must be.
     """
+    app = create_part(ledger, public=public)
+    app.add_middleware(Logged)
+    return app
+
+
+def create_part(ledger: Ledger, *, public: bool | None, project: str | None = None) -> FastAPI:
+    """Return the service over one ledger as a part of another, around which requests are logged.
+
+    Args:
+        ledger, public: as of `create_app`.
+        project: the name under which the log has it.
+
+    Raises:
+        MalformedError: as `create_app`.
+    """
     ledger.policy()
     app = _Service(
         title="Provenance ledger",
@@ -69,6 +96,7 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.ledger = ledger
+    app.state.project = project
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
     for routes in (health, entries, trees, proofs, artifacts, log):

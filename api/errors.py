@@ -7,7 +7,8 @@
 
     {"type": "urn:provenance-ledger:problem:unknown-artifact",
      "title": "No such artifact", "status": 404,
-     "detail": "nothing is registered as 'train'"}
+     "detail": "nothing is registered as 'train'",
+     "instance": "urn:provenance-ledger:request:5f0e8c…"}
 
 `docs/http.md` explains every type. What a message may say of the inside of the server (a path, a
 host) goes to the server's own log; the caller gets the title alone.
@@ -24,6 +25,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.logs import asked
 from provenance.errors import (
     BatchError,
     ChainError,
@@ -56,6 +58,7 @@ __all__ = [
 ]
 
 PROBLEM_TYPE: Final = "application/problem+json"
+INSTANCE: Final = "urn:provenance-ledger:request:"
 
 _log = logging.getLogger("api")
 
@@ -125,9 +128,14 @@ class Problem:
         return {**members, "detail": detail} if detail and self.is_told else members
 
     def response(self, detail: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
-        """Return the answer."""
+        """Return the answer, to the request that is being answered."""
+        request = asked()
+        instance = {} if request is None else {"instance": f"{INSTANCE}{request.id}"}
         return JSONResponse(
-            self.body(detail), status_code=self.status, headers=headers, media_type=PROBLEM_TYPE
+            {**self.body(detail), **instance},
+            status_code=self.status,
+            headers=headers,
+            media_type=PROBLEM_TYPE,
         )
 
 

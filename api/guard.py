@@ -39,7 +39,9 @@ class Guard:
         started = False
         head = scope["method"] == "HEAD"
         if head:
-            scope = {**scope, "method": "GET"}  # the same headers, and no body (RFC 9110)
+            # The same headers, and no body (RFC 9110). In place: what is around this part reads
+            # from the scope which route it was.
+            scope["method"] = "GET"
         sent = Headers(scope=scope)
         unread = sent.get("content-length", "0") != "0" or "transfer-encoding" in sent
 

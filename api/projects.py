@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from api.app import create_app
+from api.app import create_part
 from api.errors import add_handlers
 from api.guard import Guard
+from api.logs import Logged
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
 
@@ -38,7 +39,7 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
             raise InputError(
                 f"{name!r} cannot name a project: take lower-case letters, digits, . _ and -"
             )
-        app.mount(f"/p/{name}", create_app(ledger, public=public))
+        app.mount(f"/p/{name}", create_part(ledger, public=public, project=name))
 
     @app.get("/healthz")
     def show_health() -> dict[str, str]:
@@ -49,4 +50,5 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
 
     add_handlers(app)
     app.add_middleware(Guard)
+    app.add_middleware(Logged)
     return app

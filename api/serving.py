@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.logs import LogForm, written
 from api.projects import create_projects_app
 from api.witness import create_witness_app
 from provenance.errors import InputError
@@ -30,6 +31,7 @@ def serve(
     port: int = 8000,
     *,
     public: bool | None = None,
+    log: LogForm | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve a ledger until SIGINT or SIGTERM, then finish what is being answered and return.
@@ -39,12 +41,13 @@ def serve(
         host: the address to listen at.
         port: 0 for any that is free.
         public: as `create_app`.
+        log: how requests and errors are written to standard error; None leaves `logging` as it is.
         listening: called with the URL once connections are taken.
 
     Raises:
         InputError: the address cannot be listened at.
     """
-    _run(create_app(ledger, public=public), host, port, listening)
+    _run(create_app(ledger, public=public), host, port, log, listening)
 
 
 def serve_projects(
@@ -53,10 +56,11 @@ def serve_projects(
     port: int = 8000,
     *,
     public: bool | None = None,
+    log: LogForm | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve several ledgers, by the names of their projects; as `serve`."""
-    _run(create_projects_app(projects, public=public), host, port, listening)
+    _run(create_projects_app(projects, public=public), host, port, log, listening)
 
 
 def serve_witness(
@@ -64,14 +68,18 @@ def serve_witness(
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
+    log: LogForm | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve a witness; as `serve`."""
-    _run(create_witness_app(witness), host, port, listening)
+    _run(create_witness_app(witness), host, port, log, listening)
 
 
-def _run(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -> None:
+def _run(
+    app: FastAPI, host: str, port: int, log: LogForm | None, listening: Callable[[str], None]
+) -> None:
     with (
+        contextlib.nullcontext() if log is None else written(log),
         _listen(host, port) as listener,
         contextlib.suppress(KeyboardInterrupt),
         _terminated_as_interrupted(),
@@ -80,6 +88,7 @@ def _run(app: FastAPI, host: str, port: int, listening: Callable[[str], None]) -
         listening(f"http://{shown}:{listener.getsockname()[1]}")
         config = uvicorn.Config(
             app,
+            log_config=None,  # what uvicorn says goes where all else does
             log_level="warning",
             access_log=False,
             server_header=False,

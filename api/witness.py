@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from api.bodies import read_body
 from api.errors import NOT_FOUND, Problem, add_handlers
 from api.guard import Guard
+from api.logs import Logged
 from provenance.witness import RefusedError, Witness
 from provenance.witness.request import MAX_REQUEST, SIZE_TYPE, format_size
 
@@ -74,6 +75,7 @@ def create_witness_app(witness: Witness) -> FastAPI:
 
     add_handlers(app)
     app.add_middleware(Guard)
+    app.add_middleware(Logged)
     return app
 
 

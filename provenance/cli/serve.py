@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,11 +14,16 @@ from provenance.cli.options import Json
 from provenance.cli.output import emit
 from provenance.errors import InputError
 
-__all__ = ["Host", "Port", "load_serving", "serve"]
+__all__ = ["Host", "Log", "Port", "load_serving", "serve"]
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="To listen at.")]
 Port = Annotated[
     int, typer.Option(min=0, max=65535, metavar="N", help="To listen at; 0: any that is free.")
+]
+
+Log = Annotated[
+    Literal["text", "json"],
+    typer.Option(help="How each request, and each error, is written to standard error."),
 ]
 
 
@@ -48,6 +53,7 @@ def serve(
     public: Annotated[
         bool, typer.Option("--public", help="Let everybody read, without a token.")
     ] = False,
+    log: Log = "text",
     as_json: Json = False,
 ) -> None:
     """Answer over HTTP, until a signal ends it.
@@ -60,7 +66,7 @@ def serve(
     def listening(url: str) -> None:
         emit(as_json, {"url": url}, [f"listening at {url}"])
 
-    options = {"public": public or None, "listening": listening}
+    options = {"public": public or None, "log": log, "listening": listening}
     with ExitStack() as opened:
         if projects is None:
             ledger = opened.enter_context(open_ledger(signing=True))

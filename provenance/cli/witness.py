@@ -12,7 +12,7 @@ import typer
 from provenance.cli.opening import new_passphrase, old_passphrase, open_ledger
 from provenance.cli.options import Json
 from provenance.cli.output import emit, moment, tell
-from provenance.cli.serve import Host, Port, load_serving
+from provenance.cli.serve import Host, Log, Port, load_serving
 
 if TYPE_CHECKING:
     from provenance.ledger.witnesses import WitnessAnswer
@@ -86,6 +86,7 @@ def serve_witness(
     folder: Folder,
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    log: Log = "text",
     as_json: Json = False,
 ) -> None:
     """Answer logs over HTTP, until a signal ends it."""
@@ -97,6 +98,7 @@ def serve_witness(
             opened,
             host,
             port,
+            log=log,
             listening=lambda url: emit(as_json, {"url": url}, [f"listening at {url}"]),
         )
 

@@ -20,5 +20,6 @@ def problem(response: httpx.Response, status: int, slug: str) -> str:
     assert (response.status_code, body["status"]) == (status, status)
     assert body["type"] == f"urn:provenance-ledger:problem:{slug}"
     assert body["title"]
-    assert set(body) <= {"type", "title", "status", "detail"}
+    assert body["instance"] == f"urn:provenance-ledger:request:{response.headers['x-request-id']}"
+    assert set(body) <= {"type", "title", "status", "detail", "instance"}
     return str(body.get("detail", ""))

@@ -15,6 +15,7 @@ from served import ROWS, serving
 
 import provenance
 from api import create_app, create_projects_app
+from api.logs import LogForm, written
 from provenance import InputError, Ledger
 from provenance.ledger.tokens import Scope, Tokens
 
@@ -221,10 +222,15 @@ def test_a_ledger_says_itself_whether_it_is_public(tmp_path: Path) -> None:
         assert not create_app(ledger, public=False).state.public
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
 def test_tokens_stand_in_no_log(
-    served: Served, projects: dict[str, Ledger], caplog: pytest.LogCaptureFixture
+    served: Served,
+    projects: dict[str, Ledger],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    form: LogForm,
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), written(form):
         for kind in TOKENS:
             for operation in CALLS:
                 served.asked_with(kind, operation)
@@ -236,8 +242,10 @@ def test_tokens_stand_in_no_log(
             tree.with_name("gone").rename(tree)
     problem(answer, 503, "ledger-unavailable")
     assert "/p/vision/v1/artifacts/train/proofs" in caplog.text
+    told = capsys.readouterr().err
+    assert told.count("/v1/artifacts/train/proofs") >= len(TOKENS)
     for text in served.tokens.values():
-        assert text[13:] not in caplog.text
+        assert text[13:] not in caplog.text + told
 
 
 # --- projects -------------------------------------------------------------------------------------

@@ -220,7 +220,11 @@ def test_a_ledger_is_found_upward(provenance):
 
 
 def test_serve_answers_until_it_is_ended(provenance):
-    served = provenance.start("serve", "--public", "--port", "0", "--json", stdout=subprocess.PIPE)
+    served = provenance.start(
+        *("serve", "--public", "--port", "0", "--log", "json", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         url = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")["url"]
         from urllib.request import urlopen
@@ -229,8 +233,10 @@ def test_serve_answers_until_it_is_ended(provenance):
             assert json.load(answer) == {"status": "ok", "origin": "acme.example/ml"}
     finally:
         served.terminate()
-        assert served.wait(30) == 0
-        served.stdout.close()
+        _, told = served.communicate(timeout=30)
+    assert served.returncode == 0
+    line = json.loads(told)
+    assert (line["path"], line["status"]) == ("/healthz", 200)
 
 
 def test_a_ledger_on_a_server(elsewhere, postgres):

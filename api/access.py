@@ -15,13 +15,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from starlette.concurrency import run_in_threadpool
 
 from api.deps import Served
 from api.errors import ForbiddenError, UnauthorizedError
+from api.limits import Limits, address_of
 from api.logs import came_with
+from api.turns import check_queue
 from provenance.ledger.tokens import Scope, Token
 
-__all__ = ["MayRead", "MaySubmit", "Submitter", "is_public", "shared_or_own"]
+__all__ = ["MayRead", "MaySubmit", "Submitter", "is_public", "limits_of", "shared_or_own"]
 
 _STATED = HTTPBearer(  # for OpenAPI: what is sent, `Access` reads itself
     scheme_name="token",
@@ -36,7 +39,7 @@ class Access:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         ledger: Served,
@@ -47,18 +50,29 @@ class Access:
         Raises:
             UnauthorizedError: no token, or one that does not count.
             ForbiddenError: one of a smaller scope.
+            LimitedError: more was asked for than one may.
+            BusyError: more is asked of the server than it can do.
         """
+        check_queue()
         sent = request.headers.getlist("authorization")
+        scheme, text = [*(sent or [""])[0].split(" ", 1), ""][:2]
+        token = None
+        if len(sent) == 1 and scheme.lower() == "bearer":
+            token = await run_in_threadpool(ledger.tokens.find, text.strip())
+        if token is not None:
+            came_with(token.id)
+        counts = token is not None and token.state == "valid"
+        limits_of(request).take(
+            token.id if token and counts else address_of(request.client and request.client.host),
+            "requests",
+        )
         if not sent:
             if self.scope == "read" and is_public(request):
                 return None
             raise UnauthorizedError("send a token of this ledger: Authorization: Bearer plt_…")
-        scheme, text = [*sent[0].split(" ", 1), ""][:2]
-        token = ledger.tokens.find(text.strip()) if scheme.lower() == "bearer" else None
-        if token is None or len(sent) > 1:
+        if token is None:
             raise UnauthorizedError("what was sent is no token of this ledger")
-        came_with(token.id)
-        if token.state != "valid":
+        if not counts:
             raise UnauthorizedError(f"the token {token.id} of {token.name!r} is {token.state}")
         if not token.may(self.scope):
             raise ForbiddenError(
@@ -74,6 +88,12 @@ MaySubmit = Depends(Access("submit"))
 
 Submitter = Annotated[Token, MaySubmit]
 """The token that a submission came with."""
+
+
+def limits_of(request: Request) -> Limits:
+    """Return how much one may ask this ledger for."""
+    limits: Limits = request.app.state.limits
+    return limits
 
 
 def is_public(request: Request) -> bool:

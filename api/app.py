@@ -10,8 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from api.answers import ProblemAnswer
 from api.errors import add_handlers
 from api.guard import Guard
+from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.routes import artifacts, entries, health, log, proofs, trees
+from api.turns import Turns
 from provenance.ledger.ledger import Ledger
 
 __all__ = ["create_app", "create_part"]
@@ -71,16 +73,19 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
     Raises:
         MalformedError: the ledger's own policy is not as it must be.
     """
-    app = create_part(ledger, public=public)
+    app = create_part(ledger, Turns(), public=public)
     app.add_middleware(Logged)
     return app
 
 
-def create_part(ledger: Ledger, *, public: bool | None, project: str | None = None) -> FastAPI:
+def create_part(
+    ledger: Ledger, turns: Turns, *, public: bool | None, project: str | None = None
+) -> FastAPI:
     """Return the service over one ledger as a part of another, around which requests are logged.
 
     Args:
         ledger, public: as of `create_app`.
+        turns: of all that is served by this process.
         project: the name under which the log has it.
 
     Raises:
@@ -97,6 +102,8 @@ def create_part(ledger: Ledger, *, public: bool | None, project: str | None = No
     )
     app.state.ledger = ledger
     app.state.project = project
+    app.state.turns = turns
+    app.state.limits = Limits(ledger.config.service.limits)
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
     for routes in (health, entries, trees, proofs, artifacts, log):

@@ -44,7 +44,9 @@ __all__ = [
     "TABLE",
     "BodyTooLargeError",
     "BodyTooSlowError",
+    "BusyError",
     "ForbiddenError",
+    "LimitedError",
     "MediaTypeError",
     "NoCheckpointError",
     "NoSuchTileError",
@@ -81,6 +83,25 @@ class UnauthorizedError(InputError):
 
 class ForbiddenError(InputError):
     """A request with a token of a smaller scope than it needs."""
+
+
+class LimitedError(InputError):
+    """More is asked for than one may.
+
+    Attributes:
+        seconds: after which to ask again.
+    """
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(f"{message}: ask again in {seconds} seconds")
+        self.seconds = seconds
+
+
+class BusyError(ProvenanceError):
+    """More is asked of the server at a time than it can do."""
+
+    def __init__(self) -> None:
+        super().__init__("more is asked for than can be answered at a time: ask again")
 
 
 class TusVersionError(InputError):
@@ -193,6 +214,14 @@ TABLE: dict[type[ProvenanceError], Problem] = {
     InputError: Problem(
         422, "unusable", "Cannot be used", "the record is not an object but a number"
     ),
+    LimitedError: Problem(
+        429,
+        "limited",
+        "Too much was asked for",
+        "at most 600 requests a minute are taken from one token, or one address without: ask again "
+        "in 3 seconds",
+    ),
+    BusyError: Problem(503, "busy", "The server has too much to do", str(BusyError())),
     LedgerError: Problem(503, "ledger-unavailable", "The ledger cannot be read now", is_told=False),
     WitnessError: Problem(
         503, "witness-unavailable", "The witness cannot answer now", is_told=False
@@ -228,6 +257,8 @@ async def _answer_provenance(request: Request, error: Exception) -> JSONResponse
     if not problem.is_told:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
     headers = dict(HEADERS.get(problem.status, {}))
+    if isinstance(error, LimitedError):
+        headers["Retry-After"] = str(error.seconds)
     if "/v1/trees" in request.url.path:
         headers["Tus-Resumable"] = "1.0.0"  # as tus wants of every answer
     return problem.response(str(error), headers)
@@ -251,7 +282,7 @@ def responses(
 
     Those of a token too, unless the route is not `guarded` by one.
     """
-    access = (UnauthorizedError, ForbiddenError) if guarded else ()
+    access = (UnauthorizedError, ForbiddenError, LimitedError, BusyError) if guarded else ()
     problems = [TABLE[kind] for kind in (*access, *kinds, LedgerError)] + [INTERNAL]
     documented: dict[int | str, dict[str, Any]] = {}
     for problem in problems:

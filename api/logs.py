@@ -114,7 +114,7 @@ class Logged:
                 "token": request.token,
             }
             level = logging.ERROR if status is not None and status >= 500 else logging.INFO
-            _log.log(level, "request", extra={"fields": fields})
+            _log.log(level, "%s %s: %s", method, fields["path"], status, extra={"fields": fields})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from api.app import create_part
 from api.errors import add_handlers
 from api.guard import Guard
 from api.logs import Logged
+from api.turns import Turns
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
 
@@ -34,12 +35,13 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
         MalformedError: the policy of a ledger is not as it must be.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    turns = Turns()
     for name, ledger in projects.items():
         if not _NAME.fullmatch(name):
             raise InputError(
                 f"{name!r} cannot name a project: take lower-case letters, digits, . _ and -"
             )
-        app.mount(f"/p/{name}", create_part(ledger, public=public, project=name))
+        app.mount(f"/p/{name}", create_part(ledger, turns, public=public, project=name))
 
     @app.get("/healthz")
     def show_health() -> dict[str, str]:

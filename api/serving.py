@@ -6,7 +6,8 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_network
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +32,7 @@ def serve(
     port: int = 8000,
     *,
     public: bool | None = None,
+    proxies: Sequence[str] = (),
     log: LogForm | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
@@ -41,13 +43,14 @@ def serve(
         host: the address to listen at.
         port: 0 for any that is free.
         public: as `create_app`.
+        proxies: addresses or networks of those whose ``X-Forwarded-For`` says who asked.
         log: how requests and errors are written to standard error; None leaves `logging` as it is.
         listening: called with the URL once connections are taken.
 
     Raises:
-        InputError: the address cannot be listened at.
+        InputError: the address cannot be listened at, or a proxy is none.
     """
-    _run(create_app(ledger, public=public), host, port, log, listening)
+    _run(create_app(ledger, public=public), host, port, proxies, log, listening)
 
 
 def serve_projects(
@@ -56,11 +59,12 @@ def serve_projects(
     port: int = 8000,
     *,
     public: bool | None = None,
+    proxies: Sequence[str] = (),
     log: LogForm | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve several ledgers, by the names of their projects; as `serve`."""
-    _run(create_projects_app(projects, public=public), host, port, log, listening)
+    _run(create_projects_app(projects, public=public), host, port, proxies, log, listening)
 
 
 def serve_witness(
@@ -72,12 +76,22 @@ def serve_witness(
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve a witness; as `serve`."""
-    _run(create_witness_app(witness), host, port, log, listening)
+    _run(create_witness_app(witness), host, port, (), log, listening)
 
 
 def _run(
-    app: FastAPI, host: str, port: int, log: LogForm | None, listening: Callable[[str], None]
+    app: FastAPI,
+    host: str,
+    port: int,
+    proxies: Sequence[str],
+    log: LogForm | None,
+    listening: Callable[[str], None],
 ) -> None:
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise InputError(f"a proxy is an IP address or a network: {error}") from None
     with (
         contextlib.nullcontext() if log is None else written(log),
         _listen(host, port) as listener,
@@ -92,6 +106,8 @@ def _run(
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listener])

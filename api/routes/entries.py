@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
-from api.access import MaySubmit
+from api.access import MaySubmit, Submitter, limits_of
 from api.answers import EntriesAnswer
 from api.bodies import JSON_LINES, JsonBody, media_type
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
+from api.turns import Turn
 from provenance.errors import InputError, MalformedError, TreeMissingError
 
 router = APIRouter(prefix="/v1/entries", tags=["submitting"], dependencies=[MaySubmit])
@@ -65,14 +66,18 @@ ENVELOPES_REQUEST: dict[str, Any] = {
 def submit(
     request: Request,
     ledger: Served,
+    token: Submitter,
     body: Annotated[bytes, Depends(JsonBody(MAX_BATCH, lines=True))],
+    _: Turn,
 ) -> EntriesAnswer:
     """Append one envelope, or as JSONL many of them, all or nothing; return their entries.
 
     What was logged before is not logged again: whoever got no answer sends the same once more, and
     gets the same entries.
     """
-    if media_type(request) == JSON_LINES:
-        envelopes = body.removesuffix(b"\n").split(b"\n")
+    lines = media_type(request) == JSON_LINES
+    envelopes = body.removesuffix(b"\n").split(b"\n") if lines else [body]
+    limits_of(request).take(token.id, "statements", len(envelopes))
+    if lines:
         return EntriesAnswer(indices=ledger.submit_all(envelopes, with_trees=True))
     return EntriesAnswer(indices=[ledger.submit(body, with_tree=True)])

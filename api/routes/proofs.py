@@ -19,6 +19,7 @@ from api.errors import (
     NotRegisteredError,
     responses,
 )
+from api.turns import Turn
 from provenance import forms
 from provenance.errors import (
     InputError,
@@ -173,6 +174,7 @@ def make_proof(
     ledger: Served,
     artifact: Found,
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
+    _: Turn,
 ) -> Response:
     """Prove records, named by content, number or leaf hash."""
     places = RecordPlaces.parse(body, artifact.artifact.encoding)
@@ -264,6 +266,7 @@ def verify_bundle(
     ledger: Served,
     policy: OwnPolicy,
     body: Annotated[bytes, Depends(JsonBody(MAX_BUNDLE + MAX_RECORD))],
+    _: Turn,
 ) -> Verdict:
     """Verify a bundle, and with it a record or leaf hashes, under the server's own policy.
 

@@ -23,7 +23,7 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from api.access import MaySubmit, Submitter
+from api.access import MaySubmit, Submitter, limits_of
 from api.answers import UploadAnswer
 from api.bodies import BODY_SECONDS, linger, media_type
 from api.deps import Served
@@ -33,6 +33,7 @@ from api.errors import (
     TusVersionError,
     responses,
 )
+from api.turns import Turn, turns_of
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.uploads import Appending, NoUploadError, OffsetError, Upload
@@ -113,6 +114,7 @@ def show_tus() -> Response:
 def begin_upload(
     ledger: Served,
     token: Submitter,
+    _: Turn,
     upload_length: Annotated[
         str, Header(description="Bytes in all: 32 for each record.", examples=["320"])
     ] = "",
@@ -142,6 +144,7 @@ def show_upload(
     token: Submitter,
     response: Response,
     upload: Annotated[str, Path(description="Its id.", examples=["5f" * 16])],
+    _: Turn,
 ) -> UploadAnswer:
     """Say how far an upload is; to HEAD by headers alone."""
     found = ledger.uploads.find(upload, token.id)
@@ -191,8 +194,10 @@ async def append_to_upload(
         raise MediaTypeError("send application/offset+octet-stream, uncompressed")
     if not re.fullmatch("0|[1-9][0-9]{0,18}", upload_offset, re.ASCII):
         raise MalformedError("Upload-Offset is a whole number of bytes")
+    limits = limits_of(request)
     begin = partial(ledger.uploads.append, upload, token.id, int(upload_offset))
     try:
+        limits.take(token.id, "upload_bytes", 0)
         appending = await run_in_threadpool(begin)
     except InputError:
         await linger(request)
@@ -203,8 +208,11 @@ async def append_to_upload(
         with CancelScope(shield=True), suppress(LedgerError):  # the first error is told
             await run_in_threadpool(appending.close)
         raise
+    finally:
+        limits.charge(token.id, "upload_bytes", appending.offset - int(upload_offset))
     offset = await run_in_threadpool(appending.close)
-    await run_in_threadpool(ledger.uploads.find, upload, token.id)  # with all there, the tree is
+    async with turns_of(request).turn():  # with all there, the tree is
+        await run_in_threadpool(ledger.uploads.find, upload, token.id)
     return Response(status_code=204, headers={"Upload-Offset": str(offset), **TUS_HEADERS})
 
 

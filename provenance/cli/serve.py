@@ -14,7 +14,7 @@ from provenance.cli.options import Json
 from provenance.cli.output import emit
 from provenance.errors import InputError
 
-__all__ = ["Host", "Log", "Port", "load_serving", "serve"]
+__all__ = ["Host", "Log", "Port", "Proxies", "load_serving", "serve"]
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="To listen at.")]
 Port = Annotated[
@@ -24,6 +24,15 @@ Port = Annotated[
 Log = Annotated[
     Literal["text", "json"],
     typer.Option(help="How each request, and each error, is written to standard error."),
+]
+
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy",
+        metavar="ADDRESS",
+        help="Believe the X-Forwarded-For of this address or network; repeat it for several.",
+    ),
 ]
 
 
@@ -53,6 +62,7 @@ def serve(
     public: Annotated[
         bool, typer.Option("--public", help="Let everybody read, without a token.")
     ] = False,
+    proxies: Proxies = None,
     log: Log = "text",
     as_json: Json = False,
 ) -> None:
@@ -66,7 +76,12 @@ def serve(
     def listening(url: str) -> None:
         emit(as_json, {"url": url}, [f"listening at {url}"])
 
-    options = {"public": public or None, "log": log, "listening": listening}
+    options = {
+        "public": public or None,
+        "proxies": proxies or (),
+        "log": log,
+        "listening": listening,
+    }
     with ExitStack() as opened:
         if projects is None:
             ledger = opened.enter_context(open_ledger(signing=True))

@@ -24,6 +24,7 @@ from provenance.forms import Pattern
 __all__ = [
     "ChainConfig",
     "Config",
+    "LimitsConfig",
     "ServiceConfig",
     "WitnessConfig",
     "check_chain_name",
@@ -86,14 +87,35 @@ class WitnessConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitsConfig:
+    """What the service takes in a minute, from each token and each address of those without one.
+
+    Attributes:
+        requests: of any kind; no limit, if None.
+        statements: that are submitted.
+        upload_bytes: of leaf hashes.
+    """
+
+    requests: int | None = None
+    statements: int | None = None
+    upload_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if 0 in (self.requests, self.statements, self.upload_bytes):
+            raise MalformedError("a limit is 1 or more; leave it out for none")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
     """How the ledger is served.
 
     Attributes:
         public: everybody may read it, without a token.
+        limits: how much one may ask for.
     """
 
     public: bool = False
+    limits: LimitsConfig = LimitsConfig()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +152,10 @@ class Config:
         if self.database is not None:
             lines.append(f"database = {json.dumps(self.database)}")
         lines += ["", "[service]", f"public = {json.dumps(self.service.public)}"]
+        limits: Mapping[str, int] = forms.encode(self.service.limits)
+        if limits:
+            lines += ["", "[service.limits]"]
+            lines += [f"{key} = {value}" for key, value in limits.items()]
         for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
             for name, member in members.items():
                 values: Mapping[str, str | int] = forms.encode(member)

@@ -15,6 +15,7 @@ from served import ROWS, serving
 
 import provenance
 from api import create_app, create_projects_app
+from api.errors import BusyError
 from api.logs import LogForm, written
 from provenance import InputError, Ledger
 from provenance.ledger.tokens import Scope, Tokens
@@ -147,6 +148,22 @@ def test_everybody_reads_what_is_public_and_a_token_must_be_one(
         for kind in ("expired", "revoked", "made up", "of the other project"):
             status = public.asked_with(kind, operation).status_code
             assert status in ([200, 204] if CALLS[operation] is None else [401])
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_who_has_too_much_to_do_says_so_but_is_well(
+    served: Served, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    def refuse() -> None:
+        raise BusyError
+
+    monkeypatch.setattr("api.access.check_queue", refuse)
+    answer = served.asked_with("submit", operation)
+    if CALLS[operation] is None:
+        assert answer.status_code in (200, 204)
+    else:
+        problem(answer, 503, "busy")
+        assert answer.headers["retry-after"] == "5"
 
 
 @pytest.mark.parametrize(

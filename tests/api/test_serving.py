@@ -20,7 +20,8 @@ from provenance import InputError, Ledger
 PROGRAM = """
 import sys, api, provenance
 with provenance.Ledger.open(sys.argv[1]) as ledger:
-    api.serve(ledger, sys.argv[2], 0, public=True, listening=lambda url: print(url, flush=True))
+    options = {"public": True, "proxies": sys.argv[3:]}
+    api.serve(ledger, sys.argv[2], 0, **options, listening=lambda url: print(url, flush=True))
 print("closed", flush=True)
 """
 
@@ -40,6 +41,29 @@ def running(ledger: Ledger, request: pytest.FixtureRequest) -> Iterator[subproce
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("proxies", [[], ["127.0.0.1"], ["10.0.0.0/8", "127.0.0.0/24"]])
+def test_only_a_proxy_that_is_configured_says_who_asks(tmp_path: Path, proxies: list[str]) -> None:
+    with Ledger.init(tmp_path, origin="acme.example/ml") as limited:
+        config = limited.folder.config
+    config.write_text(config.read_text() + "\n[service.limits]\nrequests = 1\n")
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path), "127.0.0.1", *proxies],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            answers = []
+            for claimed in ("192.0.2.1", "192.0.2.2", "198.51.100.1, 192.0.2.2"):
+                headers = {"X-Forwarded-For": claimed}
+                answers.append(httpx.get(f"{url}/v1/artifacts", headers=headers).status_code)
+        finally:
+            process.terminate()
+    assert answers == ([200, 200, 429] if proxies else [200, 429, 429])
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
@@ -93,6 +117,8 @@ def test_an_address_that_cannot_be_listened_at_is_an_error(ledger: Ledger) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with pytest.raises(InputError, match=r"cannot listen at 127\.0\.0\.1, port"):
             api.serve(ledger, "127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(InputError, match="a proxy is an IP address or a network"):
+            api.serve(ledger, "127.0.0.1", 0, proxies=["proxy.example"])
         for host, port in (("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("a" * 300, 1)):
             with pytest.raises(InputError, match="cannot listen"):
                 api.serve(ledger, host, port)

@@ -26,6 +26,7 @@ __all__ = [
     "Health",
     "HistoryAnswer",
     "ProblemAnswer",
+    "Readiness",
     "StepAnswer",
     "UploadAnswer",
     "Verdict",
@@ -264,6 +265,14 @@ class Health(_Answer):
 
     status: Literal["ok"]
     origin: str | None = Field(None, description="The log's name, where everybody may read.")
+
+
+class Readiness(_Answer):
+    """The server can do all that it may be asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ready"}})
+
+    status: Literal["ready"]
 
 
 class ProblemAnswer(BaseModel):

@@ -50,6 +50,7 @@ __all__ = [
     "MediaTypeError",
     "NoCheckpointError",
     "NoSuchTileError",
+    "NotReadyError",
     "NotRegisteredError",
     "Problem",
     "TusVersionError",
@@ -102,6 +103,10 @@ class BusyError(ProvenanceError):
 
     def __init__(self) -> None:
         super().__init__("more is asked for than can be answered at a time: ask again")
+
+
+class NotReadyError(ProvenanceError):
+    """The server cannot do all that it may be asked for."""
 
 
 class TusVersionError(InputError):
@@ -220,6 +225,9 @@ TABLE: dict[type[ProvenanceError], Problem] = {
         "Too much was asked for",
         "at most 600 requests a minute are taken from one token, or one address without: ask again "
         "in 3 seconds",
+    ),
+    NotReadyError: Problem(
+        503, "not-ready", "Not ready", "the key that signs checkpoints cannot be opened"
     ),
     BusyError: Problem(503, "busy", "The server has too much to do", str(BusyError())),
     LedgerError: Problem(503, "ledger-unavailable", "The ledger cannot be read now", is_told=False),

@@ -14,6 +14,7 @@ from api.app import create_part
 from api.errors import add_handlers
 from api.guard import Guard
 from api.logs import Logged
+from api.routes.health import check_readiness
 from api.turns import Turns
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
@@ -49,6 +50,12 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
         for ledger in projects.values():
             ledger.latest_checkpoint()
         return {"status": "ok"}
+
+    @app.get("/readyz")
+    def show_readiness() -> dict[str, str]:
+        """Say whether all projects are ready."""
+        check_readiness(projects)
+        return {"status": "ready"}
 
     add_handlers(app)
     app.add_middleware(Guard)

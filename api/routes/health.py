@@ -1,17 +1,23 @@
-"""Whether the service is well: open to everybody, and silent about the rest."""
+"""Whether the service is well, and ready: open to everybody, and silent about the rest."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
 from api.access import is_public
-from api.answers import Health
+from api.answers import Health, Readiness
 from api.deps import Served
-from api.errors import responses
+from api.errors import NotReadyError, responses
+from provenance.errors import ProvenanceError
+from provenance.ledger.ledger import Ledger
 
 router = APIRouter(tags=["health"])
+
+_log = logging.getLogger("api")
 
 
 @router.get("/healthz", response_model_exclude_none=True, responses=responses(guarded=False))
@@ -19,3 +25,41 @@ def show_health(ledger: Served, public: Annotated[bool, Depends(is_public)]) -> 
     """Say whether the server can read its ledger; where everybody may read, which one it is."""
     ledger.latest_checkpoint()
     return Health(status="ok", origin=ledger.origin if public else None)
+
+
+@router.get("/readyz", responses=responses(NotReadyError, guarded=False))
+def show_readiness(ledger: Served) -> Readiness:
+    """Say whether the server can do all that it may be asked for, and else what is amiss."""
+    check_readiness({"": ledger})
+    return Readiness(status="ready")
+
+
+def check_readiness(ledgers: Mapping[str, Ledger]) -> None:
+    """Check that the database answers, checkpoints can be signed, and uploads have room.
+
+    Args:
+        ledgers: by the names of their projects; of a single one, the empty name.
+
+    Raises:
+        NotReadyError: one of them is not; it says which, and what is amiss. Why, the log has.
+    """
+    amiss = [
+        f"{project}: {fault}" if project else fault
+        for project, ledger in ledgers.items()
+        for fault in _faults(ledger)
+    ]
+    if amiss:
+        raise NotReadyError("; ".join(amiss))
+
+
+def _faults(ledger: Ledger) -> Iterator[str]:
+    for check, fault in (
+        (ledger.latest_checkpoint, "the database does not answer"),
+        (lambda: ledger.keyring.log, "the key that signs checkpoints cannot be opened"),
+        (ledger.uploads.check_room, "the disk has no room for uploads"),
+    ):
+        try:
+            check()
+        except ProvenanceError as error:
+            _log.warning("not ready, %s: %s", fault, error)
+            yield fault

@@ -104,8 +104,7 @@ class Uploads:
             self._forget_old()
             if not place.exists() and sum(1 for _ in self._uploads.iterdir()) >= MOST:
                 raise InputError(f"{MOST} uploads are open here: try again when some are done")
-            room = shutil.disk_usage(self._uploads).free - SPARE
-            if not self.is_kept(artifact) and 3 * artifact.size * HASH_SIZE > room:
+            if not self.is_kept(artifact) and 3 * artifact.size * HASH_SIZE > self._room():
                 raise InputError(f"there is no room for {artifact.size:,} leaf hashes and a tree")
             place.mkdir(exist_ok=True)
             if not self.is_kept(artifact):
@@ -143,6 +142,16 @@ class Uploads:
                 raise OffsetError(f"the upload stands at {upload.offset}, not at {offset}")
             leaves.seek(offset)
             return Appending(upload, leaves, stack.pop_all())
+
+    def check_room(self) -> None:
+        """Check that something could be uploaded.
+
+        Raises:
+            LedgerError: the disk has no room for it, or cannot be asked.
+        """
+        with _using(self._uploads):
+            if self._room() <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def is_kept(self, artifact: Artifact) -> bool:
         """Whether the tree is here, from an upload or otherwise."""
@@ -217,6 +226,10 @@ class Uploads:
                 )
             keep_tree(self._folder, _blocks(place / "leaves"), claimed.encoding)
             (place / "leaves").unlink()  # the tree begins with them
+
+    def _room(self) -> int:
+        """Return how many bytes of the disk there are for uploads."""
+        return shutil.disk_usage(self._folder.path).free - SPARE
 
     def _forget_old(self) -> None:
         """Make the folder where it is missing, and clear it of what nobody goes on with."""

@@ -22,6 +22,7 @@ from provenance.ledger.tokens import Scope, Tokens
 
 CALLS = {
     "GET /healthz": None,
+    "GET /readyz": None,
     "GET /checkpoint": "read",
     "GET /tile/{path}": "read",
     "GET /v1/anchors": "read",

@@ -12,6 +12,7 @@
 - `routes`: what is answered where; `answers`: the shapes of the answers, with examples
 - `bodies`: requests, read strictly; `errors`: the one table from errors to HTTP
 - `logs`: an id, and a line, for each request
+- `metrics`: what is counted, for Prometheus
 - `limits`: how much one may ask for; `turns`: how much is done at a time
 """
 

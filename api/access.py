@@ -24,7 +24,7 @@ from api.logs import came_with
 from api.turns import check_queue
 from provenance.ledger.tokens import Scope, Token
 
-__all__ = ["MayRead", "MaySubmit", "Submitter", "is_public", "limits_of", "shared_or_own"]
+__all__ = ["Access", "MayRead", "MaySubmit", "Submitter", "is_public", "limits_of", "shared_or_own"]
 
 _STATED = HTTPBearer(  # for OpenAPI: what is sent, `Access` reads itself
     scheme_name="token",
@@ -34,10 +34,16 @@ _STATED = HTTPBearer(  # for OpenAPI: what is sent, `Access` reads itself
 
 
 class Access:
-    """Dependency: the request comes with a token of this scope, where one is needed."""
+    """Dependency: the request comes with a token of this scope, where one is needed.
 
-    def __init__(self, scope: Scope) -> None:
+    Args:
+        scope: that is needed.
+        everybody: whether it is none where everybody may read.
+    """
+
+    def __init__(self, scope: Scope, *, everybody: bool = True) -> None:
         self.scope = scope
+        self.everybody = everybody and scope == "read"
 
     async def __call__(
         self,
@@ -67,7 +73,7 @@ class Access:
             "requests",
         )
         if not sent:
-            if self.scope == "read" and is_public(request):
+            if self.everybody and is_public(request):
                 return None
             raise UnauthorizedError("send a token of this ledger: Authorization: Bearer plt_…")
         if token is None:

@@ -12,7 +12,8 @@ from api.errors import add_handlers
 from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
-from api.routes import artifacts, entries, health, log, proofs, trees
+from api.metrics import Metrics
+from api.routes import artifacts, entries, figures, health, log, proofs, trees
 from api.turns import Turns
 from provenance.ledger.ledger import Ledger
 
@@ -104,9 +105,10 @@ def create_part(
     app.state.project = project
     app.state.turns = turns
     app.state.limits = Limits(ledger.config.service.limits)
+    app.state.metrics = Metrics(ledger, app.state.limits)
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
-    for routes in (health, entries, trees, proofs, artifacts, log):
+    for routes in (health, figures, entries, trees, proofs, artifacts, log):
         app.include_router(routes.router)
     app.include_router(trees.discovery)
     add_handlers(app)

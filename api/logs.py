@@ -71,7 +71,9 @@ def came_with(token: str) -> None:
 
 
 class Logged:
-    """Part of the service that is around all others: gives each request its id, and its line."""
+    """Part of the service that is around all others: gives each request its id, writes its line,
+    and has it counted by the service over the ledger that it met.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -102,15 +104,19 @@ class Logged:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            route, app = scope.get("route"), scope.get("app")
+            route = getattr(scope.get("route"), "path_format", None)
+            state = getattr(scope.get("app"), "state", None)
+            seconds = time.perf_counter() - begun
+            if metrics := getattr(state, "metrics", None):
+                metrics.count(route, method, status, seconds)
             fields = {
                 "method": method,
-                "route": getattr(route, "path_format", None),
+                "route": route,
                 "path": quote(scope["path"]),
                 "status": status,  # None: whoever asked went away
-                "ms": round((time.perf_counter() - begun) * 1000, 1),
+                "ms": round(seconds * 1000, 1),
                 "bytes": sent,
-                "project": getattr(getattr(app, "state", None), "project", None),
+                "project": getattr(state, "project", None),
                 "token": request.token,
             }
             level = logging.ERROR if status is not None and status >= 500 else logging.INFO

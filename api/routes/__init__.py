@@ -2,7 +2,9 @@
 
 - `artifacts`: what is registered, and its history
 - `proofs`: bundles, made and verified
-- `log`: the log itself as C2SP tlog-tiles, its anchors, and whether the server is well
+- `log`: the log itself as C2SP tlog-tiles, and its anchors
+- `trees`, `entries`: what others signed, taken in
+- `health`: whether the server is well; `figures`: what Prometheus reads
 """
 
 from api.routes import artifacts, log, proofs

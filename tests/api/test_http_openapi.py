@@ -32,6 +32,7 @@ MUST_HOLD = [
 OPERATIONS = [
     "GET /checkpoint",
     "GET /healthz",
+    "GET /metrics",
     "GET /readyz",
     "GET /tile/{path}",
     "GET /v1/anchors",

@@ -90,7 +90,7 @@ def test_a_whole_minutes_worth_at_once_then_as_it_fills(most: int) -> None:
         limits.take("a", "requests")
     clock.now += most
     limits.take("a", "requests")
-    assert limits.refused == 2
+    assert limits.refused == {"requests": 2, "statements": 0, "upload_bytes": 0}
     clock.now += MINUTE
     for _ in range(most):
         limits.take("a", "requests")

@@ -10,6 +10,7 @@
 - `serving`: `serve`, `serve_projects` and `serve_witness`, until a signal ends it
 - `access`: who may ask, by token and scope
 - `routes`: what is answered where; `answers`: the shapes of the answers, with examples
+- `cors`: which pages of other sites may ask
 - `bodies`: requests, read strictly; `errors`: the one table from errors to HTTP
 - `logs`: an id, and a line, for each request
 - `metrics`: what is counted, for Prometheus

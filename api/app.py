@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.answers import ProblemAnswer
+from api.cors import allow_origins
 from api.errors import add_handlers
 from api.guard import Guard
 from api.limits import Limits
@@ -112,5 +113,6 @@ def create_part(
         app.include_router(routes.router)
     app.include_router(trees.discovery)
     add_handlers(app)
+    allow_origins(app, ledger.config.service.cors)
     app.add_middleware(Guard)
     return app

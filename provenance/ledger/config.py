@@ -37,6 +37,12 @@ ENVIRONMENT = "env:"
 
 FEE = Pattern(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})? gwei", 'a price such as "30 gwei"')
 
+# As browsers write it: in lower case, of the host its ASCII form, no port that goes without saying.
+WEB_ORIGIN = Pattern(
+    r"\*|https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?(?<!:443)(?<!:80)",
+    'an origin such as "https://registry.example", without a path',
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChainConfig:
@@ -111,11 +117,17 @@ class ServiceConfig:
 
     Attributes:
         public: everybody may read it, without a token.
+        cors: origins of the pages that may ask from a browser; ``*`` alone: all.
         limits: how much one may ask for.
     """
 
     public: bool = False
+    cors: tuple[Annotated[str, WEB_ORIGIN], ...] = ()
     limits: LimitsConfig = LimitsConfig()
+
+    def __post_init__(self) -> None:
+        if "*" in self.cors and len(self.cors) > 1:
+            raise MalformedError('cors names origins, or "*" alone')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +164,8 @@ class Config:
         if self.database is not None:
             lines.append(f"database = {json.dumps(self.database)}")
         lines += ["", "[service]", f"public = {json.dumps(self.service.public)}"]
+        if self.service.cors:
+            lines.append(f"cors = {json.dumps(self.service.cors)}")
         limits: Mapping[str, int] = forms.encode(self.service.limits)
         if limits:
             lines += ["", "[service.limits]"]

@@ -1,8 +1,11 @@
 """Shared by all tests: the settings that must be the same everywhere, and one database server."""
 
+import importlib
 import os
 import signal
+import tomllib
 
+import coverage
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,16 +21,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Tracing lines costs half of a test's time again. So those of the verify half are traced in its own
-# tests only; and where one thing is tried a thousand times, the marker stands in the file.
-TRACED = {"tests", "exchange", "merkle", "records", "statements", "signing", "log", "anchoring"}
-TRACED |= {"verification"}
+# Tracing lines doubles the time of what does much in Python, imports and fixtures among it. So it
+# goes on where the verify half is loaded and where its own tests run, and nowhere else; and where
+# one thing is tried a thousand times, the marker `no_cover` stands in the file.
+TRACED = {"tests", "exchange", "merkle", "statements", "signing", "verification"}
+TRACED |= {"test_artifacts", "test_canonical"}  # of tests/records
+TRACED |= {"test_checkpoint", "test_entry", "test_log_proof", "test_tiles"}  # of tests/log
+TRACED |= {"test_anchor", "test_jsonrpc"}  # of tests/anchoring
+TRACER = pytest.StashKey[coverage.Coverage]()
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.parent.name not in TRACED:
-            item.add_marker("no_cover")
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session):
+    tracer = coverage.Coverage.current()
+    if tracer is None:
+        return
+    session.config.stash[TRACER] = tracer
+    root = session.config.rootpath
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    for glob in project["tool"]["provenance"]["verify-half"]:
+        for path in root.glob(glob):
+            name = ".".join(path.relative_to(root).with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
+    # In a worker, what pytest-cov began before it knew that it is one still runs beneath.
+    while (running := coverage.Coverage.current()) is not None:
+        running.stop()
+
+
+def pytest_runtest_protocol(item):
+    tracer = item.config.stash.get(TRACER, None)
+    if tracer is None:
+        return
+    traced = not TRACED.isdisjoint((item.path.parent.name, item.path.stem))
+    if not traced:
+        tracer.stop()
+    elif coverage.Coverage.current() is None:
+        tracer.start()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from provenance.anchoring import (
     AnchorError,
     AnchorFacts,
     ChainPin,
+    Head,
     check_anchor,
     latest_head,
     root_at,
@@ -182,6 +183,17 @@ def test_a_node_on_another_chain_decides_nothing(scene: Scene) -> None:
 def test_a_block_time_that_no_calendar_has(scene: Scene, time: int) -> None:
     with pytest.raises(ChainError, match=f"gives block 3 the time {time}"):
         check_anchor(scene.anchor, scene.pin, Lying(scene.chain, block_time=lambda _: time))
+
+
+def test_the_newest_head(scene: Scene) -> None:
+    contract, ledger_id = scene.anchor.contract, scene.anchor.ledger_id
+    assert latest_head(scene.chain, contract, ledger_id) == Head(9, scene.log.root(9))
+    assert latest_head(scene.chain, contract, bytes(32)) is None
+
+
+def test_the_anchor_of_a_head_in_the_pinned_contract(scene: Scene) -> None:
+    anchor = scene.pin.anchor(size=7, root=scene.log.root(7), block=scene.anchor.block)
+    assert anchor == scene.anchor
 
 
 def test_answers_of_a_wrong_length(scene: Scene) -> None:

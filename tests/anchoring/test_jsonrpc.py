@@ -34,6 +34,8 @@ def test_questions_and_answers(node: Node) -> None:
     assert node.reader(result("0x1406f40")).head() == 21_000_000
     assert node.reader(result({"number": "0x10"})).finalized() == 16
     assert node.reader(result({"number": "0x5", "timestamp": "0x6"})).block_time(5) == 6
+    proofs = {"accountProof": ["0x01"], "storageProof": [{"proof": ["0x02", "0x03"]}]}
+    assert node.reader(result(proofs)).proof(CONTRACT, ROOT, 16) == ((b"\1",), (b"\2", b"\3"))
     assert [(request["method"], request["params"]) for request in node.requests] == [
         ("eth_chainId", []),
         ("eth_getCode", [CONTRACT, "latest"]),
@@ -41,7 +43,14 @@ def test_questions_and_answers(node: Node) -> None:
         ("eth_blockNumber", []),
         ("eth_getBlockByNumber", ["finalized", False]),
         ("eth_getBlockByNumber", ["0x5", False]),
+        ("eth_getProof", [CONTRACT, [f"0x{ROOT.hex()}"], "0x10"]),
     ]
+
+
+def test_proofs_of_another_form(node: Node) -> None:
+    for proofs in (None, {"accountProof": []}, {"accountProof": [], "storageProof": [{}, {}]}):
+        with pytest.raises(ChainError, match="for eth_getProof"):
+            node.reader(result(proofs)).proof(CONTRACT, ROOT, 16)
 
 
 def test_name_keeps_the_key_of_the_url_to_itself(node: Node) -> None:

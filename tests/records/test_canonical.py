@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from provenance.errors import InputError, MalformedError
 from provenance.forms import MAX_DEPTH
 from provenance.records import canonical_row, map_value, parse_row
-from provenance.records.canonical import number_text
+from provenance.records.canonical import number_text, object_text
 
 TEXT = st.text(max_size=6)
 ZONES = st.sampled_from([None, dt.UTC, ZoneInfo("Europe/Berlin"), dt.timezone(dt.timedelta(0, 1))])
@@ -100,6 +100,13 @@ def test_numbers_are_those_of_rfc8785(value):
 def test_an_integer_is_a_number_iff_its_double_has_the_same_digits(value):
     digits = rfc8785.dumps(float(value)).decode()
     assert text_of(value) == (digits if digits == str(value) else f'"{value}"')
+
+
+@given(JSON_ROWS)
+def test_an_object_of_texts_is_the_text_of_the_object(row):
+    assert object_text({name: text_of(value) for name, value in row.items()}) == (
+        canonical_row(row).decode()
+    )
 
 
 @given(st.dictionaries(st.text(), st.none()))

@@ -34,6 +34,7 @@ from provenance.signing import Envelope, PrivateKey, PublicKey, Signature
 from provenance.statements import Key, Statement, key_subject
 from provenance.verification import Demand, Mark, Verified
 from provenance.verification import steps as steps_module
+from provenance.verification.standing import Standing
 
 SINCE = "2027-01-01T00:00:00Z"
 NOON = 1_798_761_600  # the same in POSIX seconds
@@ -77,6 +78,14 @@ def test_the_last_word_before_the_statement_counts(order: tuple[str, ...]) -> No
         assert holds(world, rows).signers == (name_of(CAROL),)
     else:
         refused(world, rows, r"was not added before|was revoked at")
+
+
+def test_every_key_known_so_far() -> None:
+    standing = Standing([ADMIN.public])
+    assert standing.keys() == [ADMIN.public]
+    added = World().key_statement(CAROL, action="add", public_key=CAROL.public.to_pem())
+    standing.apply(1, added, frozenset({ADMIN.public.keyid}))
+    assert standing.keys() == [ADMIN.public, CAROL.public]
 
 
 def test_kinds_are_those_of_the_newest_addition() -> None:

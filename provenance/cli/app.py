@@ -57,6 +57,7 @@ COMMANDS = {
     "policy": "trust:policy",
     "trust": "trust:trust",
     "keys": "keys:keys",
+    "drain": "drain:drain",
     "serve": "serve:serve",
     "tokens": "tokens:tokens",
     "witness": "witness:witness",

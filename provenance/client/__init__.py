@@ -12,7 +12,8 @@ runs every step on this machine, never on the server. What is no proof (names, s
 anchors) is the server's word.
 
 - `remote`: `connect`, and the ledger that it returns
-- `writing`: what is recorded: hashed and signed here, sent, and checked to be in the log
+- `writing`: what is recorded: hashed, signed and kept here (`outbox`), sent, and checked to be in
+  the log (`sending`)
 - `answers`: the server's answers, read strictly
 - `transport`: HTTP through httpx, up to a size and a moment
 """

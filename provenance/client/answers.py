@@ -37,9 +37,9 @@ class RemoteArtifact:
         kind: ``dataset``, ``model`` or ``outputs``.
         artifact: root, size and encoding.
         digests: hex.
-        index: of its entry in the log.
+        index: of its entry in the log; None while it waits in the spool.
         issued: by the signer's clock.
-        state: ``logged``, ``checkpointed`` or ``anchored``.
+        state: ``logged``, ``checkpointed`` or ``anchored``; ``spooled`` in the spool.
         statement: what was signed; None in a list.
     """
 
@@ -47,14 +47,14 @@ class RemoteArtifact:
     kind: str
     artifact: Artifact
     digests: dict[str, str]
-    index: int
+    index: int | None
     issued: str
     state: str
     statement: Statement | None = None
 
     @classmethod
-    def of(cls, index: int, statement: Statement) -> RemoteArtifact:
-        """Return what a statement registers that was logged as entry `index`."""
+    def of(cls, index: int | None, statement: Statement) -> RemoteArtifact:
+        """Return what a statement registers that was logged as entry `index`, or waits to be."""
         predicate, subject = statement.described(), statement.subjects[0]
         return cls(
             name=subject.name,
@@ -63,7 +63,7 @@ class RemoteArtifact:
             digests=dict(subject.digest),
             index=index,
             issued=predicate.issued,
-            state="logged",
+            state="spooled" if index is None else "logged",
             statement=statement,
         )
 

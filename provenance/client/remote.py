@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -22,20 +24,23 @@ from provenance.client.answers import (
     RemoteArtifact,
     WireArtifact,
 )
+from provenance.client.sending import Sender
 from provenance.client.transport import Transport
-from provenance.client.writing import RemoteJournal, send_tree
-from provenance.errors import InputError, MalformedError
+from provenance.client.writing import RemoteJournal
+from provenance.errors import InputError, MalformedError, ProvenanceError
 from provenance.ledger.checking import read_policy, verify
 from provenance.ledger.desk import Clock
+from provenance.ledger.outputs import recover
 from provenance.ledger.recording import Recorder, Ref
 from provenance.lineage import History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
-from provenance.records import Artifact, hash_record
+from provenance.records import Artifact, Encoding, hash_record
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope, PrivateKey, read_key_file
 from provenance.statements import Statement
+from provenance.statements.predicates import Described
 from provenance.verification import Bundle, Content, Policy, Verified
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 from provenance.verification.comparing import check_records
@@ -48,6 +53,8 @@ MAX_NOTE = 1 << 20
 PAGE = 1000
 T = TypeVar("T")
 
+_log = logging.getLogger("provenance")
+
 
 def connect(
     url: str,
@@ -56,6 +63,7 @@ def connect(
     signer: PrivateKey | str | PathLike[str] | None = None,
     passphrase: str | None = None,
     policy: Policy | str | PathLike[str] | None = None,
+    spool: str | PathLike[str] | None = None,
     timeout: float = 30.0,
     patience: float = 60.0,
     clock: Clock = lambda: datetime.now(UTC),
@@ -71,13 +79,18 @@ def connect(
         passphrase: of that file, else ``PROVENANCE_PASSPHRASE``.
         policy: whose log this is to be: then what is recorded must be under a checkpoint that the
             log's key in it signed.
+        spool: a folder on this disk. With it, what is recorded is durable here before it is sent,
+            and what cannot be sent now waits there (`RemoteLedger.drain`): then no call fails
+            because of the server. Processes may share it. Outputs need it.
         timeout: seconds for each request, all of it.
         patience: seconds for which a server that does not answer is asked again, as something is
-            recorded.
+            recorded; with a spool, as it is drained.
         clock: returns the time.
 
     Raises:
-        InputError: not such a URL, policy or key, or httpx is not installed.
+        InputError: not such a URL, policy or key, the spool is of another server, or httpx is not
+            installed.
+        LedgerError: the spool cannot be used.
     """
     known = policy if policy is None or isinstance(policy, Policy) else read_policy(policy)
     transport = Transport(url, timeout, token)
@@ -90,7 +103,15 @@ def connect(
         secret = passphrase or os.environ.get("PROVENANCE_PASSPHRASE")
         return (read_key_file(signer, secret.encode() if secret else None),)
 
-    return RemoteLedger(transport, RemoteJournal(transport, signers, clock, known, patience))
+    journal = RemoteJournal(
+        url,
+        Sender(transport, known),
+        signers,
+        clock,
+        patience=patience,
+        spool=None if spool is None else Path(spool),
+    )
+    return RemoteLedger(transport, journal)
 
 
 @dataclass(frozen=True)
@@ -113,10 +134,11 @@ class RemoteProof:
         return self.bundle.to_bytes()
 
 
-class RemoteLedger(Recorder[RemoteArtifact]):
+class RemoteLedger(Recorder[RemoteArtifact, int | None]):
     """A ledger behind a URL; made by `connect`. May be shared between threads.
 
-    What is recorded is hashed and signed here; records stay here.
+    What is recorded is hashed and signed here; records stay here. An index of None means that it
+    waits in the spool.
 
     Every method raises LedgerError where the server does not answer or fails, InputError where
     it refuses the question, and MalformedError where its answer is not of the form it should
@@ -133,14 +155,42 @@ class RemoteLedger(Recorder[RemoteArtifact]):
         return self._journal
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; what waits in the spool stays there."""
+        self._journal.close()
         self._transport.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        try:
+            if self.waiting():
+                self.drain()
+        except ProvenanceError as error:
+            _log.warning("%d statements wait in %s: %s", self.waiting(), self._spool.parent, error)
+        finally:
+            self.close()
+
+    # --- the spool ------------------------------------------------------------------------------
+
+    def waiting(self) -> int:
+        """Return how many statements wait in the spool."""
+        return self._journal.waiting()
+
+    def drain(self) -> list[int]:
+        """Send what waits in the spool, the oldest first; return the index of each in the log.
+
+        Outputs that a crash left there are signed first.
+
+        Raises:
+            InputError: the server refuses some of it, which stays; all else was sent.
+            LedgerError: it does not answer: what was not sent stays.
+            VerificationError: it says that something is logged, and does not prove it.
+        """
+        if self._journal.is_spooled:
+            with self._journal.resting():
+                recover(self)
+        return self._journal.drain()
 
     # --- the server's word ----------------------------------------------------------------------
 
@@ -180,16 +230,37 @@ class RemoteLedger(Recorder[RemoteArtifact]):
         """Return what a REF names; the path of something registered is hashed here."""
         if isinstance(ref, RemoteArtifact):
             return ref
-        if isinstance(ref, str):
-            return self.artifact(ref)
-        return self.artifact(open_source(ref, tree_only=True).artifact().digest_hex)
+        if not isinstance(ref, str):
+            ref = open_source(ref, tree_only=True).artifact().digest_hex
+        return self._in_spool(ref) or self.artifact(ref)
+
+    def _in_spool(self, ref: str) -> RemoteArtifact | None:
+        """Return the newest artifact of a name or digest that waits in the spool."""
+        for statement in self._journal.statements():
+            if isinstance(statement.predicate, Described):
+                found = RemoteArtifact.of(None, statement)
+                if ref == found.name or (len(ref) >= 8 and found.digest.startswith(ref.lower())):
+                    return found
+        return None
 
     def _hash(self, source: Source, progress: Progress | None) -> Artifact:
-        return send_tree(self._transport, source, progress, self._journal.patience)
+        return self._keep(source.leaf_hash_blocks(progress), source.encoding)
+
+    def _keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+        return self._journal.keep(leaf_hash_blocks, encoding)
+
+    def _log(self, statement: Statement) -> RemoteArtifact:
+        return RemoteArtifact.of(self._journal.submit(statement, with_tree=True), statement)
 
     def _log_once(self, statement: Statement) -> RemoteArtifact:
         """Log a statement; what says the same already is of another time, and stays."""
-        return RemoteArtifact.of(self._journal.submit(statement), statement)
+        return self._log(statement)
+
+    @property
+    def _spool(self) -> Path:
+        if not self._journal.is_spooled:
+            raise InputError("outputs wait on this disk first: connect with spool=")
+        return self._journal.outbox.outputs
 
     def history(self, ref: str) -> History:
         """Return every statement about an artifact and about what it came from."""

@@ -24,7 +24,7 @@ from provenance.exchange.peer import Join, split_url
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ElsewhereError", "Transport"]
+__all__ = ["ElsewhereError", "NotAllowedError", "Transport"]
 
 MAX_PROBLEM = 1 << 16
 
@@ -33,9 +33,15 @@ class ElsewhereError(InputError):
     """An upload does not stand where it was thought to."""
 
 
+class NotAllowedError(InputError):
+    """The token does not let in, or not for this."""
+
+
 _KINDS: dict[str, type[InputError]] = {
+    "forbidden": NotAllowedError,
     "offset": ElsewhereError,
     "tree-missing": TreeMissingError,
+    "unauthorized": NotAllowedError,
     "unknown-record": NoSuchRecordError,
 }
 """Type of a problem → the error that it becomes; any other is an InputError."""
@@ -111,7 +117,8 @@ class Transport:
             slug = str(value.get("type")).removeprefix("urn:provenance-ledger:problem:")
         except (MalformedError, AttributeError):
             said = "no reason that can be read"
-        kind = _KINDS.get(slug, InputError) if 400 <= status < 500 else LedgerError
+        refused = 400 <= status < 500 and status != 429  # Too Many Requests, RFC 6585
+        kind = _KINDS.get(slug, InputError) if refused else LedgerError
         return kind(f"{self.name} answers HTTP {status}: {said}")
 
 

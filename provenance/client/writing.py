@@ -1,205 +1,240 @@
-"""The writing half of a ledger behind a URL: hashed and signed here, sent, and checked.
+"""The writing half of a ledger behind a URL: signed here, kept on this disk, then sent.
 
-Leaf hashes are sent by tus (docs/http.md), so an upload goes on where it broke off; records are
-not sent. That a statement is logged is not taken on the server's word: a proof of its entry is
-asked for, and checked.
+Without a spool what cannot be sent is an error, and nothing of it is kept. With one it waits: what
+a server does not take now is sent later, and the program that records goes on meanwhile.
 """
 
 from __future__ import annotations
 
-import base64
+import logging
+import math
+import threading
 import time
-from collections.abc import Callable, Sequence
-from tempfile import TemporaryFile
-from typing import IO, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from provenance import forms
-from provenance.client.answers import Entries
-from provenance.client.transport import ElsewhereError, Transport
-from provenance.errors import LedgerError
+from provenance.client.outbox import Outbox
+from provenance.client.sending import Sender
+from provenance.client.transport import NotAllowedError
+from provenance.errors import InputError, LedgerError, ProvenanceError
 from provenance.ledger.desk import Clock, Desk
-from provenance.log import Checkpoint, Entry, LogProof, check_proof
-from provenance.merkle import HASH_SIZE, CompactRange, ProofError, check_inclusion
-from provenance.records import Artifact
-from provenance.records.sources import Progress, Source
-from provenance.signing import PrivateKey, SignatureError, sign
+from provenance.records import Artifact, Encoding
+from provenance.signing import PrivateKey, sign
 from provenance.statements import Statement
-from provenance.verification import Policy
-from provenance.verification.report import failure
 
-__all__ = ["RemoteJournal", "send_tree"]
+__all__ = ["RemoteJournal"]
 
-PIECE = 1 << 20
-"""Bytes of leaf hashes in one request: within its time on a slow line, too."""
+REST = 1.0
+"""Seconds for which nothing is sent after a failure; and ten times as long as that took, so that a
+server that hangs takes no more than a tenth of a program's time."""
 
-T = TypeVar("T")
+TURN = 1.0
+"""Seconds after which a call leaves the rest of what waits to the next."""
 
-_TUS = {"Tus-Resumable": "1.0.0"}
-_MAX_ANSWER = 2 << 20
+BATCH, FULL = 100, 8 << 20
+"""Statements that are sent at once, and bytes of them after which no more are."""
+
+_log = logging.getLogger("provenance")
 
 
-class RemoteJournal(Desk):
-    """Where statements are signed, and sent to the log.
+class RemoteJournal(Desk[int | None]):
+    """Where statements are signed, kept, and sent to the log. May be shared between threads.
 
-    Attributes:
-        patience: seconds for which a server that does not answer is asked again.
+    Args:
+        url: of the log's server.
+        sender: to it.
+        signers: the keys that sign, when they are needed.
+        clock: returns the time.
+        patience: seconds for which a server that does not answer is asked again, where somebody
+            waits for it.
+        spool: the folder for what cannot be sent; None: there is none.
+
+    Raises:
+        InputError: what waits in the spool is for another server.
+        LedgerError: the spool cannot be used.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        url: str,
+        sender: Sender,
         signers: Callable[[], Sequence[PrivateKey]],
         clock: Clock,
-        policy: Policy | None,
+        *,
         patience: float,
+        spool: Path | None,
     ) -> None:
         super().__init__(clock)
-        self.patience = patience
-        self._transport = transport
+        self._url = url
+        self._sender = sender
         self._signers = signers
-        self._policy = policy
+        self._patience = patience
+        self._opened = ExitStack()
+        self._outbox: Outbox | None = None
+        self._opening = threading.Lock()
+        self._sending = threading.Lock()
+        self._rests_until = time.monotonic()
+        self._mine: dict[str, int | None] = {}  # name of what a thread waits for → its index
+        self._refused: set[str] = set()
+        self.is_spooled = spool is not None
+        if spool is not None:
+            self._open(spool)
 
     @property
     def signers(self) -> Sequence[PrivateKey]:
         """The keys that sign statements; as `Desk`."""
         return self._signers()
 
-    def submit(self, statement: Statement) -> int:
-        """Sign a statement, have it logged, and check that it is; return its entry.
+    @property
+    def outbox(self) -> Outbox:
+        """Where statements wait: the spool, or a folder that goes when this is closed."""
+        with self._opening:
+            return self._outbox or self._open(
+                Path(self._opened.enter_context(TemporaryDirectory(prefix="provenance-")))
+            )
+
+    def _open(self, folder: Path) -> Outbox:
+        self._outbox = Outbox(folder, self._url)
+        self._opened.callback(self._outbox.close)
+        return self._outbox
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._opened.close()
+
+    def keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+        """Write down leaf hashes, for the next statement about them; as `Outbox.keep`."""
+        return self.outbox.keep(leaf_hash_blocks, encoding)
+
+    def submit(self, statement: Statement, *, with_tree: bool = False) -> int | None:
+        """Sign a statement, have it logged, and check that it is.
+
+        Args:
+            statement: what to sign.
+            with_tree: it registers what was kept.
+
+        Returns:
+            Its index in the log; None while it waits in the spool.
 
         Raises:
-            InputError: the server does not take it.
-            LedgerError: it does not answer.
-            VerificationError: it says that it is logged, and does not prove it.
+            InputError: it cannot be signed; or, without a spool, the server does not take it.
+            LedgerError: it cannot be kept; or, without a spool, the server does not answer.
+            VerificationError: without a spool: the server says that it is logged, and does not
+                prove it.
         """
-        envelope = sign(statement.to_bytes(), self.signers)
-        body = envelope.to_bytes()
-        answer = self._ask("POST", "v1/entries", body)
-        what = f"the answer of {self._transport.name}"
-        value = forms.parse(answer, what=what, cap=_MAX_ANSWER)
-        indices = forms.decode(Entries, value, what).indices
-        if len(indices) != 1:
-            raise failure("entry", f"one statement was sent, and {len(indices)} entries are told")
-        self._check_logged(Entry.of(body, statement), indices[0])
-        return indices[0]
-
-    def _ask(self, method: str, path: str, content: bytes | None = None) -> bytes:
-        def ask() -> bytes:
-            answer, _ = self._transport.exchange(method, path, content=content, cap=_MAX_ANSWER)
-            return answer
-
-        return persist(ask, self.patience)
-
-    def _check_logged(self, entry: Entry, index: int) -> None:
-        """Check that the log holds an entry, by a proof under its checkpoint."""
-        proof = LogProof.parse(self._ask("GET", f"v1/entries/{index}/tlog-proof"))
-        policy = self._policy
-        if proof.index != index:
-            raise failure("entry", f"a proof of entry {proof.index}, not of {index}")
+        envelope = sign(statement.to_bytes(), self.signers).to_bytes()
+        digest = statement.artifact_digests()[0] if with_tree else None
+        outbox = self.outbox
+        name = outbox.name()
+        self._mine[name] = None
         try:
-            if policy is not None:
-                check_proof(
-                    proof,
-                    leaf_hash=entry.leaf_hash,
-                    origin=policy.origin,
-                    log_keys=policy.log_verifiers,
-                )
-                return
-            checkpoint = Checkpoint.of_note(proof.checkpoint.decode("utf-8", "replace"))
-            check_inclusion(
-                leaf_hash=entry.leaf_hash,
-                index=index,
-                size=checkpoint.size,
-                path=proof.path,
-                root=checkpoint.root,
-            )
-        except (ProofError, SignatureError) as error:
-            raise failure("entry", str(error)) from error
+            outbox.put(name, envelope, digest)
+            if self.is_spooled:
+                self._send_if_possible(outbox, name)
+            else:
+                self._send_or_forget(outbox, name)
+            return self._mine[name]
+        finally:
+            del self._mine[name]
 
-
-def send_tree(
-    transport: Transport, source: Source, progress: Progress | None, patience: float
-) -> Artifact:
-    """Hash what was opened, and send its leaf hashes; return the artifact that it is.
-
-    Memory: 1 MiB, and a temporary file of 32 bytes a record.
-
-    Raises:
-        InputError: it cannot be hashed, or the server does not take it.
-        LedgerError: the server does not answer.
-    """
-    records = CompactRange()
-    with TemporaryFile() as leaves:
-        for block in source.leaf_hash_blocks(progress):
-            records.extend(block)
-            leaves.write(block)
-        artifact = Artifact(root=records.root(), size=records.end, encoding=source.encoding)
-        _upload(transport, artifact, leaves, patience)
-    return artifact
-
-
-def _upload(transport: Transport, artifact: Artifact, leaves: IO[bytes], patience: float) -> None:
-    """Send leaf hashes, from where the upload stands; begin again where it stands elsewhere."""
-    claimed = base64.b64encode(forms.dump(artifact)).decode()
-    length = artifact.size * HASH_SIZE
-    headers = {**_TUS, "Upload-Length": str(length), "Upload-Metadata": f"artifact {claimed}"}
-
-    def begin() -> tuple[str, int]:
-        _, told = transport.exchange("POST", "v1/trees", headers=headers, cap=_MAX_ANSWER, good=201)
-        number, offset = told.get("location", "").removeprefix("trees/"), told.get("upload-offset")
-        if not number.isalnum() or offset is None or not offset.isdecimal():
-            raise LedgerError(f"{transport.name} does not say where an upload stands")
-        return f"v1/trees/{number}", int(offset)
-
-    def send(place: str, offset: int) -> int:
-        leaves.seek(offset)
-        piece = leaves.read(PIECE)
-        _, told = transport.exchange(
-            "PATCH",
-            place,
-            content=piece,
-            headers={
-                **_TUS,
-                "Upload-Offset": str(offset),
-                "Content-Type": "application/offset+octet-stream",
-            },
-            cap=_MAX_ANSWER,
-            good=204,
-        )
-        if told.get("upload-offset") != str(offset + len(piece)):
-            raise LedgerError(f"{transport.name} does not say where an upload stands")
-        return offset + len(piece)
-
-    reached = 0
-
-    def send_all() -> None:
-        nonlocal reached
-        place, reached = begin()
-        while reached < length:
-            reached = send(place, reached)
-
-    persist(send_all, patience, lambda: reached)
-
-
-def persist(ask: Callable[[], T], patience: float, reached: Callable[[], int] = lambda: 0) -> T:
-    """Ask, and where there is no answer ask again, ever more seldom.
-
-    Args:
-        ask: may be called any number of times.
-        patience: seconds for which it is, while nothing is `reached`.
-        reached: how far it got.
-
-    Raises:
-        LedgerError, ElsewhereError: as `ask`, when the time is over.
-    """
-    pause, since, before = 0.1, time.monotonic(), reached()
-    while True:
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Send nothing that is submitted meanwhile."""
+        self._rests_until = math.inf
         try:
-            return ask()
-        except (LedgerError, ElsewhereError):
-            if reached() > before:
-                pause, since, before = 0.1, time.monotonic(), reached()
-            if time.monotonic() + pause > since + patience:
+            yield
+        finally:
+            self._rests_until = time.monotonic()
+
+    def drain(self) -> list[int]:
+        """Send all that waits, the oldest first; return the index of each.
+
+        Raises:
+            InputError: the server refuses some of it, which stays; all else was sent.
+            LedgerError: it does not answer.
+            VerificationError: it says that something is logged, and does not prove it.
+        """
+        outbox = self.outbox
+        with self._sending, outbox.alone(wait=True):
+            self._refused.clear()
+            return self._send_waiting(outbox, self._patience)
+
+    def _send_or_forget(self, outbox: Outbox, name: str) -> None:
+        try:
+            self._send(outbox, [name], self._patience)
+        except BaseException:
+            outbox.remove(name)
+            raise
+
+    def _send_if_possible(self, outbox: Outbox, name: str) -> None:
+        """Send all that waits, this among it, unless somebody does or did."""
+        with self._sending:
+            if self._mine[name] is None and time.monotonic() >= self._rests_until:
+                with outbox.alone(wait=False) as alone:
+                    if alone:
+                        self._send_or_rest(outbox)
+
+    def _send_or_rest(self, outbox: Outbox) -> None:
+        begun = time.monotonic()
+        try:
+            self._send_waiting(outbox, patience=0, until=begun + TURN)
+        except ProvenanceError as error:
+            _log.warning("%d statements wait in %s: %s", self.waiting(), outbox.folder, error)
+            if isinstance(error, NotAllowedError) or not isinstance(error, InputError):
+                now = time.monotonic()
+                self._rests_until = now + max(REST, 10 * (now - begun))
+
+    def _send_waiting(self, outbox: Outbox, patience: float, until: float = math.inf) -> list[int]:
+        """Send until nothing waits but what was refused, or it is late; as `drain`."""
+        indices: list[int] = []
+        refusal = None
+        while fresh := [name for name in outbox.waiting() if name not in self._refused]:
+            if time.monotonic() > until:
+                break
+            names = fresh[:BATCH]
+            try:
+                indices += self._send(outbox, names, patience)
+            except NotAllowedError:
                 raise
-        time.sleep(pause)
-        pause = min(2 * pause, 5.0)
+            except InputError:
+                for name in names:  # one by one, to know which
+                    try:
+                        indices += self._send(outbox, [name], patience)
+                    except NotAllowedError:
+                        raise
+                    except InputError as error:
+                        self._refused.add(name)
+                        refusal = refusal or InputError(f"{outbox.place(name)}: {error}")
+        if refusal is not None:
+            raise refusal
+        return indices
+
+    def _send(self, outbox: Outbox, names: Sequence[str], patience: float) -> list[int]:
+        """Send the first of some, as many as fit into a request; as `drain`, and all or none."""
+        envelopes: list[bytes] = []
+        for name in names:
+            if sum(map(len, envelopes)) > FULL:
+                break
+            envelopes.append(outbox.envelope(name))
+            with outbox.leaves(name) as leaves:
+                if leaves is not None:
+                    self._sender.send_tree(envelopes[-1], leaves, patience)
+        indices = self._sender.log(envelopes, patience)
+        for name, index in zip(names, indices, strict=False):
+            outbox.remove(name)
+            if name in self._mine:
+                self._mine[name] = index
+        return indices
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield what waits in the spool, the newest first."""
+        if self.is_spooled:
+            for name in reversed(self.outbox.waiting()):
+                with suppress(LedgerError):  # sent just now, or damaged: sending says so
+                    yield self.outbox.statement(name)
+
+    def waiting(self) -> int:
+        """Return how many statements wait."""
+        return 0 if self._outbox is None else len(self._outbox.waiting())

@@ -6,7 +6,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Generic, TypedDict, TypeVar
 
 from provenance.signing import PrivateKey
 from provenance.statements import NONCE_SIZE, Statement
@@ -17,6 +17,9 @@ Clock = Callable[[], datetime]
 """Returns the time, aware, in UTC."""
 
 
+I_co = TypeVar("I_co", bound=int | None, covariant=True)
+
+
 class Stamp(TypedDict):
     """What every predicate needs: a fresh nonce and the time."""
 
@@ -24,8 +27,12 @@ class Stamp(TypedDict):
     issued: str
 
 
-class Desk(ABC):
-    """What a ledger records with, whether its log lies here or behind a URL."""
+class Desk(ABC, Generic[I_co]):
+    """What a ledger records with, whether its log lies here or behind a URL.
+
+    What was handed in has an index in the log at once, an int; or, where it may have to wait until
+    a server answers, None until then.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,8 +55,8 @@ class Desk(ABC):
         """
 
     @abstractmethod
-    def submit(self, statement: Statement) -> int:
-        """Sign a statement and have it logged; return its entry. It is durable then.
+    def submit(self, statement: Statement) -> I_co:
+        """Sign a statement and hand it in; return its index in the log. It is durable then.
 
         Raises:
             InputError: it is not taken, or the keys may not sign it.

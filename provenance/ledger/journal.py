@@ -23,7 +23,7 @@ from provenance.verification import Standing
 __all__ = ["Journal"]
 
 
-class Journal(Desk):
+class Journal(Desk[int]):
     """The one way into the log of a ledger. May be shared between threads."""
 
     def __init__(self, database: Database, origin: str, keyring: Keyring, clock: Clock) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.errors import BatchError
 from provenance.ledger import heads, keys, proving, publishing, registering, witnesses
@@ -22,7 +21,6 @@ from provenance.ledger.drafters import Drafters
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
 from provenance.ledger.keyring import Keyring
-from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.proving import Proof
 from provenance.ledger.recording import Recorder
 from provenance.ledger.refs import Ref
@@ -33,15 +31,15 @@ from provenance.ledger.uploads import Uploads
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
-from provenance.records import Artifact
+from provenance.records import Artifact, Encoding
 from provenance.records.sources import Progress, Source
 from provenance.signing import PublicKey
-from provenance.statements import Kind, Sensitivity, Statement
+from provenance.statements import Kind, Statement
 
 __all__ = ["Ledger"]
 
 
-class Ledger(LedgerView, Recorder[RegisteredArtifact]):
+class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
     """A ledger on disk, for reading and writing. Made by `init` and `open`.
 
     Several processes may use one ledger; each write is one transaction.
@@ -129,41 +127,21 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact]):
 
     # --- recording ------------------------------------------------------------------------------
 
-    def outputs(
-        self,
-        *,
-        name: str,
-        model: Ref | None = None,
-        sensitivity: Sensitivity = "internal",
-        metadata: Mapping[str, forms.Json] | None = None,
-        flush_count: int = 1000,
-        flush_seconds: float = 60.0,
-    ) -> OutputBatches:
-        """Return a context manager that records a model's outputs, registered in batches.
-
-        Args:
-            name: of every batch.
-            model: REF of the model.
-            sensitivity: as for `register`.
-            metadata: anything else, signed.
-            flush_count: records after which a batch is registered.
-            flush_seconds: time after which it is, if it is smaller.
-        """
-        return OutputBatches(
-            self,
-            name=name,
-            model=model,
-            sensitivity=sensitivity,
-            metadata=metadata,
-            flush_count=flush_count,
-            flush_seconds=flush_seconds,
-        )
-
     def _hash(self, source: Source, progress: Progress | None) -> Artifact:
         return registering.hash_into_tree(self.folder, source, progress)
 
+    def _keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+        return registering.keep_tree(self.folder, leaf_hash_blocks, encoding)
+
+    def _log(self, statement: Statement) -> RegisteredArtifact:
+        return RegisteredArtifact.of(self.journal.submit(statement), statement)
+
     def _log_once(self, statement: Statement) -> RegisteredArtifact:
         return registering.log_once(self, statement)
+
+    @property
+    def _spool(self) -> Path:
+        return self.folder.spool
 
     def submit(self, envelope: bytes, *, with_tree: bool = False) -> int:
         """Append a statement that somebody else signed, in any form of DSSE; return the entry.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from provenance import forms
@@ -14,6 +15,7 @@ from provenance.errors import InputError
 from provenance.ledger import remarks
 from provenance.ledger.describing import describe
 from provenance.ledger.desk import Desk
+from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.steps import StepRun, reference
 from provenance.merkle import EMPTY_ROOT
 from provenance.records import Artifact, Encoding
@@ -38,17 +40,18 @@ class Registered(Protocol):
 
 
 A = TypeVar("A", bound=Registered)
+I_co = TypeVar("I_co", bound=int | None, covariant=True)
 
 Ref: TypeAlias = str | PathLike[str] | A
 """What names an artifact: a name, digits of a digest, a path, or what `register` returned."""
 
 
-class Recorder(ABC, Generic[A]):
+class Recorder(ABC, Generic[A, I_co]):
     """The writing half of a ledger's face: `Ledger` has it, and `RemoteLedger`."""
 
     @property
     @abstractmethod
-    def journal(self) -> Desk:
+    def journal(self) -> Desk[I_co]:
         """Where its statements are signed and handed in."""
 
     @abstractmethod
@@ -60,8 +63,21 @@ class Recorder(ABC, Generic[A]):
         """Hash everything, and bring the tree to where the ledger is."""
 
     @abstractmethod
+    def _keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+        """Bring the tree over leaf hashes, 32·n bytes at a time, to where the ledger is."""
+
+    @abstractmethod
+    def _log(self, statement: Statement) -> A:
+        """Sign and log a statement about an artifact."""
+
+    @abstractmethod
     def _log_once(self, statement: Statement) -> A:
         """Sign and log a statement about an artifact, unless one that says the same is there."""
+
+    @property
+    @abstractmethod
+    def _spool(self) -> Path:
+        """The folder in which outputs wait until they are registered."""
 
     def register(
         self,
@@ -183,11 +199,41 @@ class Recorder(ABC, Generic[A]):
         """
         return StepRun(self, name, inputs=inputs, params=params, code=code, environment=environment)
 
+    def outputs(
+        self,
+        *,
+        name: str,
+        model: Ref[A] | None = None,
+        sensitivity: Sensitivity = "internal",
+        metadata: Mapping[str, forms.Json] | None = None,
+        flush_count: int = 1000,
+        flush_seconds: float = 60.0,
+    ) -> OutputBatches[A]:
+        """Return a context manager that records a model's outputs, registered in batches.
+
+        Args:
+            name: of every batch.
+            model: REF of the model.
+            sensitivity: as for `register`.
+            metadata: anything else, signed.
+            flush_count: records after which a batch is registered.
+            flush_seconds: time after which it is, if it is smaller.
+        """
+        return OutputBatches(
+            self,
+            name=name,
+            model=model,
+            sensitivity=sensitivity,
+            metadata=metadata,
+            flush_count=flush_count,
+            flush_seconds=flush_seconds,
+        )
+
     # --- what became known later ----------------------------------------------------------------
 
     def quality(
         self, ref: Ref[A], *, metrics: Mapping[str, Any], criteria: Mapping[str, str] | None = None
-    ) -> int:
+    ) -> I_co:
         """Sign metrics of an artifact against criteria such as ``">= 0.9"``; return the entry.
 
         Raises:
@@ -195,7 +241,7 @@ class Recorder(ABC, Generic[A]):
         """
         return remarks.quality(self, ref, metrics, criteria)
 
-    def supersede(self, old: Ref[A], new: Ref[A] | None = None, *, reason: str) -> int:
+    def supersede(self, old: Ref[A], new: Ref[A] | None = None, *, reason: str) -> I_co:
         """Say that `old` is not to be used any more, and what is instead; return the entry.
 
         Raises:

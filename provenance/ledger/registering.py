@@ -39,7 +39,7 @@ def log_once(ledger: Ledger, statement: Statement) -> RegisteredArtifact:
     """Sign and log a statement about an artifact, unless one that says the same is there."""
     with ledger.folder.alone("register"):  # two at once shall not both find nothing
         known = _known(ledger, statement)
-        return known or RegisteredArtifact.of(ledger.journal.submit(statement), statement)
+        return known or ledger._log(statement)
 
 
 def _leaf_hashes(folder: Folder, source: Source, progress: Progress | None) -> Iterator[bytes]:

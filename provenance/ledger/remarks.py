@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["quality", "supersede"]
 
 A = TypeVar("A", bound="Registered")
+I = TypeVar("I", bound=int | None)  # noqa: E741
 
 
 def quality(
-    ledger: Recorder[A], ref: Ref[A], metrics: Mapping[str, Any], criteria: Mapping[str, str] | None
-) -> int:
+    ledger: Recorder[A, I],
+    ref: Ref[A],
+    metrics: Mapping[str, Any],
+    criteria: Mapping[str, str] | None,
+) -> I:
     """Sign metrics of an artifact against criteria; as `Ledger.quality`."""
     values, wanted = measured(metrics), dict(criteria or {})
     passed = judge(values, wanted)
@@ -27,14 +31,14 @@ def quality(
     return _say(ledger, ref, predicate)
 
 
-def supersede(ledger: Recorder[A], old: Ref[A], new: Ref[A] | None, reason: str) -> int:
+def supersede(ledger: Recorder[A, I], old: Ref[A], new: Ref[A] | None, reason: str) -> I:
     """Say that `old` is not to be used any more; as `Ledger.supersede`."""
     replacement = None if new is None else reference(ledger.resolve(new))
     predicate = Supersede(**ledger.journal.stamp(), replacement=replacement, reason=reason)
     return _say(ledger, old, predicate)
 
 
-def _say(ledger: Recorder[A], ref: Ref[A], predicate: Quality | Supersede) -> int:
+def _say(ledger: Recorder[A, I], ref: Ref[A], predicate: Quality | Supersede) -> I:
     artifact = ledger.resolve(ref)
     subject = Subject(name=artifact.name, digest=artifact.digests)
     return ledger.journal.submit(Statement(subjects=(subject,), predicate=predicate))

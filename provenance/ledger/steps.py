@@ -27,12 +27,12 @@ class StepRun(Generic[A]):
 
     Attributes:
         outputs: what was registered so far.
-        index: of the step's entry in the log, once it has ended.
+        index: of the step's entry in the log, once it has ended and is there.
     """
 
     def __init__(
         self,
-        ledger: Recorder[A],
+        ledger: Recorder[A, Any],
         name: str,
         *,
         inputs: Iterable[Ref[A]],
@@ -49,6 +49,7 @@ class StepRun(Generic[A]):
         self._started = ""
         self.outputs: list[A] = []
         self.index: int | None = None
+        self._running = False
         # What cannot be signed is found now, and not when the work is done.
         now = ledger.journal.now()
         probe = self._predicate(started=now, finished=now)
@@ -57,6 +58,7 @@ class StepRun(Generic[A]):
 
     def __enter__(self) -> Self:
         self._started = self._ledger.journal.now()
+        self._running = True
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -70,14 +72,14 @@ class StepRun(Generic[A]):
         Raises:
             InputError: the step is not running, or `data` cannot be registered.
         """
-        if not self._started or self.index is not None:
+        if not self._running:
             raise InputError(f"step {self._name!r} is not running: use it in a with block")
         registered = self._ledger.register(data, name=name, kind=kind, **claims)
         self.outputs.append(registered)
         return registered
 
-    def finish(self, *, error: str | None = None) -> int:
-        """Sign the step and return its index in the log."""
+    def finish(self, *, error: str | None = None) -> int | None:
+        """Sign the step, hand it in, and return its index in the log."""
         predicate = self._predicate(
             started=self._started, finished=self._ledger.journal.now(), error=error
         )
@@ -90,6 +92,7 @@ class StepRun(Generic[A]):
             predicate=predicate,
         )
         self.index = self._ledger.journal.submit(statement)
+        self._running = False
         return self.index
 
     def _predicate(self, *, started: str, finished: str, error: str | None = None) -> Step:

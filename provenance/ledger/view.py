@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from provenance.errors import LedgerError
-from provenance.ledger import anchors, keys, outputs, status
+from provenance.ledger import anchors, keys, spool, status
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
@@ -129,7 +129,7 @@ class LedgerView:
         """Return how large the log is, and how much of it is anchored where."""
         with self._database.reading() as session:
             pins = self.policy().chains
-            return status.status(session, self.origin, pins, outputs.pending(self.folder.spool))
+            return status.status(session, self.origin, pins, spool.pending(self.folder.spool))
 
     # --- keys, checkpoints, anchors -------------------------------------------------------------
 

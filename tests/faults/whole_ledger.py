@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from provenance import Ledger
 from provenance.anchoring import latest_head, root_at
-from provenance.ledger import outputs
+from provenance.ledger import spool
 from provenance.log import Checkpoint, Entry
 from provenance.log.store import Database
 from provenance.merkle import Tree
@@ -159,7 +159,7 @@ def check(home: Path, promised: Promises, witness: Path | None = None) -> State:
             for leaf in _leaves(Tree.open(ledger.folder.tree(artifact.artifact.digest)))
         ]
         assert not set(promised.outputs) - set(kept), "an output is lost"
-        assert outputs.pending(ledger.folder.spool) == 0
+        assert spool.pending(ledger.folder.spool) == 0
 
     witnessed = None
     if witness is not None:

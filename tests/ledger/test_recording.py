@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from provenance import InputError, Ledger, LedgerError
-from provenance.ledger import outputs
+from provenance.ledger import outputs, spool
 from provenance.merkle import Tree
 from provenance.records import JSON, hash_record
 
@@ -28,7 +28,7 @@ def hashes(rows):
     return [hash_record(row, JSON) for row in rows]
 
 
-def spool(ledger):
+def spool_files(ledger):
     return list(ledger.folder.spool.iterdir())
 
 
@@ -42,7 +42,7 @@ def test_batches_by_count_and_the_rest_at_the_end(ledger):
     assert leaves(ledger, out.artifacts) == hashes(ROWS)
     assert {batch.statement.predicate.sensitivity for batch in out.artifacts} == {"public"}
     assert {batch.name for batch in ledger.artifacts(kind="outputs")} == {"answers"}
-    assert not spool(ledger)
+    assert not spool_files(ledger)
     assert ledger.prove(out.artifacts[1], record='{"output": 5}').indices == (1,)
 
 
@@ -62,7 +62,7 @@ def test_batches_by_time(ledger):
 def test_nothing_recorded_is_nothing_registered(ledger):
     with ledger.outputs(name="answers"):
         pass
-    assert (ledger.status().size, spool(ledger)) == (2, [])
+    assert (ledger.status().size, spool_files(ledger)) == (2, [])
 
 
 def test_a_failing_block_still_registers_what_was_recorded(ledger):
@@ -120,8 +120,8 @@ def test_what_cannot_be_signed_is_refused_before_anything_is_recorded(ledger, gi
 def test_a_batch_larger_than_the_system_reads_at_once(ledger, monkeypatch):
     """Linux reads 2 GiB at most; here it is 100 bytes."""
     small = vars(os) | {"pread": lambda file, n, at: os.pread(file, min(n, 100), at)}
-    monkeypatch.setattr(outputs, "os", SimpleNamespace(**small))  # for the spool, and no other file
-    monkeypatch.setattr(outputs, "_BLOCK", 2, raising=False)
+    monkeypatch.setattr(spool, "os", SimpleNamespace(**small))  # for the spool, and no other file
+    monkeypatch.setattr(spool, "_BLOCK", 2, raising=False)
     with ledger.outputs(name="answers") as out:
         for row in ROWS:
             out.record(row)
@@ -132,7 +132,7 @@ def test_a_spool_file_that_was_cut_is_registered_neither_in_part_nor_removed(led
     out = ledger.outputs(name="answers")
     for row in ROWS:
         out.record(row)
-    (path,) = spool(ledger)
+    (path,) = spool_files(ledger)
     whole = path.read_bytes()
     os.truncate(path, len(whole) - 100)
     with pytest.raises(LedgerError, match="was cut"):
@@ -163,7 +163,7 @@ def crashed(ledger, start):
     assert ledger.status().pending_outputs == 10
     process.kill()
     process.wait()
-    (path,) = spool(ledger)
+    (path,) = spool_files(ledger)
     return path
 
 
@@ -174,7 +174,7 @@ def test_what_a_killed_process_recorded_is_registered_once(ledger, home, crashed
     (batch,) = ledger.artifacts()
     assert leaves(ledger, [batch]) == hashes(ROWS)
     assert (batch.name, batch.statement.predicate.metadata) == ("answers", {"run": 1})
-    assert not spool(ledger)
+    assert not spool_files(ledger)
 
     # Killed again, after it was logged and before the file was removed.
     crashed.write_bytes(kept)
@@ -183,7 +183,7 @@ def test_what_a_killed_process_recorded_is_registered_once(ledger, home, crashed
 
     crashed.write_bytes(kept)
     ledger.anchor()
-    assert not spool(ledger), "anchoring covers what was left, too"
+    assert not spool_files(ledger), "anchoring covers what was left, too"
 
 
 @pytest.mark.parametrize("torn", [1, 39, 40])
@@ -235,7 +235,7 @@ def test_damage_is_named_and_nothing_is_dropped(ledger, crashed, part):
 def test_a_file_registered_while_status_looks(ledger, crashed, monkeypatch):
     paths = [crashed, crashed.with_name("gone.spool")]
     monkeypatch.setattr(type(crashed), "glob", lambda self, pattern: iter(paths))
-    assert outputs.pending(ledger.folder.spool) == 10
+    assert spool.pending(ledger.folder.spool) == 10
 
 
 def test_two_ledgers_record_at_once(ledger, home):

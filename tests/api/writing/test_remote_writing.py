@@ -16,8 +16,8 @@ from lying import lying
 import provenance
 from provenance import InputError, Ledger, LedgerError, VerificationError
 from provenance.client import RemoteLedger
+from provenance.client.sending import PIECE
 from provenance.client.transport import Transport
-from provenance.client.writing import PIECE
 from provenance.signing import PrivateKey, write_key_file
 
 ROWS = [{"id": n, "text": f"row {n}"} for n in range(1000)]

@@ -1,0 +1,238 @@
+"""The spool: files in which recorded outputs wait until their batch is registered.
+
+::
+
+    {"name":"predictions","nonce":"…","issued":"…",…}LF       what the batch's statement will say
+    leaf hash, 32 bytes ‖ SHA-256(leaf hash)[:8]              one frame for each record
+    …
+
+It holds hashes, never the records. A process holds a lock on its spool file as long as it lives, so
+files without one are what a crash left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from provenance import forms
+from provenance.errors import LedgerError, MalformedError
+from provenance.ledger.folder import locked
+from provenance.merkle import HASH_SIZE
+from provenance.records import ARTIFACT_DIGEST, Artifact
+from provenance.signing.keyfiles import sync_folder
+from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
+from provenance.statements.statement import MAX_STATEMENT
+
+__all__ = ["MAX_HEADER", "Header", "Spool", "pending", "spool_files"]
+
+SUFFIX = ".spool"
+MAX_HEADER = MAX_STATEMENT  # which says all that a header does, and more
+_CHECK = 8
+_FRAME = HASH_SIZE + _CHECK
+_BLOCK = 1 << 15
+"""Frames that are read at a time. The system reads 2 GiB at most, and says nothing of the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a batch's statement will say, beside the artifact."""
+
+    name: str
+    nonce: bytes
+    issued: str
+    sensitivity: Sensitivity
+    metadata: dict[str, forms.Json] = field(default_factory=dict)
+    model: ArtifactRef | None = None
+
+    def statement(self, artifact: Artifact) -> Statement:
+        """Return what is signed of the batch."""
+        subject = Subject(name=self.name, digest={ARTIFACT_DIGEST: artifact.digest_hex})
+        predicate = Outputs(
+            nonce=self.nonce,
+            issued=self.issued,
+            artifact=artifact,
+            sensitivity=self.sensitivity,
+            metadata=self.metadata,
+            model=self.model,
+        )
+        return Statement(subjects=(subject,), predicate=predicate)
+
+
+def spool_files(folder: Path) -> list[Path]:
+    """Return the spool files in a folder, of living and of dead processes."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def pending(folder: Path) -> int:
+    """Return how many outputs are in the spool, of living and of dead processes."""
+    count = 0
+    for path in spool_files(folder):
+        # Gone, if it was registered just now.
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            file.readline(MAX_HEADER)
+            count += (os.fstat(file.fileno()).st_size - file.tell()) // _FRAME
+    return count
+
+
+class Spool:
+    """One locked spool file."""
+
+    def __init__(self, path: Path, file: BinaryIO, header: Header, start: int, count: int) -> None:
+        self._path = path
+        self._file = file
+        self._start = start
+        self.header = header
+        self.count = count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @classmethod
+    def create(cls, folder: Path, header: Header) -> Spool:
+        """Make one in a folder.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
+        line = forms.dump(header) + b"\n"
+        # Nobody adopts a file between its making and its locking.
+        with _alone(folder), contextlib.ExitStack() as undo:
+            try:
+                file = path.open("x+b", buffering=0)
+                undo.callback(_discard, path)
+                undo.callback(file.close)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _write(file, line, 0)
+                sync_folder(folder)
+            except OSError as error:
+                raise LedgerError(f"cannot write {path}: {error.strerror}") from error
+            undo.pop_all()
+        return cls(path, file, header, len(line), 0)
+
+    @classmethod
+    def adopt(cls, path: Path) -> Spool | None:
+        """Open what another process left; None while that process lives, or once it is gone.
+
+        Raises:
+            LedgerError: it is damaged.
+        """
+        with _alone(path.parent):
+            return cls._adopt(path)
+
+    @classmethod
+    def _adopt(cls, path: Path) -> Spool | None:
+        try:
+            file = path.open("r+b", buffering=0)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+        if not path.exists():  # registered and removed between opening and locking
+            file.close()
+            return None
+        line, newline, frames = file.read().partition(b"\n")
+        if not newline:  # it died before anything was acknowledged
+            with file:
+                _remove(path)
+            return None
+        try:
+            value = forms.parse(line, what="its header", cap=MAX_HEADER)
+            header = forms.decode(Header, value, "its header")
+            count = _count_whole(frames)
+        except MalformedError as error:
+            file.close()
+            raise LedgerError(
+                f"the spool file {path} is damaged: {error}; move it away to go on without its "
+                "outputs"
+            ) from error
+        return cls(path, file, header, len(line) + 1, count)
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Write one frame through to the disk."""
+        frame = leaf_hash + sha256(leaf_hash).digest()[:_CHECK]
+        try:
+            # Where an earlier write failed half-way, its torn frame is overwritten.
+            at = self._start + self.count * _FRAME
+            _write(self._file, frame, at)
+        except OSError as error:
+            raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
+        self.count += 1
+
+    def leaf_hash_blocks(self) -> Iterator[bytes]:
+        """Yield the leaf hashes of all acknowledged records, 32·n bytes at a time.
+
+        Raises:
+            LedgerError: the file was cut, or cannot be read.
+        """
+        for first in range(0, self.count, _BLOCK):
+            length = min(_BLOCK, self.count - first) * _FRAME
+            try:
+                frames = os.pread(self._file.fileno(), length, self._start + first * _FRAME)
+            except OSError as error:
+                raise LedgerError(f"cannot read {self._path}: {error.strerror}") from error
+            if len(frames) != length:
+                raise LedgerError(f"the spool file {self._path} was cut while it was in use")
+            yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, _FRAME))
+
+    def remove(self) -> None:
+        """Remove it, now that its batch is registered."""
+        _remove(self._path)
+
+
+def _alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Wait until nobody else makes or adopts a file in this spool."""
+    return locked(folder.with_name(f"{folder.name}.lock"))
+
+
+def _write(file: BinaryIO, data: bytes, at: int) -> None:
+    """Write all of `data` through to the disk."""
+    if os.pwrite(file.fileno(), data, at) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
+
+
+def _discard(path: Path) -> None:
+    # Where even this fails, it is a file in which nothing was acknowledged: `recover` removes it.
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _count_whole(frames: bytes) -> int:
+    """Return how many frames are whole; at most the last may be torn.
+
+    Raises:
+        MalformedError: another one is damaged. Each was on the disk before the next was begun.
+    """
+    count = 0
+    while _is_whole(frames[count * _FRAME : (count + 1) * _FRAME]):
+        count += 1
+    if len(frames) > (count + 1) * _FRAME:
+        raise MalformedError(f"its record {count} is damaged")
+    return count
+
+
+def _is_whole(frame: bytes) -> bool:
+    return len(frame) == _FRAME and sha256(frame[:HASH_SIZE]).digest()[:_CHECK] == frame[HASH_SIZE:]

@@ -20,7 +20,7 @@ from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
 from provenance.witness import Witness
 
-__all__ = ["serve", "serve_projects", "serve_witness"]
+__all__ = ["check_proxies", "serve", "serve_projects", "serve_witness"]
 
 GRACE_SECONDS = 10
 """How long requests that are being answered may take after a signal."""
@@ -87,11 +87,7 @@ def _run(
     log: LogForm | None,
     listening: Callable[[str], None],
 ) -> None:
-    for proxy in proxies:
-        try:
-            ip_network(proxy)
-        except ValueError as error:
-            raise InputError(f"a proxy is an IP address or a network: {error}") from None
+    check_proxies(proxies)
     with (
         contextlib.nullcontext() if log is None else written(log),
         _listen(host, port) as listener,
@@ -111,6 +107,19 @@ def _run(
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def check_proxies(proxies: Sequence[str]) -> None:
+    """Check that each is an address or a network.
+
+    Raises:
+        InputError: one is not.
+    """
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise InputError(f"a proxy is an IP address or a network: {error}") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

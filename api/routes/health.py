@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -12,8 +12,8 @@ from api.access import is_public
 from api.answers import Health, Readiness
 from api.deps import Served
 from api.errors import NotReadyError, responses
-from provenance.errors import ProvenanceError
 from provenance.ledger.ledger import Ledger
+from provenance.ledger.readiness import faults
 
 router = APIRouter(tags=["health"])
 
@@ -43,23 +43,10 @@ def check_readiness(ledgers: Mapping[str, Ledger]) -> None:
     Raises:
         NotReadyError: one of them is not; it says which, and what is amiss. Why, the log has.
     """
-    amiss = [
-        f"{project}: {fault}" if project else fault
-        for project, ledger in ledgers.items()
-        for fault in _faults(ledger)
-    ]
+    amiss = []
+    for project, ledger in ledgers.items():
+        for fault, error in faults(ledger).items():
+            _log.warning("not ready, %s: %s", fault, error)
+            amiss.append(f"{project}: {fault}" if project else fault)
     if amiss:
         raise NotReadyError("; ".join(amiss))
-
-
-def _faults(ledger: Ledger) -> Iterator[str]:
-    for check, fault in (
-        (ledger.latest_checkpoint, "the database does not answer"),
-        (lambda: ledger.keyring.log, "the key that signs checkpoints cannot be opened"),
-        (ledger.uploads.check_room, "the disk has no room for uploads"),
-    ):
-        try:
-            check()
-        except ProvenanceError as error:
-            _log.warning("not ready, %s: %s", fault, error)
-            yield fault

@@ -14,16 +14,29 @@ from provenance.cli.options import Json
 from provenance.cli.output import emit
 from provenance.errors import InputError
 
-__all__ = ["Host", "Log", "Port", "Proxies", "load_serving", "serve"]
+__all__ = ["Host", "Log", "Port", "Proxies", "load_serving", "serve", "with_ledgers"]
 
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="To listen at.")]
+Host = Annotated[
+    str, typer.Option(metavar="ADDRESS", envvar="PROVENANCE_HOST", help="To listen at.")
+]
+
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, metavar="N", help="To listen at; 0: any that is free.")
+    int,
+    typer.Option(
+        min=0,
+        max=65535,
+        metavar="N",
+        envvar="PROVENANCE_PORT",
+        help="To listen at; 0: any that is free.",
+    ),
 ]
 
 Log = Annotated[
     Literal["text", "json"],
-    typer.Option(help="How each request, and each error, is written to standard error."),
+    typer.Option(
+        envvar="PROVENANCE_LOG",
+        help="How each request, and each error, is written to standard error.",
+    ),
 ]
 
 Proxies = Annotated[
@@ -31,6 +44,7 @@ Proxies = Annotated[
     typer.Option(
         "--proxy",
         metavar="ADDRESS",
+        envvar="PROVENANCE_PROXY",
         help="Believe the X-Forwarded-For of this address or network; repeat it for several.",
     ),
 ]
@@ -51,19 +65,31 @@ def load_serving() -> Any:
 
 
 def serve(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     projects: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Serve the ledger of each folder in DIR, at /p/<folder>/."
+            metavar="DIR",
+            envvar="PROVENANCE_PROJECTS",
+            help="Serve the ledger of each folder in DIR, at /p/<folder>/.",
         ),
     ] = None,
     public: Annotated[
-        bool, typer.Option("--public", help="Let everybody read, without a token.")
+        bool,
+        typer.Option(
+            "--public", envvar="PROVENANCE_PUBLIC", help="Let everybody read, without a token."
+        ),
     ] = False,
     proxies: Proxies = None,
     log: Log = "text",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Explain what would be served to whom, and why; serve nothing."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Answer over HTTP, until a signal ends it.
@@ -72,6 +98,10 @@ def serve(
     is public.
     """
     serving = load_serving()
+    if check:
+        from provenance.cli.explaining import explain
+
+        raise typer.Exit(explain(context, serving, as_json))
 
     def listening(url: str) -> None:
         emit(as_json, {"url": url}, [f"listening at {url}"])
@@ -89,12 +119,12 @@ def serve(
             return
         ledgers = {
             path.name: opened.enter_context(open_ledger(path, signing=True))
-            for path in _with_ledgers(projects)
+            for path in with_ledgers(projects)
         }
         serving.serve_projects(ledgers, host, port, **options)
 
 
-def _with_ledgers(folder: Path) -> list[Path]:
+def with_ledgers(folder: Path) -> list[Path]:
     """Return the folders in `folder` that hold a ledger.
 
     Raises:

@@ -1,0 +1,31 @@
+"""Whether a ledger can do all that its service may be asked for, and what is amiss if it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provenance.errors import ProvenanceError
+
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
+
+__all__ = ["faults"]
+
+
+def faults(ledger: Ledger) -> dict[str, ProvenanceError]:
+    """Return what is amiss, in words that tell no place, and why; nothing, if the ledger is ready.
+
+    Tried is that the database answers, the key that signs checkpoints can be opened, and the disk
+    has room for uploads.
+    """
+    found = {}
+    for check, fault in (
+        (ledger.latest_checkpoint, "the database does not answer"),
+        (lambda: ledger.keyring.log, "the key that signs checkpoints cannot be opened"),
+        (ledger.uploads.check_room, "the disk has no room for uploads"),
+    ):
+        try:
+            check()
+        except ProvenanceError as error:
+            found[fault] = error
+    return found

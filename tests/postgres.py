@@ -82,6 +82,14 @@ class Server:
         password.unlink()
         assert done.returncode == 0, done.stderr
 
+    @classmethod
+    def again(cls, folder: Path) -> Server:
+        """Start the one in `folder`, perhaps a new one, after a run that may have been killed."""
+        folder.mkdir(exist_ok=True)
+        server = cls(folder)
+        server.kill()
+        return server.start()
+
     def start(self) -> Server:
         """Start it, and wait until it answers."""
         options = [f"-c{name}={value}" for name, value in self._settings.items()]

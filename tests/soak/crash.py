@@ -58,8 +58,11 @@ def main() -> None:
     given = options.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        server = started(given.postgres) if given.postgres else None
-        if server is not None:
+        server = None
+        if given.postgres:
+            from postgres import Server
+
+            server = Server.again(given.postgres)
             stack.callback(server.stop)
         kind = "sqlite" if server is None else "postgres"
         rounds(given.folder / kind, given.rounds, given.seed, server)
@@ -148,15 +151,6 @@ def work_and_die(folder: Path, rng: random.Random, server: Server | None) -> Non
         assert fine, f"the {work.__name__} ended by itself, with status {status}"
     if server is not None:
         server.start()
-
-
-def started(folder: Path) -> Server:
-    from postgres import Server
-
-    folder.mkdir(exist_ok=True)
-    server = Server(folder)
-    server.kill()  # what a run that was killed itself left behind
-    return server.start()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import RegisteredArtifact
 
 __all__ = [
+    "HEX",
     "AnchorAnswer",
     "Anchors",
     "ArtifactAnswer",
@@ -32,7 +33,9 @@ __all__ = [
     "Verdict",
 ]
 
-_HEX = "^[0-9a-f]{64}$"
+HEX = "^[0-9a-f]{64}$"
+"""32 bytes."""
+
 _DIGEST = "6a3149e82f070fa9d2a58d9756367b08b8b2dccc002f6d677db414e0e9f3c9dd"
 _ROOT = "41c2a9d8c4a53b1e5f0b6ad0c9c7c1a2e1bb0f6df0d3d6b7c6b1c1f5e4f8a902"
 
@@ -78,8 +81,8 @@ class ArtifactSummary(_Answer):
 
     name: str
     kind: Kind
-    digest: str = Field(pattern=_HEX, description="The artifact digest.")
-    root: str = Field(pattern=_HEX, description="The root of the tree over its records.")
+    digest: str = Field(pattern=HEX, description="The artifact digest.")
+    root: str = Field(pattern=HEX, description="The root of the tree over its records.")
     size: int = Field(ge=0, description="Records.")
     encoding: dict[str, Any] = Field(description="How a record becomes a leaf.")
     digests: dict[str, str] = Field(description="Every digest that was signed, hex.")
@@ -97,14 +100,14 @@ class ArtifactAnswer(ArtifactSummary):
 
 
 class ArtifactPage(_Answer):
-    """Artifacts, the newest first."""
+    """Artifacts, in the order that was asked for."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"artifacts": [_SUMMARY], "next_cursor": 2}}
+        json_schema_extra={"example": {"artifacts": [_SUMMARY], "next_cursor": "-index..2"}}
     )
 
     artifacts: list[ArtifactSummary]
-    next_cursor: int | None = Field(
+    next_cursor: str | None = Field(
         None, description="Give it as `cursor` for more; left out at the end."
     )
 
@@ -138,7 +141,7 @@ class HistoryAnswer(_Answer):
         }
     )
 
-    artifact: str = Field(pattern=_HEX, description="The artifact digest that was asked for.")
+    artifact: str = Field(pattern=HEX, description="The artifact digest that was asked for.")
     artifacts: dict[str, str] = Field(description="Artifact digest → name.")
     statements: list[HistoryEntry]
 
@@ -149,9 +152,9 @@ class AnchorAnswer(_Answer):
     chain: str
     chain_id: int
     contract: str
-    ledger_id: str = Field(pattern=_HEX)
+    ledger_id: str = Field(pattern=HEX)
     size: int = Field(ge=1, description="Entries of the log that it covers.")
-    root: str = Field(pattern=_HEX)
+    root: str = Field(pattern=HEX)
     state: AnchorState = Field(
         description="submitted: in no block yet; mined; confirmed: by as many blocks as the policy "
         "asks for; final: by the chain's own word; reorged: taken back, and to be sent again."
@@ -159,9 +162,9 @@ class AnchorAnswer(_Answer):
     block: int | None = Field(
         None, ge=0, description="Left out, as the next two, while it is in no block."
     )
-    block_hash: str | None = Field(None, pattern=_HEX)
+    block_hash: str | None = Field(None, pattern=HEX)
     block_time: str | None = Field(None, description="RFC 3339: nothing that it covers is younger.")
-    tx_hash: str = Field(pattern=_HEX)
+    tx_hash: str = Field(pattern=HEX)
     embedded: bool = Field(description="Whether the chain is worth only as much as the server.")
 
 
@@ -234,7 +237,7 @@ class Verdict(_Answer):
     )
     step: str | None = Field(description="The step that decided against it; null if verified.")
     origin: str = Field(description="The log that the policy is about.")
-    policy: str = Field(pattern=_HEX, description="SHA-256 of the server's policy.")
+    policy: str = Field(pattern=HEX, description="SHA-256 of the server's policy.")
     steps: list[StepAnswer] = Field(description="Those that ran, in order; a failing one is last.")
     warnings: list[str]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
+from fastapi import Query as QueryParameters
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import MayRead
 from api.answers import (
+    HEX,
     ArtifactAnswer,
     ArtifactPage,
     ArtifactSummary,
@@ -20,38 +22,100 @@ from api.answers import (
 )
 from api.deps import Found, Served, servers_fault
 from api.errors import NotRegisteredError, responses
-from provenance.errors import MalformedError
-from provenance.forms import MAX_INTEGER
+from provenance import forms
+from provenance.errors import InputError, MalformedError
+from provenance.ledger.filters import CURSOR, MOMENT, Filters, Sort
 from provenance.ledger.ledger import Ledger
 from provenance.log import Checkpoint
+from provenance.statements import Sensitivity
 
 router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], dependencies=[MayRead])
 
 
-class PageQuery(BaseModel):
-    """Which artifacts, and which page of them."""
+class Query(BaseModel):
+    """Which artifacts, in which order, and which page of them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")  # for metadata.<key>
 
-    name: str | None = Field(None, description="Only those of this very name.", examples=["train"])
-    kind: Kind | None = Field(None, description="Only those of this kind.")
-    cursor: int | None = Field(
-        None, ge=0, le=MAX_INTEGER, description="`next_cursor` of the page before."
+    name: str | None = Field(None, description="Of this very name.", examples=["train"])
+    kind: Kind | None = Field(None, description="Of this kind.")
+    sensitivity: Sensitivity | None = Field(None, description="Of this sensitivity.")
+    license: str | None = Field(None, description="As it was signed.", examples=["CC-BY-4.0"])
+    provider: str | None = Field(None, description="As it was signed.")
+    source: str | None = Field(None, description="As it was signed.")
+    signer: str | None = Field(None, pattern=HEX, description="The keyid of one who signed.")
+    digest: str | None = Field(None, pattern=HEX, description="The artifact digest.")
+    root: str | None = Field(None, pattern=HEX, description="The root of its tree.")
+    sha256: str | None = Field(None, pattern=HEX, description="Of the one file that it is.")
+    issued_after: str | None = Field(
+        None,
+        pattern=f"^{MOMENT}$",
+        description="At this time or later, by the signer's clock: a day, or RFC 3339 in UTC.",
+        examples=["2026-01-31"],
     )
-    limit: int = Field(100, ge=1, le=1000, description="Artifacts on a page.")
-
-
-@router.get("", response_model_exclude_none=True, responses=responses(MalformedError))
-def list_artifacts(ledger: Served, query: Annotated[PageQuery, Query()]) -> ArtifactPage:
-    """List registrations, the newest first."""
-    found = ledger.artifacts(
-        name=query.name, kind=query.kind, before=query.cursor, limit=query.limit + 1
+    issued_before: str | None = Field(
+        None, pattern=f"^{MOMENT}$", description="Before it.", examples=["2026-02-28T12:00:00Z"]
     )
-    page = found[: query.limit]
+    sort: Sort = Field("-index", description="The order; with - the greatest first.")
+    cursor: str | None = Field(
+        None, pattern=f"^{CURSOR}$", description="`next_cursor` of the page before."
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Artifacts on a page, at most.")
+
+    @property
+    def filters(self) -> Filters:
+        """What the artifacts must have.
+
+        Raises:
+            MalformedError: a parameter that is not known, or one of the metadata twice.
+        """
+        metadata: dict[str, forms.Json] = {}
+        for name, value in (self.model_extra or {}).items():
+            if not name.startswith(METADATA):
+                raise MalformedError(f"{name[:100]}: there is no such parameter")
+            if not isinstance(value, str):
+                raise MalformedError(f"{name[:100]} is given twice")
+            metadata[name.removeprefix(METADATA)] = value
+        given = self.model_dump(include=set(Filters.__annotations__))
+        return cast(Filters, {**given, "metadata": metadata})
+
+
+METADATA = "metadata."
+METADATA_PARAMETER: dict[str, Any] = {
+    "name": "metadata",
+    "in": "query",
+    "style": "form",
+    "explode": True,
+    "description": "`metadata.<key>=<value>`, any number of them: members of the metadata, each "
+    "with this value. JSON is compared as JSON, and so is text that is JSON.",
+    "schema": {
+        "type": "object",
+        "propertyNames": {"pattern": r"^metadata\."},
+        "additionalProperties": {"type": "string"},
+    },
+    "example": {"metadata.split": "train"},
+}
+
+
+@router.get(
+    "",
+    response_model_exclude_none=True,
+    openapi_extra={"parameters": [METADATA_PARAMETER]},
+    responses=responses(MalformedError, InputError),
+)
+def list_artifacts(ledger: Served, query: Annotated[Query, QueryParameters()]) -> ArtifactPage:
+    """List registrations: those that have all that is asked for, the newest first.
+
+    A page holds fewer than `limit`, or none, where many had to be looked at for it; it is the last
+    one only without `next_cursor`. What is logged meanwhile moves nothing.
+    """
+    page = ledger.artifacts(
+        sort=query.sort, cursor=query.cursor, limit=query.limit, **query.filters
+    )
     states = States(ledger)
     return ArtifactPage(
         artifacts=[ArtifactSummary(**artifact_fields(a, states.of(a.index))) for a in page],
-        next_cursor=page[-1].index if len(found) > len(page) else None,
+        next_cursor=page.next_cursor,
     )
 
 

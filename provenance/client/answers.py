@@ -19,9 +19,9 @@ from provenance.statements.predicates import Described
 
 __all__ = [
     "Anchors",
+    "ArtifactPage",
     "Entries",
     "HistoryAnswer",
-    "Page",
     "RemoteAnchor",
     "RemoteArtifact",
     "WireArtifact",
@@ -144,11 +144,11 @@ class WireArtifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ArtifactPage:
     """Artifacts, and where the next page begins."""
 
     artifacts: tuple[WireArtifact, ...]
-    next_cursor: int | None = field(default=None, metadata={"json": "next_cursor"})
+    next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
 
 
 @dataclass(frozen=True, kw_only=True)

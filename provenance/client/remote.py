@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 from provenance import forms
 from provenance.anchoring import ChainReader
 from provenance.client.answers import (
     Anchors,
+    ArtifactPage,
     HistoryAnswer,
-    Page,
     RemoteAnchor,
     RemoteArtifact,
     WireArtifact,
@@ -30,7 +30,9 @@ from provenance.client.writing import RemoteJournal
 from provenance.errors import InputError, MalformedError, ProvenanceError
 from provenance.ledger.checking import read_policy, verify
 from provenance.ledger.desk import Clock
+from provenance.ledger.filters import Filters, Key, Sort, Sought
 from provenance.ledger.outputs import recover
+from provenance.ledger.paging import Page
 from provenance.ledger.recording import Recorder, Ref
 from provenance.lineage import History
 from provenance.log import Checkpoint
@@ -197,25 +199,29 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
     def artifacts(
         self,
         *,
-        name: str | None = None,
-        kind: str | None = None,
-        before: int | None = None,
+        sort: Sort = "-index",
+        cursor: str | None = None,
         limit: int | None = 100,
-    ) -> list[RemoteArtifact]:
-        """Return registrations, newest first; `before` is the last one's index, to page on."""
+        **filters: Unpack[Filters],
+    ) -> Page[RemoteArtifact]:
+        """Return registrations, the newest first; args as for `Ledger.artifacts`."""
+        sought = Sought.of(filters, sort)
+        query: dict[str, Any] = {**filters, "sort": sort}
+        for key, value in (query.pop("metadata", None) or {}).items():
+            query[f"metadata.{key}"] = value if isinstance(value, str) else _json(value)
         found: list[RemoteArtifact] = []
-        while limit is None or len(found) < limit:
+        while True:
+            after = None if cursor is None else sought.read_cursor(cursor)
             wanted = PAGE if limit is None else min(PAGE, limit - len(found))
-            given = {"name": name, "kind": kind, "cursor": before, "limit": wanted}
-            query = {key: value for key, value in given.items() if value is not None}
-            page = self._get("v1/artifacts", Page, query)
+            asked = query | {"cursor": cursor, "limit": wanted}
+            given = {name: value for name, value in asked.items() if value is not None}
+            page = self._get("v1/artifacts", ArtifactPage, given)
             found += [artifact.read() for artifact in page.artifacts]
-            if page.next_cursor is None:
-                break
-            if not page.artifacts or (before is not None and page.next_cursor >= before):
+            cursor = page.next_cursor
+            if cursor is not None and not _leads_on(sought, after, cursor):
                 raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
-            before = page.next_cursor
-        return found
+            if cursor is None or (limit is not None and (len(found) >= limit or limit <= PAGE)):
+                return Page(tuple(found), cursor)
 
     def artifact(self, ref: str) -> RemoteArtifact:
         """Return the artifact of a name, or of 8 or more hex digits of a digest."""
@@ -354,6 +360,19 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         data, _ = self._transport.exchange("GET", path, query=query, cap=MAX_ANSWER)
         what = f"the answer of {self._transport.name}"
         return forms.decode(form, forms.parse(data, what=what, cap=MAX_ANSWER), what)
+
+
+def _leads_on(sought: Sought, after: Key | None, cursor: str) -> bool:
+    """Say whether a cursor leads beyond the page that began after this key."""
+    try:
+        key = sought.read_cursor(cursor)
+    except InputError:
+        return False
+    return after is None or (key < after if sought.descending else key > after)
+
+
+def _json(value: forms.Json) -> str:
+    return forms.canonical(value).decode()
 
 
 def _path(ref: str, rest: str = "") -> str:

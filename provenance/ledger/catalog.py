@@ -7,28 +7,20 @@ transaction that appends it, and could be built again from the log alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Index, literal_column, text
+from sqlalchemy import Index, text
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
-from provenance.ledger.drafting import ARTIFACT_KINDS, Mention
+from provenance.ledger.indexing import SORTED_BY, Facet, IndexRows, facet_of_text
 from provenance.log.store import Number, insert, number_key
 from provenance.records import Artifact
-from provenance.statements import Statement
+from provenance.statements import KIND_NUMBERS, Kind, Statement
 
-__all__ = ["AnchorRow", "AnchorState", "Catalog", "MentionRow", "RegisteredArtifact"]
-
-
-def _where_not_null(column: str) -> dict[str, Any]:
-    condition = text(f"{column} IS NOT NULL")
-    return {"sqlite_where": condition, "postgresql_where": condition}
-
-
-# A name can be longer than PostgreSQL lets a row of an index be.
-_NAME_START: ColumnElement[str] = literal_column("substr(name, 1, 200)")
+__all__ = ["AnchorRow", "AnchorState", "Catalog", "FacetRow", "MentionRow", "RegisteredArtifact"]
 
 
 class MentionRow(SQLModel, table=True):
@@ -36,22 +28,34 @@ class MentionRow(SQLModel, table=True):
 
     __tablename__ = "mention"
     __table_args__ = (
-        Index("mention_name", "name", "entry").ddl_if(dialect="sqlite"),
-        Index("mention_name_start", _NAME_START, "entry").ddl_if(dialect="postgresql"),
-        Index("mention_digest", "digest", "entry", **_where_not_null("digest")),
-        Index("mention_root", "root", **_where_not_null("root")),
-        Index("mention_sha256", "sha256", **_where_not_null("sha256")),
+        Index("mention_digest", "digest", "subject", "entry"),
         {"sqlite_with_rowid": False},
     )
 
     entry: int = number_key()
     position: int = Field(primary_key=True)
-    digest: bytes | None
-    name: str
-    kind: str
+    digest: bytes
+    kind: int
     subject: bool
-    root: bytes | None
-    sha256: bytes | None
+
+
+class FacetRow(SQLModel, table=True):
+    """One thing that an entry is found by; `provenance.ledger.indexing` says what they are.
+
+    The entries of one value lie together and in order, and so do the values of one facet.
+    """
+
+    __tablename__ = "facet"
+    # By entry only what others are put in order by: an index of all would be as large as they are.
+    _few = text(" OR ".join(f"facet = {facet}" for facet in SORTED_BY))
+    __table_args__ = (
+        Index("facet_entry", "entry", "facet", sqlite_where=_few, postgresql_where=_few),
+        {"sqlite_with_rowid": False},
+    )
+
+    facet: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    value: bytes = Field(primary_key=True)
+    entry: int = number_key()
 
 
 AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
@@ -124,61 +128,69 @@ class Catalog:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, first: int, mentions: Iterable[Sequence[Mention]]) -> None:
+    def add(self, first: int, rows: Iterable[IndexRows]) -> None:
         """Index the statements of new entries, the first of which stands at `first`."""
-        rows = [
-            (index, position, *mention)
-            for index, named in enumerate(mentions, first)
-            for position, mention in enumerate(named)
-        ]
-        insert(self._session, MentionRow, rows)
+        mentions: list[tuple[Any, ...]] = []
+        facets: list[tuple[int, bytes, int]] = []
+        for entry, each in enumerate(rows, first):
+            mentions += ((entry, position, *named) for position, named in enumerate(each.mentions))
+            facets += ((facet, value, entry) for facet, value in each.facets)
+        insert(self._session, MentionRow, mentions)
+        insert(self._session, FacetRow, sorted(facets))  # in the order in which they lie
 
     def registrations(
-        self,
-        *,
-        name: str | None = None,
-        digest: str | None = None,
-        kind: str | None = None,
-        before: int | None = None,
-        limit: int | None = None,
+        self, *, name: str | None = None, digest: str | None = None, limit: int | None = None
     ) -> list[int]:
-        """Return entries that register an artifact, newest first."""
-        query = select(MentionRow.entry).where(
-            MentionRow.subject, col(MentionRow.kind).in_([kind] if kind else ARTIFACT_KINDS)
-        )
-        if name is not None:
-            query = query.where(name[:200] == _NAME_START, MentionRow.name == name)
+        """Return entries that register an artifact, of this name and this digest, newest first."""
+        given = []
         if digest is not None:
-            query = query.where(MentionRow.digest == bytes.fromhex(digest))
-        if before is not None:
-            query = query.where(MentionRow.entry < before)
-        return list(self._session.exec(query.order_by(col(MentionRow.entry).desc()).limit(limit)))
+            given.append((Facet.DIGEST, bytes.fromhex(digest)))
+        if name is not None:
+            given.append((Facet.NAME, facet_of_text(name)))
+        query = select(FacetRow.entry)
+        for at, (facet, value) in enumerate(given or [(Facet.REGISTERED, b"")]):
+            if at == 0:
+                query = query.where(FacetRow.facet == facet, FacetRow.value == value)
+            else:
+                other = aliased(FacetRow)
+                both = select(other.entry).where(other.facet == facet, other.value == value)
+                query = query.where(both.where(other.entry == FacetRow.entry).exists())
+        return list(self._session.exec(query.order_by(col(FacetRow.entry).desc()).limit(limit)))
 
     def digests_like(self, prefix: str) -> set[str]:
         """Return artifact digests whose digest, root or sha256 starts with `prefix` (hex)."""
         first, last = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")
-        query = select(MentionRow.digest).where(
-            MentionRow.subject,
-            col(MentionRow.kind).in_(ARTIFACT_KINDS),
-            col(MentionRow.digest).between(first, last)
-            | col(MentionRow.root).between(first, last)
-            | col(MentionRow.sha256).between(first, last),
+        query = (
+            select(MentionRow.digest)
+            .join(FacetRow, col(FacetRow.entry) == MentionRow.entry)
+            .where(
+                col(FacetRow.facet).in_((Facet.DIGEST, Facet.ROOT, Facet.SHA256)),
+                col(FacetRow.value).between(first, last),
+                MentionRow.position == 0,
+            )
         )
-        return {digest.hex() for digest in self._session.exec(query.distinct()) if digest}
+        return {digest.hex() for digest in self._session.exec(query.distinct())}
 
-    def about(self, digest: str, *, kind: str | None = None) -> list[int]:
+    def with_envelope(self, envelope_hash: bytes) -> int | None:
+        """Return the entry whose envelope has this SHA-256."""
+        query = select(FacetRow.entry).where(
+            FacetRow.facet == Facet.ENVELOPE, FacetRow.value == envelope_hash
+        )
+        return self._session.exec(query).first()
+
+    def about(self, digest: str, *, kind: Kind | None = None) -> list[int]:
         """Return every entry whose statement has this artifact among its subjects, in order."""
         query = select(MentionRow.entry).where(
             MentionRow.digest == bytes.fromhex(digest), MentionRow.subject
         )
         if kind is not None:
-            query = query.where(MentionRow.kind == kind)
+            query = query.where(MentionRow.kind == KIND_NUMBERS[kind])
         return list(self._session.exec(query.distinct().order_by(col(MentionRow.entry))))
 
     def count(self) -> int:
         """Return how many artifacts are registered."""
-        query = select(func.count(col(MentionRow.digest).distinct())).where(
-            MentionRow.subject, col(MentionRow.kind).in_(ARTIFACT_KINDS)
+        query = select(func.count(col(FacetRow.value).distinct())).where(
+            FacetRow.facet == Facet.DIGEST
         )
         return self._session.exec(query).one()
 

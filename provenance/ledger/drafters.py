@@ -16,6 +16,7 @@ from typing import Any
 
 from provenance.errors import InputError, MalformedError
 from provenance.ledger.drafting import Draft, Keys, draft, read
+from provenance.ledger.indexing import IndexRows, Registers
 from provenance.log.submission import Leaf
 from provenance.merkle.parallel import cores
 from provenance.records.processes import Processes
@@ -105,12 +106,12 @@ def answer(request: Any) -> list[tuple[Any, ...]]:
 def _packed(outcome: Draft | InputError, data: bytes) -> tuple[Any, ...]:
     if isinstance(outcome, InputError):
         return isinstance(outcome, MalformedError), str(outcome)
-    leaf = outcome.leaf
+    leaf, (registers, mentions, facets) = outcome.leaf, outcome.rows
     kept = None if leaf.envelope == data else leaf.envelope  # who asks has it already
     return (
         outcome.kind,
         (leaf.kind, leaf.data, leaf.hash, leaf.identity, kept),
-        outcome.mentions,
+        (registers and tuple(registers), mentions, facets),
         outcome.keyids,
         outcome.verified,
     )
@@ -120,6 +121,8 @@ def _unpacked(packed: tuple[Any, ...], data: bytes) -> Draft | InputError:
     if len(packed) == 2:
         malformed, message = packed
         return MalformedError(message) if malformed else InputError(message)
-    kind, (number, entry, digest, identity, kept), mentions, keyids, verified = packed
+    kind, (number, entry, digest, identity, kept), rows, keyids, verified = packed
     leaf = Leaf(number, entry, digest, identity, data if kept is None else kept)
-    return Draft(kind, leaf, mentions, keyids, verified)
+    registers, mentions, facets = rows
+    indexed = IndexRows(registers and Registers(*registers), mentions, facets)
+    return Draft(kind, leaf, indexed, keyids, verified)

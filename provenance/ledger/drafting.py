@@ -10,21 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provenance.errors import InputError
+from provenance.ledger.indexing import IndexRows, index_rows
+from provenance.log.entry import Entry
 from provenance.log.submission import Leaf, Submission
 from provenance.signing import Envelope, PublicKey, SignatureError, import_foreign
 from provenance.statements import Kind, Statement
-from provenance.statements.predicates import Described
 
-__all__ = ["ARTIFACT_KINDS", "Draft", "Keys", "Mention", "draft", "read"]
-
-ARTIFACT_KINDS: tuple[Kind, ...] = ("dataset", "model", "outputs")
-"""Statements of these kinds register their subject."""
+__all__ = ["Draft", "Keys", "draft", "read"]
 
 Keys = Mapping[str, PublicKey]
 """Public keys by keyid."""
-
-Mention = tuple[bytes | None, str, str, bool, bytes | None, bytes | None]
-"""One artifact that a statement names: digest, name, kind, is it a subject, root, sha256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +29,14 @@ class Draft:
     Attributes:
         kind: of its statement.
         leaf: what the log keeps of it.
-        mentions: what the catalogue keeps of it.
+        rows: what the catalogue keeps of it.
         keyids: who is said to have signed.
         verified: whose signatures are valid: those of them whose keys were at hand.
     """
 
     kind: Kind
     leaf: Leaf
-    mentions: tuple[Mention, ...]
+    rows: IndexRows
     keyids: tuple[str, ...]
     verified: frozenset[str]
 
@@ -57,9 +52,7 @@ class Draft:
 
     def registers(self, digest: bytes) -> bool:
         """Say whether it registers the artifact of this digest."""
-        return self.kind in ARTIFACT_KINDS and any(
-            mention[0] == digest and mention[3] for mention in self.mentions
-        )
+        return self.rows.registers is not None and self.rows.registers.digest == digest
 
 
 def read(data: bytes, keys: Keys) -> Submission:
@@ -97,23 +90,7 @@ def draft(submission: Submission, keys: Keys) -> Draft:
         verified = frozenset(envelope.verified_by(named))
     except SignatureError as error:
         raise InputError(str(error)) from error
-    mentions = tuple(_mentions(statement))
-    return Draft(statement.kind, submission.leaf, mentions, envelope.keyids, verified)
-
-
-def _mentions(statement: Statement) -> list[Mention]:
-    predicate, kind = statement.predicate, statement.kind
-    root = predicate.artifact.root if isinstance(predicate, Described) else None
-    mentions: list[Mention] = [
-        (subject.artifact, subject.name, kind, True, root, _sha256(subject.digest))
-        for subject in statement.subjects
-    ]
-    for reference in predicate.references():
-        sha256 = _sha256(reference.digest)
-        mentions.append((reference.artifact, reference.name, kind, False, None, sha256))
-    return mentions
-
-
-def _sha256(digest: Mapping[str, str]) -> bytes | None:
-    value = digest.get("sha256")
-    return None if value is None else bytes.fromhex(value)
+    leaf = submission.leaf
+    envelope_hash = Entry.parse(leaf.data).envelope_hash
+    rows = index_rows(statement, keyids=envelope.keyids, envelope_hash=envelope_hash)
+    return Draft(statement.kind, leaf, rows, envelope.keyids, verified)

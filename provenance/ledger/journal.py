@@ -138,5 +138,5 @@ class Journal(Desk[int]):
                     del new[taken:]
                     outcomes.append(BatchError(error, position))
             log.extend([each.leaf for each in new])
-            catalog.add(size, [each.mentions for each in new])
+            catalog.add(size, [each.rows for each in new])
         return outcomes

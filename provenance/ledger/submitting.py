@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from provenance.errors import BatchError, InputError, TreeMissingError
 from provenance.ledger.drafters import Drafters
-from provenance.ledger.drafting import ARTIFACT_KINDS, Draft
+from provenance.ledger.drafting import Draft
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
 from provenance.ledger.registering import has_tree
@@ -39,9 +39,9 @@ def submit_all(
 
 
 def _check_tree(draft: Draft, at: int, folder: Folder) -> None:
-    digest, name, _, _, root, _ = draft.mentions[0]
-    if draft.kind not in ARTIFACT_KINDS or digest is None or root is None:
+    if draft.rows.registers is None:
         return
+    name, digest, root = draft.rows.registers
     if not has_tree(folder, digest, root):
         reason = TreeMissingError(
             f"the leaf hashes of {name!r}, {digest.hex()}, are not here: send them first"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from contextlib import suppress
+from typing import Self, Unpack
 
 from provenance.errors import LedgerError
 from provenance.ledger import anchors, keys, spool, status
@@ -12,9 +13,12 @@ from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
 from provenance.ledger.checking import read_policy
 from provenance.ledger.config import Config, WitnessConfig
+from provenance.ledger.filters import Filters, Sort, Sought
 from provenance.ledger.folder import Folder
 from provenance.ledger.keys import KeyInfo
+from provenance.ledger.paging import Page
 from provenance.ledger.refs import Ref, read_statement, resolve
+from provenance.ledger.searching import search
 from provenance.ledger.status import LogLine, Status
 from provenance.lineage import Event, History, trace
 from provenance.log import Entry
@@ -26,6 +30,12 @@ from provenance.statements import KIND_NUMBERS, Statement
 from provenance.verification import Policy
 
 __all__ = ["LedgerView"]
+
+STRETCH = 1000
+"""Registrations that are looked up at a time where all are wanted."""
+
+MAX_PAGE = 16 << 20
+"""Bytes of envelopes, after which a page ends."""
 
 
 class LedgerView:
@@ -75,18 +85,43 @@ class LedgerView:
     def artifacts(
         self,
         *,
-        name: str | None = None,
-        kind: str | None = None,
-        before: int | None = None,
+        sort: Sort = "-index",
+        cursor: str | None = None,
         limit: int | None = 100,
-    ) -> list[RegisteredArtifact]:
-        """Return registrations, newest first; `before` is the last one's index, to page on."""
+        **filters: Unpack[Filters],
+    ) -> Page[RegisteredArtifact]:
+        """Return registrations, the newest first.
+
+        Args:
+            sort: another order: by ``index`` in the log, ``issued``, ``name`` or ``size``, with a
+                ``-`` before it the greatest first.
+            cursor: the ``next_cursor`` of the page before.
+            limit: how many at most; None for all. What was erased is left out, and a page ends
+                early where many had to be looked at for it (`provenance.ledger.searching`), or
+                where it holds 16 MiB.
+            filters: what they must have: `provenance.ledger.searching.Filters`.
+
+        Raises:
+            InputError: an order, a cursor or a value that there cannot be.
+        """
         with self._database.reading() as session:
-            log = Log(session, self.origin)
-            entries = Catalog(session).registrations(
-                name=name, kind=kind, before=before, limit=limit
-            )
-            return [RegisteredArtifact.of(index, read_statement(log, index)) for index in entries]
+            log, sought = Log(session, self.origin), Sought.of(filters, sort)
+            after = None if cursor is None else sought.read_cursor(cursor)
+            found: list[RegisteredArtifact] = []
+            held = 0
+            while True:
+                keys, after = search(session, sought, after=after, limit=limit or STRETCH)
+                for key in keys:
+                    with suppress(LedgerError):  # it was erased
+                        data = log.envelope(key[1])
+                        statement = Statement.parse(Envelope.parse(data).payload)
+                        found.append(RegisteredArtifact.of(key[1], statement))
+                        held += len(data)
+                    if limit is not None and held > MAX_PAGE:
+                        after = key
+                        break
+                if after is None or limit is not None:
+                    return Page(tuple(found), after and sought.cursor(after))
 
     def history(self, ref: Ref) -> History:
         """Return every statement about an artifact and about what it came from."""

@@ -44,6 +44,32 @@ def test_filters_are_exact(http: httpx.Client) -> None:
     assert pages(http, name="trai") == [[]]
     assert pages(http, kind="model") == [["weights"]]
     assert pages(http, kind="model", name="train") == [[]]
+    assert pages(http, license="CC-BY-4.0") == [["train"]]
+    assert pages(http, **{"metadata.n": "1.5"}) == [["train"]]
+    assert pages(http, **{"metadata.n": "2"}) == [[]]
+
+
+def test_the_same_is_found_over_http_as_in_the_ledger(http: httpx.Client, ledger: Ledger) -> None:
+    known = ledger.resolve("notes.txt")
+    (signer,) = ledger.history("notes.txt").events[0].signers
+    asked: list[dict[str, str]] = [
+        {"digest": known.digest},
+        {"root": known.root, "kind": "dataset"},
+        {"sha256": known.digests["sha256"]},
+        {"signer": signer, "sort": "name"},
+        {"sensitivity": "internal", "sort": "-size"},
+        {"issued_after": "2026-01-31", "sort": "issued"},
+        {"issued_after": known.statement.predicate.issued, "signer": signer},
+        {"issued_before": known.statement.predicate.issued, "sort": "size"},
+        {"provider": "nobody"},
+        {"source": ""},
+    ]
+    for query in asked:
+        expected = [artifact.name for artifact in ledger.artifacts(**query)]  # type: ignore[arg-type]
+        for limit in (1, 3, 100):
+            found = pages(http, **query, limit=limit)
+            assert [name for page in found for name in page] == expected
+    assert pages(http, signer="00" * 32) == [[]]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +79,14 @@ def test_filters_are_exact(http: httpx.Client) -> None:
         ("limit=1001", "limit"),
         ("limit=x", "limit"),
         ("cursor=-1", "cursor"),
+        ("cursor=name..1", "cursor is of the order 'name'"),
+        ("cursor=-index.0.1", "cursor"),
+        ("sort=newest", "sort"),
+        ("digest=ab", "digest"),
+        ("issued_after=2026-02-30", "is no time"),
+        ("issued_after=now", "issued_after"),
+        ("metadata.n=1&metadata.n=2", "metadata.n is given twice"),
+        ("metadata=1", "metadata: there is no such parameter"),
         ("cursor=1.5", "cursor"),
         ("kind=step", "kind"),
         ("knd=model", "knd"),
@@ -62,7 +96,10 @@ def test_filters_are_exact(http: httpx.Client) -> None:
 def test_a_query_that_cannot_be_meant_is_refused(
     http: httpx.Client, query: str, names: str
 ) -> None:
-    assert names in problem(http.get(f"/v1/artifacts?{query}"), 422, "malformed")
+    answer = http.get(f"/v1/artifacts?{query}")
+    slug = answer.json()["type"].rpartition(":")[2]
+    assert slug in ("malformed", "unusable")
+    assert names in problem(answer, 422, slug)
 
 
 def test_an_artifact_is_shown_with_its_statement(http: httpx.Client, ledger: Ledger) -> None:

@@ -42,6 +42,48 @@ def test_register_tells_what_was_registered(provenance):
     assert shown["state"] == "logged"
 
 
+def test_find_by_what_was_signed(provenance):
+    (provenance.folder / "x.csv").write_text("a\n1\n")
+    provenance("register", "x.csv", "--meta", "split=train", "--meta", "n=1.50", "--provider", "me")
+    entry = provenance.json("show", "rows")["statement"]["predicate"]
+
+    def found(*options):
+        names = [each["name"] for each in provenance.json("find", *options)["artifacts"]]
+        text, _ = provenance("find", *options)
+        assert [line.split(",")[0].split()[-1] for line in text.splitlines()] == names
+        return names
+
+    assert found() == ["x.csv", "open.csv", "clf", "rows"]
+    assert found("--sort", "name") == ["clf", "open.csv", "rows", "x.csv"]
+    assert found("--sort", "-size") == ["rows", "clf", "x.csv", "open.csv"]
+    assert found("--license", "CC-BY-4.0") == ["rows"]
+    assert found("--meta", "split=train", "--meta", "n=1.5", "--provider", "me") == ["x.csv"]
+    assert found("--meta", "split=test") == []
+    assert found("--kind", "model") == ["clf"]
+    assert found("--sensitivity", "public", "--sort", "issued") == ["open.csv"]
+    assert found("--issued-before", entry["issued"]) == []
+    rows = provenance.json("show", "rows")
+    assert found("--root", rows["root"], "--digest", rows["digest"]) == ["rows"]
+    assert found("--sha256", rows["digests"]["sha256"], "--name", "rows") == ["rows"]
+    assert found("--signer", "00" * 32, "--source", "x") == []
+
+
+def test_find_goes_on_where_a_page_ended(provenance):
+    page = provenance.json("find", "--limit", "2")
+    _, told = provenance("find", "--limit", "2")
+    assert f"there may be more: --cursor {page['next_cursor']}\n" in told
+    rest = provenance.json("find", "--limit", "2", "--cursor", page["next_cursor"])
+    assert [each["name"] for each in (*page["artifacts"], *rest["artifacts"])] == [
+        "open.csv",
+        "clf",
+        "rows",
+    ]
+    assert rest["next_cursor"] is None
+    error = provenance.json("find", "--sort", "name", "--cursor", "-index..3", status=2)["error"]
+    assert "of the order '-index'" in error["message"]
+    assert "64 hex" in provenance.json("find", "--root", "ab", status=2)["error"]["message"]
+
+
 def test_unchanged_content_is_registered_once(provenance):
     before = provenance.json("status")["size"]
     found = provenance.json("register", "rows.jsonl", "--name", "rows", "--license", "CC-BY-4.0")

@@ -37,7 +37,7 @@ CALLS: dict[str, tuple[Callable[[Scene], Any], ...]] = {
 # What each is known to write: a matrix that lost sight of something shall not pass for a full one.
 WRITES = {
     "append": {"BEGIN IMMEDIATE", "INSERT INTO entry", "INSERT INTO envelope", "COMMIT"},
-    "register": {"fsync", "replace", "INSERT INTO mention", "INSERT INTO tile", "COMMIT"},
+    "register": {"fsync", "replace", "INSERT INTO mention", "INSERT INTO facet", "COMMIT"},
     "record": {"pwrite", "fsync", "replace", "unlink", "INSERT INTO entry", "COMMIT"},
     "checkpoint": {"BEGIN IMMEDIATE", "INSERT INTO checkpoint", "COMMIT"},
     "cosign": {"INSERT INTO head", "INSERT INTO cosignature", "COMMIT"},

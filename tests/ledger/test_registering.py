@@ -93,7 +93,7 @@ def test_every_kind_and_every_input(ledger, tmp_path):
     assert joined.size == 2
     assert [a.kind for a in ledger.artifacts(kind="model")] == ["model", "model"]
     assert [a.name for a in ledger.artifacts(limit=2)] == ["both", "table.csv"]
-    page = ledger.artifacts(before=ledger.artifacts(limit=2)[-1].index, limit=1)
+    page = ledger.artifacts(cursor=ledger.artifacts(limit=2).next_cursor, limit=1)
     assert [a.name for a in page] == ["frame"]
     assert ledger.status().artifacts == len({a.digest for a in ledger.artifacts()})
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from appending import ORIGIN, check_whole, submission
 from postgres import QUOTED, Server
 from sqlalchemy import BigInteger, Integer, event, make_url
 from sqlalchemy.dialects import postgresql
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 from provenance.errors import InputError, LedgerError
-from provenance.ledger.catalog import Catalog, MentionRow
+from provenance.ledger import searching
+from provenance.ledger.catalog import Catalog, FacetRow, MentionRow
+from provenance.ledger.filters import Filters, Sort, Sought
+from provenance.ledger.indexing import Facet
+from provenance.ledger.searching import search
 from provenance.log import backends
 from provenance.log.log import Log
 from provenance.log.store import Database, EntryRow, EnvelopeRow, insert
@@ -132,7 +137,7 @@ def test_of_two_that_create_at_once_one_is_refused(postgres: Server) -> None:
 
 def test_a_database_of_another_version(postgres: Server, url: str) -> None:
     postgres.run("UPDATE provenance_schema SET version = 99", name_of(url))
-    assert "has schema version 99, not 3" in told(lambda: Database.open(url))
+    assert "has schema version 99, not 4" in told(lambda: Database.open(url))
 
 
 def test_a_database_that_cannot_hold_every_text(postgres: Server) -> None:
@@ -254,9 +259,9 @@ def test_a_reader_sees_one_state_and_cannot_write(url: str, database: Database) 
 def test_every_number_has_64_bits() -> None:
     """Of every table, also of those that other packages add."""
     importlib.import_module("provenance.ledger.ledger")
-    assert {"mention", "anchor", "state_proof"} <= set(SQLModel.metadata.tables)
+    assert {"mention", "facet", "anchor", "state_proof"} <= set(SQLModel.metadata.tables)
     # A kind is one byte, and a statement names at most 2,000 artifacts.
-    narrow = {("entry", "kind"), ("mention", "position")}
+    narrow = {("entry", "kind"), ("mention", "position"), ("mention", "kind"), ("facet", "facet")}
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in SQLModel.metadata.sorted_tables:
         for column in table.columns:
@@ -269,19 +274,38 @@ def test_every_number_has_64_bits() -> None:
     assert BigInteger().compile(dialect=dialect) == "BIGINT"
 
 
+SOUGHT: list[Filters] = [
+    {},
+    {"kind": "dataset"},
+    {"issued_after": "2026-01-31"},
+    {"issued_after": "2026-01-31", "issued_before": "2026-02-28", "name": "data 7"},
+    {"license": "MIT", "metadata": {"split": "train", "n": 1}, "signer": "00" * 32},
+]
+
+
+def _ask_for_artifacts(
+    session: Session, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, Any]]
+) -> list[tuple[str, Any]]:
+    """Ask for every kind of page; return the questions that follow an order."""
+    for few in (True, False):  # what few meet leads, or the order does
+        monkeypatch.setattr(searching._Search, "_count", lambda *_, few=few: 0 if few else 10**6)
+        first = len(asked)
+        for sort, wanted in itertools.product(get_args(Sort), SOUGHT):
+            for after in (None, (b"", 7)):
+                search(session, Sought.of(wanted, sort), after=after, limit=10)
+    return asked[first:]
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_nothing_that_an_append_or_a_look_up_asks_is_a_scan(
-    kind: str, tmp_path: Path, postgres: Server
+    kind: str, tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Database.create(postgres.database() if kind == "postgresql" else tmp_path / "ledger.db")
     for first in range(0, 600, 200):
         append(made, *(f"{first + number}" for number in range(200)))
     with made.writing() as session:
-        mentions = [
-            (n, 0, n.to_bytes(32), f"data {n}", "dataset", True, n.to_bytes(32), n.to_bytes(32))
-            for n in range(600)
-        ]
-        insert(session, MentionRow, mentions)
+        insert(session, MentionRow, [(n, 0, n.to_bytes(32), 1, True) for n in range(600)])
+        insert(session, FacetRow, [(f, n.to_bytes(32), n) for f in Facet for n in range(600)])
     asked: list[tuple[str, Any]] = []
 
     @event.listens_for(made._engine, "before_cursor_execute")
@@ -291,8 +315,9 @@ def test_nothing_that_an_append_or_a_look_up_asks_is_a_scan(
 
     with made.writing() as session:
         if kind == "postgresql":
-            # So one is planned only where no index could serve; of few rows, it is the fastest.
-            session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
+            # So they are planned only where no index could serve; of few rows, they are fastest.
+            off = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
+            session.connection().exec_driver_sql(off)
         log, looked = Log(session, ORIGIN), Catalog(session)
         log.append([submission("one more"), submission("7")])
         log.of_kinds("key", "supersede", since=3)
@@ -301,13 +326,22 @@ def test_nothing_that_an_append_or_a_look_up_asks_is_a_scan(
         looked.about("00" * 32)
         looked.registrations(name="data 7", limit=1)
         looked.registrations(digest="00" * 32, limit=1)
+        looked.registrations(name="data 7", digest="00" * 32)
+        looked.with_envelope(bytes(32))
+        assert len(asked) == 12
+        followed = _ask_for_artifacts(session, monkeypatch, asked)
         questions = list(asked)
-        assert len(questions) == 10
         explain = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
         for sql, values in questions:
             cursor = session.connection().connection.cursor()
             cursor.execute(f"{explain} {sql}", values)
             plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+            plan = plan.replace("SCAN anon_1", "")  # of the ten thousand that were counted at most
             assert "SCAN" not in plan, (sql, plan)
             assert "Seq Scan" not in plan, (sql, plan)
+            if (sql, values) in followed:  # a list that lies in order is not put in order
+                assert "TEMP B-TREE" not in plan, (sql, plan)
+                assert "Sort" not in plan, (sql, plan)
+                if "(facet_1.value, facet_1.entry)" in sql:  # it begins where the page before ended
+                    assert re.search(r"[( ]\(?value, ?entry\) ?[<>]", plan), (sql, plan)
     made.close()

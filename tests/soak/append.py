@@ -7,7 +7,7 @@ the finished ledger before the clock runs, in batches of the same size, each com
 same durability (`synchronous = FULL` in WAL, `synchronous_commit = on`), by the driver's
 `executemany` alone:
 
-- `same tables`: entry, envelope and mention with every index that the ledger has;
+- `same tables`: entry, envelope, mention and facet with every index that the ledger has;
 - `bare tables`: the same columns with primary keys alone.
 
 ::
@@ -43,11 +43,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
 import provenance
+from provenance.ledger.indexing import index_rows
 from provenance.log import Entry, TilePath
 from provenance.log.log import Log
 from provenance.merkle import CompactRange, check_inclusion
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
-from provenance.signing import PrivateKey, sign
+from provenance.signing import Envelope, PrivateKey, sign
 from provenance.statements import Dataset, Statement, Subject
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -55,7 +56,7 @@ from postgres import Server
 
 KEY = PrivateKey(Ed25519PrivateKey.from_private_bytes(sha256(b"soak").digest()))
 ORIGIN = "soak.example/append"
-TABLES = ("entry", "envelope", "mention")
+TABLES = ("entry", "envelope", "mention", "facet")
 SCHEMA = {"id": "int64", "text": "string", "score": "double", "seen": "timestamp[us, tz=UTC]"}
 
 
@@ -321,10 +322,20 @@ def write_peer(
 
 
 def rows_of(source: Any, table: str, first: int, end: int) -> Iterator[tuple[Any, ...]]:
+    if table == "facet":  # they do not lie by entry
+        return iter(sorted(facets_of(rows_of(source, "envelope", first, end))))
     key = "entry" if table == "mention" else '"index"'
     return source.execute(  # type: ignore[no-any-return]
         f"SELECT * FROM {table} WHERE {key} >= {first} AND {key} < {end} ORDER BY {key}"
     )
+
+
+def facets_of(envelopes: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    for entry, data in envelopes:
+        envelope = Envelope.parse(bytes(data))
+        statement, digest = Statement.parse(envelope.payload), sha256(data).digest()
+        found = index_rows(statement, keyids=envelope.keyids, envelope_hash=digest)
+        yield from ((facet, value, entry) for facet, value in found.facets)
 
 
 def schema(on_server: bool, *, indexed: bool) -> Iterator[str]:

@@ -1,0 +1,170 @@
+"""What the catalogue keeps of a statement, as it follows from the envelope alone.
+
+A *mention* is an artifact that the statement names, as a subject or as something it refers to. A
+*facet* is one thing that an entry is found by: a number of what it is, and a value of at most 200
+bytes, whose order as bytes is the order of what it stands for::
+
+    REGISTERED   nothing: of every statement that registers an artifact
+    NAME         the name, UTF-8
+    ISSUED       the time without its Z and without trailing zeros: 2026-01-31T12:00:00.5
+    SIZE         records, u64
+    KIND, SENSITIVITY, LICENSE, PROVIDER, SOURCE
+                 the text, UTF-8
+    SIGNER       the keyid, 32 bytes, of each signature
+    DIGEST, ROOT, SHA256
+                 of the artifact, 32 bytes
+    METADATA     SHA-256(RFC 8785 of [key, text]) of each member; see `facet_of_metadata`
+    ENVELOPE     SHA-256 of the envelope: of every statement
+
+A text of 200 bytes or more is its first 168 and its SHA-256: so it is found by all of it, and put
+in order by its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import IntEnum
+from hashlib import sha256
+from typing import NamedTuple
+
+from provenance import forms
+from provenance.errors import MalformedError
+from provenance.statements import KIND_NUMBERS, Kind, Statement
+from provenance.statements.predicates import Described
+
+__all__ = [
+    "ARTIFACT_KINDS",
+    "SORTED_BY",
+    "Facet",
+    "IndexRows",
+    "Registers",
+    "facet_of_metadata",
+    "facet_of_text",
+    "facet_of_time",
+    "index_rows",
+]
+
+ARTIFACT_KINDS: tuple[Kind, ...] = ("dataset", "model", "outputs")
+"""Statements of these kinds register their subject."""
+
+LONGEST = 200
+"""Bytes of a value. PostgreSQL's indices would take 2,700."""
+
+
+class Facet(IntEnum):
+    """What a value is of. A registration has each of the first four once."""
+
+    REGISTERED = 0
+    NAME = 1
+    ISSUED = 2
+    SIZE = 3
+    KIND = 4
+    SENSITIVITY = 5
+    LICENSE = 6
+    PROVIDER = 7
+    SOURCE = 8
+    SIGNER = 9
+    DIGEST = 10
+    ROOT = 11
+    SHA256 = 12
+    METADATA = 13
+    ENVELOPE = 14
+
+
+SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
+"""What registrations can be put in order by, beside the order of the log."""
+
+
+class Registers(NamedTuple):
+    """What a statement registers: the name, the artifact digest and the root."""
+
+    name: str
+    digest: bytes
+    root: bytes
+
+
+class IndexRows(NamedTuple):
+    """What is kept of one statement.
+
+    Attributes:
+        registers: the artifact, where it registers one.
+        mentions: (artifact digest, number of the statement's kind, whether it is a subject), in
+            the statement's order.
+        facets: (facet, value), in order, none twice.
+    """
+
+    registers: Registers | None
+    mentions: tuple[tuple[bytes, int, bool], ...]
+    facets: tuple[tuple[int, bytes], ...]
+
+
+def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: bytes) -> IndexRows:
+    """Return what is kept of a statement.
+
+    Args:
+        statement: that of the entry.
+        keyids: whose signatures are on its envelope, hex.
+        envelope_hash: SHA-256 of the envelope, as the entry has it.
+    """
+    predicate, subject = statement.predicate, statement.subjects[0]
+    kind = KIND_NUMBERS[statement.kind]
+    mentions = [(digest, kind, True) for each in statement.subjects if (digest := each.artifact)]
+    mentions += [(each.artifact, kind, False) for each in predicate.references()]
+    facets = {(Facet.ENVELOPE, envelope_hash)}
+    registers = None
+    if isinstance(predicate, Described):
+        artifact = predicate.artifact
+        registers = Registers(subject.name, artifact.digest, artifact.root)
+        facets |= {
+            (Facet.REGISTERED, b""),
+            (Facet.ISSUED, facet_of_time(predicate.issued)),
+            (Facet.SIZE, artifact.size.to_bytes(8)),
+            (Facet.DIGEST, artifact.digest),
+            (Facet.ROOT, artifact.root),
+        }
+        texts = {
+            Facet.NAME: subject.name,
+            Facet.KIND: statement.kind,
+            Facet.SENSITIVITY: predicate.sensitivity,
+            Facet.LICENSE: getattr(predicate, "license", None),
+            Facet.PROVIDER: getattr(predicate, "provider", None),
+            Facet.SOURCE: getattr(predicate, "source", None),
+        }
+        facets |= {
+            (facet, facet_of_text(text)) for facet, text in texts.items() if text is not None
+        }
+        facets |= {(Facet.SIGNER, bytes.fromhex(keyid)) for keyid in keyids}
+        if "sha256" in subject.digest:
+            facets.add((Facet.SHA256, bytes.fromhex(subject.digest["sha256"])))
+        for key, value in predicate.metadata.items():
+            facets.add((Facet.METADATA, facet_of_metadata(key, value)))
+    ordered = sorted((int(facet), value) for facet, value in facets)
+    return IndexRows(registers, tuple(mentions), tuple(ordered))
+
+
+def facet_of_text(text: str) -> bytes:
+    """Return the value of a text."""
+    data = text.encode()
+    if len(data) < LONGEST:
+        return data
+    return data[: LONGEST - 32] + sha256(data).digest()
+
+
+def facet_of_time(time: str) -> bytes:
+    """Return the value of an RFC 3339 time in UTC; a day alone stands before all of its times."""
+    whole, point, fraction = time.removesuffix("Z").partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole + point + fraction if fraction else whole).encode()
+
+
+def facet_of_metadata(key: str, value: forms.Json) -> bytes:
+    """Return the value of one member of the metadata.
+
+    Found alike is what is written alike: the number 1.5 and the texts ``1.5`` and ``1.50``.
+    """
+    if isinstance(value, str):
+        with suppress(MalformedError):  # as JSON where it is JSON, else as it is
+            value = forms.parse(value.encode(), what="metadata", cap=len(value) * 4)
+    text = value if isinstance(value, str) else forms.canonical(value).decode()
+    return sha256(forms.canonical([key, text])).digest()

@@ -6,6 +6,7 @@ stands as it was signed.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.entries import LogEntry
 
 __all__ = [
     "HEX",
@@ -24,6 +26,10 @@ __all__ = [
     "ArtifactPage",
     "ArtifactSummary",
     "EntriesAnswer",
+    "EntryAnswer",
+    "EntryPage",
+    "FoundRecord",
+    "FoundRecords",
     "Health",
     "HistoryAnswer",
     "ProblemAnswer",
@@ -70,6 +76,21 @@ _STATEMENT: dict[str, Any] = {
 }
 
 
+_ENTRY: dict[str, Any] = {
+    "index": 2,
+    "kind": "dataset",
+    "artifacts": [_DIGEST],
+    "envelope_hash": _ROOT,
+    "state": "anchored",
+    "envelope": {
+        "payload": "eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEifQ==",
+        "payloadType": "application/vnd.in-toto+json",
+        "signatures": [{"keyid": "80" * 32, "sig": "tx/qo…"}],
+    },
+    "statement": _STATEMENT,
+}
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -109,6 +130,69 @@ class ArtifactPage(_Answer):
     artifacts: list[ArtifactSummary]
     next_cursor: str | None = Field(
         None, description="Give it as `cursor` for more; left out at the end."
+    )
+
+
+class FoundRecord(_Answer):
+    """A record in an artifact."""
+
+    artifact: ArtifactSummary
+    leaf_hash: str = Field(pattern=HEX, description="Of the record.")
+    index: int = Field(ge=0, description="Its number, from 0: the first of those that are equal.")
+    equal: int = Field(ge=1, description="How many records are equal to it, itself among them.")
+
+
+class FoundRecords(_Answer):
+    """In which artifacts there are such records, in the order that was asked for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "places": [{"artifact": _SUMMARY, "leaf_hash": _ROOT, "index": 7, "equal": 1}],
+                "unread": [],
+                "next_cursor": "-index..2",
+            }
+        }
+    )
+
+    places: list[FoundRecord]
+    unread: list[int] = Field(
+        description="Entries of artifacts of which nothing can be said: their trees are damaged, "
+        "or their statements were erased."
+    )
+    next_cursor: str | None = Field(
+        None, description="Give it as `cursor` to have more artifacts asked; left out at the end."
+    )
+
+
+class EntryAnswer(_Answer):
+    """One entry of the log."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _ENTRY})
+
+    index: int = Field(ge=0)
+    kind: str = Field(description="Of the statement.")
+    artifacts: list[str] = Field(description="Digests of those that it names, subjects first.")
+    envelope_hash: str = Field(pattern=HEX, description="SHA-256 of the envelope.")
+    state: State = Field(description="How far the entry got.")
+    envelope: dict[str, Any] | None = Field(
+        None, description="DSSE; RFC 8785 of it is what is hashed. Left out if it was erased."
+    )
+    statement: dict[str, Any] | None = Field(
+        None, description="The payload, read: the in-toto statement. Left out if it was erased."
+    )
+
+
+class EntryPage(_Answer):
+    """Entries, in the log's order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"entries": [_ENTRY], "next_cursor": 3}}
+    )
+
+    entries: list[EntryAnswer]
+    next_cursor: int | None = Field(
+        None, ge=0, description="Give it as `cursor` for more; left out at the end."
     )
 
 
@@ -307,6 +391,19 @@ def artifact_fields(artifact: RegisteredArtifact, state: State) -> dict[str, Any
         "issued": artifact.statement.predicate.issued,
         "state": state,
     }
+
+
+def entry_answer(entry: LogEntry) -> EntryAnswer:
+    """Return what is told of an entry."""
+    return EntryAnswer(
+        index=entry.index,
+        kind=entry.kind,
+        artifacts=[digest.hex() for digest in entry.entry.artifacts],
+        envelope_hash=entry.entry.envelope_hash.hex(),
+        state=entry.state,
+        envelope=None if entry.envelope is None else json.loads(entry.envelope),
+        statement=None if entry.signed is None else json.loads(entry.signed.payload),
+    )
 
 
 def anchor_answer(anchor: AnchorRecord, pin: ChainPin) -> AnchorAnswer:

@@ -14,7 +14,7 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
-from api.routes import artifacts, entries, figures, health, log, proofs, trees
+from api.routes import artifacts, entries, figures, health, log, logged, proofs, records, trees
 from api.turns import Turns
 from provenance.ledger.ledger import Ledger
 
@@ -109,7 +109,7 @@ def create_part(
     app.state.metrics = Metrics(ledger, app.state.limits)
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
-    for routes in (health, figures, entries, trees, proofs, artifacts, log):
+    for routes in (health, figures, entries, trees, proofs, logged, records, artifacts, log):
         app.include_router(routes.router)
     app.include_router(trees.discovery)
     add_handlers(app)

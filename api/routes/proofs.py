@@ -48,9 +48,9 @@ RECORD_SCHEMA: dict[str, Any] = {
 }
 
 
-def one_or_several(schema: dict[str, Any], description: str) -> dict[str, Any]:
+def one_or_several(schema: dict[str, Any], description: str, *, most: int = MOST) -> dict[str, Any]:
     """Return the schema of a value, or of an array of such."""
-    several = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST}
+    several = {"type": "array", "items": schema, "minItems": 1, "maxItems": most}
     return {"oneOf": [schema, several], "description": description}
 
 

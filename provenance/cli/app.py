@@ -48,6 +48,7 @@ COMMANDS = {
     "chain": "chain:chain",
     "status": "ledger:status",
     "log": "ledger:log",
+    "entry": "ledger:entry",
     "find": "find:find",
     "show": "ledger:show",
     "history": "ledger:history",

@@ -23,7 +23,7 @@ from provenance.cli.output import (
 if TYPE_CHECKING:
     from provenance.ledger.status import ChainStatus
 
-__all__ = ["history", "init", "log", "show", "status"]
+__all__ = ["entry", "history", "init", "log", "show", "status"]
 
 RefArgument = Annotated[
     str,
@@ -156,6 +156,43 @@ def log(
             f"{', '.join(line.subjects)}"
             for line in lines
         ),
+    )
+
+
+def entry(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="N|SHA256", help="The number of the entry, or the SHA-256 of its envelope."
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show an entry of the log, and what was signed."""
+    number = int(which) if which.isdecimal() and len(which) < 20 else None
+    with open_ledger() as ledger:
+        found = ledger.entry(number, envelope=None if number is not None else which)
+    statement = None if found.signed is None else json.loads(found.signed.payload)
+    artifacts = [digest.hex() for digest in found.entry.artifacts]
+    signers = [] if found.signed is None else list(found.signed.keyids)
+    emit(
+        as_json,
+        {
+            "index": found.index,
+            "kind": found.kind,
+            "state": found.state,
+            "envelope_hash": found.entry.envelope_hash.hex(),
+            "artifacts": artifacts,
+            "signers": signers,
+            "statement": statement,
+        },
+        [
+            f"entry {found.index}  {found.kind}, {found.state}",
+            f"  envelope      {found.entry.envelope_hash.hex()}",
+            *(f"  artifact      {digest}" for digest in artifacts),
+            *(f"  signed by     {keyid}" for keyid in signers),
+            "  erased" if statement is None else f"  {json.dumps(statement, ensure_ascii=False)}",
+        ],
     )
 
 

@@ -12,19 +12,25 @@ from typing import Annotated, Literal
 from provenance import forms
 from provenance.anchoring.anchor import ADDRESS
 from provenance.errors import MalformedError
+from provenance.ledger.entries import LogEntry
+from provenance.ledger.paging import Place, Places
 from provenance.lineage import Event, History
+from provenance.log import Entry
 from provenance.records import Artifact, Encoding
-from provenance.statements import Statement
+from provenance.statements import KIND_NUMBERS, Statement
 from provenance.statements.predicates import Described
 
 __all__ = [
     "Anchors",
     "ArtifactPage",
     "Entries",
+    "EntryPage",
+    "FoundRecords",
     "HistoryAnswer",
     "RemoteAnchor",
     "RemoteArtifact",
     "WireArtifact",
+    "WireEntry",
 ]
 
 
@@ -149,6 +155,71 @@ class ArtifactPage:
 
     artifacts: tuple[WireArtifact, ...]
     next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FoundRecord:
+    artifact: WireArtifact
+    leaf_hash: forms.Hash = field(metadata={"json": "leaf_hash"})
+    index: int
+    equal: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundRecords:
+    """Artifacts in which there are such records, as the server writes them."""
+
+    places: tuple[_FoundRecord, ...]
+    unread: tuple[int, ...]
+    next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
+
+    def read(self) -> Places[RemoteArtifact]:
+        """Return the places."""
+        places = (
+            Place(each.artifact.read(), each.leaf_hash, each.index, each.equal)
+            for each in self.places
+        )
+        return Places(tuple(places), self.next_cursor, self.unread)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireEntry:
+    """An entry of the log as the server writes it."""
+
+    index: int
+    kind: str
+    artifacts: tuple[forms.Hash, ...]
+    envelope_hash: forms.Hash = field(metadata={"json": "envelope_hash"})
+    state: Literal["logged", "checkpointed", "anchored"]
+    envelope: forms.Json = None
+    statement: forms.Json = None
+
+    def read(self) -> LogEntry:
+        """Return the entry.
+
+        Raises:
+            MalformedError: what the server says contradicts itself.
+        """
+        if self.kind not in KIND_NUMBERS:
+            raise MalformedError(f"the answer has an entry of the unknown kind {self.kind!r:.100}")
+        entry = Entry(KIND_NUMBERS[self.kind], self.envelope_hash, self.artifacts)
+        data = None if self.envelope is None else forms.canonical(self.envelope)
+        found = LogEntry(self.index, entry, self.state, data)
+        if data is not None and (
+            found.statement is None
+            or Entry.of(data, found.statement) != entry
+            or forms.canonical(self.statement) != found.statement.to_bytes()
+        ):
+            raise MalformedError("the answer has an entry of another envelope")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryPage:
+    """Entries as the server writes them, and where the next page begins."""
+
+    entries: tuple[WireEntry, ...]
+    next_cursor: int | None = field(default=None, metadata={"json": "next_cursor"})
 
 
 @dataclass(frozen=True, kw_only=True)

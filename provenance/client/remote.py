@@ -19,20 +19,25 @@ from provenance.anchoring import ChainReader
 from provenance.client.answers import (
     Anchors,
     ArtifactPage,
+    EntryPage,
+    FoundRecords,
     HistoryAnswer,
     RemoteAnchor,
     RemoteArtifact,
     WireArtifact,
+    WireEntry,
 )
 from provenance.client.sending import Sender
 from provenance.client.transport import Transport
 from provenance.client.writing import RemoteJournal
-from provenance.errors import InputError, MalformedError, ProvenanceError
+from provenance.errors import InputError, MalformedError, NoSuchRecordError, ProvenanceError
 from provenance.ledger.checking import read_policy, verify
 from provenance.ledger.desk import Clock
-from provenance.ledger.filters import Filters, Key, Sort, Sought
+from provenance.ledger.entries import LogEntry
+from provenance.ledger.filters import Filters, Sort, Sought
+from provenance.ledger.leaves import leaves_of
 from provenance.ledger.outputs import recover
-from provenance.ledger.paging import Page
+from provenance.ledger.paging import Page, Places
 from provenance.ledger.recording import Recorder, Ref
 from provenance.lineage import History
 from provenance.log import Checkpoint
@@ -206,20 +211,14 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
     ) -> Page[RemoteArtifact]:
         """Return registrations, the newest first; args as for `Ledger.artifacts`."""
         sought = Sought.of(filters, sort)
-        query: dict[str, Any] = {**filters, "sort": sort}
-        for key, value in (query.pop("metadata", None) or {}).items():
-            query[f"metadata.{key}"] = value if isinstance(value, str) else _json(value)
         found: list[RemoteArtifact] = []
         while True:
-            after = None if cursor is None else sought.read_cursor(cursor)
             wanted = PAGE if limit is None else min(PAGE, limit - len(found))
-            asked = query | {"cursor": cursor, "limit": wanted}
-            given = {name: value for name, value in asked.items() if value is not None}
-            page = self._get("v1/artifacts", ArtifactPage, given)
+            query = _query(filters, sort=sort, cursor=cursor, limit=wanted)
+            page = self._get("v1/artifacts", ArtifactPage, query)
             found += [artifact.read() for artifact in page.artifacts]
+            self._check_leads_on(sought, cursor, page.next_cursor)
             cursor = page.next_cursor
-            if cursor is not None and not _leads_on(sought, after, cursor):
-                raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
             if cursor is None or (limit is not None and (len(found) >= limit or limit <= PAGE)):
                 return Page(tuple(found), cursor)
 
@@ -267,6 +266,60 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         if not self._journal.is_spooled:
             raise InputError("outputs wait on this disk first: connect with spool=")
         return self._journal.outbox.outputs
+
+    def find(
+        self,
+        *,
+        record: Any = None,
+        records: Any = None,
+        path: str | PathLike[str] | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
+        sort: Sort = "-index",
+        cursor: str | None = None,
+        limit: int = 100,
+        **filters: Unpack[Filters],
+    ) -> Places[RemoteArtifact]:
+        """Return in which artifacts a record is; args as for `Ledger.find`. Its hash is sent."""
+        wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
+        sought, after = Sought.of(filters, sort), cursor
+        query = _query(filters, sort=sort, cursor=cursor, limit=min(limit, PAGE))
+        body = json.dumps({"leaf_hash": [each.hex() for each in wanted]}).encode()
+        page = self._ask("POST", "v1/records", FoundRecords, query, body).read()
+        if any(place.leaf_hash not in wanted for place in page):
+            raise MalformedError(f"{self._transport.name} tells of records that were not asked for")
+        self._check_leads_on(sought, after, page.next_cursor)
+        return page
+
+    def entry(self, index: int | None = None, *, envelope: str | None = None) -> LogEntry:
+        """Return one entry, by its index or by the SHA-256 of its envelope, 64 hex digits.
+
+        What was signed is what the entry says; that the log has it, `prove` shows.
+        """
+        if (index is None) == (envelope is None):
+            raise InputError("name an entry by its index, or by the SHA-256 of its envelope")
+        if index is not None:
+            found = [self._get(f"v1/entries/{int(index)}", WireEntry)]
+        else:
+            found = [*self._get("v1/entries", EntryPage, {"envelope": envelope}).entries]
+        if not found:
+            raise NoSuchRecordError(f"the log has no entry with the envelope {envelope}")
+        entry = found[0].read()
+        if len(found) > 1 or envelope not in (None, entry.entry.envelope_hash.hex()):
+            raise MalformedError(f"{self._transport.name} answers with another entry")
+        if index not in (None, entry.index):
+            raise MalformedError(f"{self._transport.name} answers with another entry")
+        return entry
+
+    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogEntry]:
+        """Return what stands in the log from entry `start` on, at most 1,000 at a time.
+
+        Fewer than `limit` where they are large: a page holds 8 MiB of envelopes.
+        """
+        query = {"cursor": max(start, 0), "limit": min(limit, PAGE)}
+        found = [each.read() for each in self._get("v1/entries", EntryPage, query).entries]
+        if [each.index for each in found] != [*range(max(start, 0), max(start, 0) + len(found))]:
+            raise MalformedError(f"{self._transport.name} answers with other entries")
+        return found
 
     def history(self, ref: str) -> History:
         """Return every statement about an artifact and about what it came from."""
@@ -356,23 +409,47 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
             trusted_blocks=trusted_blocks,
         )
 
+    def _check_leads_on(self, sought: Sought, cursor: str | None, following: str | None) -> None:
+        """Check that the page after this one, if there is one, begins beyond it.
+
+        Raises:
+            MalformedError: it does not: whoever followed it might do so for ever.
+        """
+        if following is None:
+            return
+        try:
+            key = sought.read_cursor(following)
+            after = key if cursor is None else sought.read_cursor(cursor)
+        except InputError as error:
+            raise MalformedError(f"{self._transport.name} answers no cursor: {error}") from None
+        if cursor is not None and not (key < after if sought.descending else key > after):
+            raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
+
     def _get(self, path: str, form: type[T], query: Mapping[str, Any] | None = None) -> T:
-        data, _ = self._transport.exchange("GET", path, query=query, cap=MAX_ANSWER)
+        return self._ask("GET", path, form, query)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        form: type[T],
+        query: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+    ) -> T:
+        data, _ = self._transport.exchange(
+            method, path, query=query, content=content, cap=MAX_ANSWER
+        )
         what = f"the answer of {self._transport.name}"
         return forms.decode(form, forms.parse(data, what=what, cap=MAX_ANSWER), what)
 
 
-def _leads_on(sought: Sought, after: Key | None, cursor: str) -> bool:
-    """Say whether a cursor leads beyond the page that began after this key."""
-    try:
-        key = sought.read_cursor(cursor)
-    except InputError:
-        return False
-    return after is None or (key < after if sought.descending else key > after)
-
-
-def _json(value: forms.Json) -> str:
-    return forms.canonical(value).decode()
+def _query(filters: Filters, **rest: Any) -> dict[str, Any]:
+    """Return filters, and what else is asked for, as parameters of a request."""
+    query = {**filters, **rest}
+    for key, value in (query.pop("metadata", None) or {}).items():
+        text = value if isinstance(value, str) else forms.canonical(value).decode()
+        query[f"metadata.{key}"] = text
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _path(ref: str, rest: str = "") -> str:

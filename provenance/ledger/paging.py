@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import Generic, TypeVar, overload
 
-__all__ = ["Page"]
+__all__ = ["Page", "Place", "Places"]
 
 T = TypeVar("T", covariant=True)
 
@@ -33,3 +33,32 @@ class Page(Sequence[T]):
     def __getitem__(self, at: slice) -> tuple[T, ...]: ...
     def __getitem__(self, at: int | slice) -> T | tuple[T, ...]:
         return self.items[at]
+
+
+@dataclass(frozen=True)
+class Place(Generic[T]):
+    """A record in an artifact.
+
+    Attributes:
+        artifact: as it was registered last.
+        leaf_hash: of the record, 32 bytes.
+        index: its number, from 0; that of the first of those that are equal.
+        equal: how many records of the artifact are equal to it, itself among them.
+    """
+
+    artifact: T
+    leaf_hash: bytes
+    index: int
+    equal: int
+
+
+@dataclass(frozen=True)
+class Places(Page[Place[T]]):
+    """A page of places.
+
+    Attributes:
+        unread: entries of artifacts of which nothing can be said: their trees are damaged, or
+            their statements were erased.
+    """
+
+    unread: tuple[int, ...] = ()

@@ -13,15 +13,15 @@ from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import Catalog
-from provenance.ledger.refs import read_statement
+from provenance.ledger.entries import LogEntry
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.log.tiles import TilePath
-from provenance.statements import KIND_NUMBERS
 
-__all__ = ["ChainStatus", "LogLine", "Status", "entries", "status", "tile"]
+__all__ = ["ChainStatus", "Status", "entries", "status", "tile"]
 
-_KINDS = {number: kind for kind, number in KIND_NUMBERS.items()}
+MAX_PAGE = 8 << 20
+"""Bytes of envelopes, after which a page of entries ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,25 +68,6 @@ class Status:
     chains: tuple[ChainStatus, ...]
 
 
-@dataclass(frozen=True)
-class LogLine:
-    """One entry of the log, for people.
-
-    Attributes:
-        index: its place.
-        kind: of its statement.
-        subjects: their names; none where the envelope was erased.
-        issued: by the signer's clock; "" where the envelope was erased.
-        state: how far it got.
-    """
-
-    index: int
-    kind: str
-    subjects: tuple[str, ...]
-    issued: str
-    state: Literal["logged", "checkpointed", "anchored"]
-
-
 def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int) -> Status:
     """Return the figures of a ledger."""
     log, catalog = Log(session, origin), Catalog(session)
@@ -117,25 +98,27 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
     )
 
 
-def entries(session: Session, origin: str, start: int, limit: int) -> list[LogLine]:
-    """Return the entries from `start` on."""
+def entries(session: Session, origin: str, start: int, limit: int) -> list[LogEntry]:
+    """Return the entries from `start` on, at most `limit`; fewer where they hold 8 MiB."""
     log, catalog = Log(session, origin), Catalog(session)
     checkpoint, newest = _checkpoint(log), catalog.newest_anchor()
     checkpointed = checkpoint.size if checkpoint else 0
     anchored = newest.size if newest else 0
-    lines = []
+    found: list[LogEntry] = []
+    held = 0
     for index in range(max(start, 0), min(max(start, 0) + limit, log.size)):
         state: Literal["logged", "checkpointed", "anchored"] = "logged"
         if index < checkpointed:
             state = "anchored" if index < anchored else "checkpointed"
         try:
-            statement = read_statement(log, index)
+            envelope: bytes | None = log.envelope(index)
         except LedgerError:  # erased: the entry still says of which kind it was
-            lines.append(LogLine(index, _KINDS[log.entry(index).kind], (), "", state))
-            continue
-        names = tuple(subject.name for subject in statement.subjects)
-        lines.append(LogLine(index, statement.kind, names, statement.predicate.issued, state))
-    return lines
+            envelope = None
+        found.append(LogEntry(index, log.entry(index), state, envelope))
+        held += len(envelope or b"")
+        if held > MAX_PAGE:
+            break
+    return found
 
 
 def tile(session: Session, origin: str, path: TilePath) -> bytes:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Self, Unpack
+from os import PathLike
+from typing import Any, Self, Unpack
 
-from provenance.errors import LedgerError
+from provenance.errors import InputError, LedgerError, NoSuchRecordError
 from provenance.ledger import anchors, keys, spool, status
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
 from provenance.ledger.checking import read_policy
 from provenance.ledger.config import Config, WitnessConfig
+from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought
+from provenance.ledger.finding import find
 from provenance.ledger.folder import Folder
 from provenance.ledger.keys import KeyInfo
-from provenance.ledger.paging import Page
+from provenance.ledger.leaves import leaves_of
+from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
-from provenance.ledger.status import LogLine, Status
+from provenance.ledger.status import Status
 from provenance.lineage import Event, History, trace
 from provenance.log import Entry
 from provenance.log.log import Log
@@ -123,6 +128,42 @@ class LedgerView:
                 if after is None or limit is not None:
                     return Page(tuple(found), after and sought.cursor(after))
 
+    def find(
+        self,
+        *,
+        record: Any = None,
+        records: Any = None,
+        path: str | PathLike[str] | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
+        sort: Sort = "-index",
+        cursor: str | None = None,
+        limit: int = 100,
+        **filters: Unpack[Filters],
+    ) -> Places[RegisteredArtifact]:
+        """Return in which artifacts a record is, the newest first, whatever their encoding.
+
+        Args:
+            record: the record itself: a row, a line, a chunk, or the line of a folder that
+                describes a file, ``{"path", "sha256", "size"}``.
+            records: several records, at most 256, in a file, a table or rows.
+            path: a file, as it lies on disk: it is looked for in folders, under every end of its
+                path. As a file of its own it is found by its ``sha256``, with `artifacts`.
+            leaf_hash: the record's leaf hash, 32 bytes; or several, at most 256.
+            sort: as for `artifacts`.
+            cursor: the ``next_cursor`` of the page before.
+            limit: places, after which a page ends; it ends earlier after 500 look-ups.
+            filters: which artifacts are asked: as for `artifacts`.
+
+        Raises:
+            InputError: no records, or named in several ways; or as `artifacts` says.
+        """
+        wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
+        sought = Sought.of(filters, sort)
+        with self._database.reading() as session:
+            return find(
+                session, self.origin, self.folder, sought, wanted, cursor=cursor, limit=limit
+            )
+
     def history(self, ref: Ref) -> History:
         """Return every statement about an artifact and about what it came from."""
         with self._database.reading() as session:
@@ -155,10 +196,38 @@ class LedgerView:
         with self._database.reading() as session:
             return status.tile(session, self.origin, TilePath.parse(path))
 
-    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogLine]:
-        """Return what stands in the log from entry `start` on, and how far each entry got."""
+    def entry(self, index: int | None = None, *, envelope: str | None = None) -> LogEntry:
+        """Return one entry, by its index or by the SHA-256 of its envelope, 64 hex digits.
+
+        Raises:
+            NoSuchRecordError: the log has no such entry.
+            InputError: named in no way, in both, or not so.
+        """
+        if (index is None) == (envelope is None):
+            raise InputError("name an entry by its index, or by the SHA-256 of its envelope")
+        if envelope is not None and not re.fullmatch("[0-9a-f]{64}", envelope):
+            raise InputError(f"an envelope has a SHA-256 of 64 hex digits, not {envelope[:100]!r}")
+        with self._database.reading() as session:
+            if envelope is not None:
+                index = Catalog(session).with_envelope(bytes.fromhex(envelope))
+            if index is not None and index >= 0:
+                for entry in status.entries(session, self.origin, index, 1):
+                    return entry
+        which = f"the envelope {envelope}" if index is None else f"the number {index}"
+        raise NoSuchRecordError(f"the log has no entry with {which}")
+
+    def entries(self, *, start: int = 0, limit: int = 100) -> list[LogEntry]:
+        """Return what stands in the log from entry `start` on, and how far each entry got.
+
+        Fewer than `limit` where they are large: a page holds 8 MiB of envelopes.
+        """
         with self._database.reading() as session:
             return status.entries(session, self.origin, start, limit)
+
+    def size(self) -> int:
+        """Return how many entries the log has."""
+        with self._database.reading() as session:
+            return Log(session, self.origin).size
 
     def status(self) -> Status:
         """Return how large the log is, and how much of it is anchored where."""

@@ -33,7 +33,10 @@ CALLS = {
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/verify": "read",
+    "GET /v1/entries": "read",
+    "GET /v1/entries/{index}": "read",
     "GET /v1/entries/{index}/tlog-proof": "read",
+    "POST /v1/records": "read",
     "POST /v1/entries": "submit",
     "POST /v1/trees": "submit",
     "OPTIONS /v1/trees": None,
@@ -73,9 +76,10 @@ class Served:
         bodies = {
             "/v1/artifacts/{ref}/proofs": '{"index":0}',
             "/v1/verify": '{"bundle":{}}',
+            "/v1/records": '{"record":{}}',
             "/v1/entries": "{}",
         }
-        body = bodies.get(path)
+        body = bodies.get(path) if method == "POST" else None
         if body is not None:
             headers["Content-Type"] = "application/json"
         return httpx.request(

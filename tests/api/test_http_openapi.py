@@ -40,20 +40,25 @@ OPERATIONS = [
     "GET /v1/artifacts/{ref}",
     "GET /v1/artifacts/{ref}/history",
     "GET /v1/artifacts/{ref}/tlog-proof",
+    "GET /v1/entries",
+    "GET /v1/entries/{index}",
     "GET /v1/entries/{index}/tlog-proof",
     "GET /v1/trees/{upload}",
     "OPTIONS /v1/trees",
     "PATCH /v1/trees/{upload}",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
+    "POST /v1/records",
     "POST /v1/trees",
     "POST /v1/verify",
 ]
 # Elsewhere a path is all there is, and every string is one.
 CAN_BE_WRONG = [
     "GET /v1/artifacts",
+    "GET /v1/entries",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
+    "POST /v1/records",
     "POST /v1/verify",
 ]
 

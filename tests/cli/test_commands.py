@@ -84,6 +84,43 @@ def test_find_goes_on_where_a_page_ended(provenance):
     assert "64 hex" in provenance.json("find", "--root", "ab", status=2)["error"]["message"]
 
 
+def test_find_by_a_record(provenance):
+    provenance("register", "rows.jsonl", "--name", "again")
+    (provenance.folder / "sample.jsonl").write_text('{"id":3,"text":"row 3"}\n')
+    text, _ = provenance("find", "--record", '{"text":"row 3","id":3}')
+    assert [line.partition(": ")[2] for line in text.splitlines()] == ["record 3"]
+    assert "dataset again, 20 records" in text
+    (place,) = provenance.json("find", "--record", "-", stdin='{"id":3,"text":"row 3"}\n')["places"]
+    assert (place["artifact"]["name"], place["index"], place["equal"]) == ("again", 3, 1)
+    ways = (("--records", "sample.jsonl"), ("--leaf-hash", place["leaf_hash"], "--name", "again"))
+    for way in ways:
+        assert provenance.json("find", *way)["places"] == [place]
+    assert provenance.json("find", "--leaf-hash", "00" * 32)["places"] == []
+    (layer,) = provenance.json("find", "--path", "model/layers/1.bin")["places"]
+    assert (layer["artifact"]["name"], layer["index"]) == ("clf", 1)
+    assert "64 hex" in provenance.json("find", "--leaf-hash", "x", status=2)["error"]["message"]
+    next((provenance.folder / ".provenance/trees").glob(f"{place['artifact']['digest']}*")).unlink()
+    _, told = provenance("find", "--record", '{"text":"row 3","id":3}')
+    assert "its tree or its statement is not whole" in told
+
+
+def test_entry_by_its_number_and_by_its_envelope(reading):
+    rows = reading.json("show", "rows")
+    found = reading.json("entry", str(rows["index"]))
+    assert (found["kind"], found["artifacts"], found["state"]) == (
+        "dataset",
+        [rows["digest"]],
+        "anchored",
+    )
+    assert found["statement"] == rows["statement"]
+    assert reading.json("entry", found["envelope_hash"]) == found
+    text, _ = reading("entry", found["envelope_hash"])
+    for part in (found["envelope_hash"], rows["digest"], found["signers"][0], "CC-BY-4.0"):
+        assert part in text
+    for wrong in ("99", "00" * 32, "x"):
+        assert reading.json("entry", wrong, status=2)["error"]["exit_code"] == 2
+
+
 def test_unchanged_content_is_registered_once(provenance):
     before = provenance.json("status")["size"]
     found = provenance.json("register", "rows.jsonl", "--name", "rows", "--license", "CC-BY-4.0")

@@ -200,13 +200,14 @@ class HistoryEntry(_Answer):
     """One statement of a history."""
 
     index: int = Field(ge=0, description="Of the entry in the log.")
+    depth: int = Field(ge=0, description="Steps between the artifact that was asked for and it.")
     kind: str
     signers: list[str] = Field(description="Key ids, hex.")
     statement: dict[str, Any] = Field(description="The in-toto statement, as it was signed.")
 
 
 class HistoryAnswer(_Answer):
-    """Every statement about an artifact and about what it came from, in the log's order."""
+    """The statements of a walk, or of a page of it, the nearest first."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -216,6 +217,7 @@ class HistoryAnswer(_Answer):
                 "statements": [
                     {
                         "index": 2,
+                        "depth": 0,
                         "kind": "dataset",
                         "signers": [_ROOT],
                         "statement": _STATEMENT,
@@ -228,6 +230,9 @@ class HistoryAnswer(_Answer):
     artifact: str = Field(pattern=HEX, description="The artifact digest that was asked for.")
     artifacts: dict[str, str] = Field(description="Artifact digest → name.")
     statements: list[HistoryEntry]
+    next_cursor: str | None = Field(
+        None, description="Give it as `cursor` for more; left out at the end."
+    )
 
 
 class AnchorAnswer(_Answer):

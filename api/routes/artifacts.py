@@ -24,8 +24,10 @@ from api.deps import Found, Served, servers_fault
 from api.errors import NotRegisteredError, responses
 from provenance import forms
 from provenance.errors import InputError, MalformedError
+from provenance.forms import MAX_INTEGER
 from provenance.ledger.filters import CURSOR, MOMENT, Filters, Sort
 from provenance.ledger.ledger import Ledger
+from provenance.ledger.paging import WALK_CURSOR
 from provenance.log import Checkpoint
 from provenance.statements import Sensitivity
 
@@ -119,10 +121,41 @@ def list_artifacts(ledger: Served, query: Annotated[Query, QueryParameters()]) -
     )
 
 
-@router.get("/{ref:path}/history", responses=responses(NotRegisteredError))
-def show_history(ledger: Served, artifact: Found) -> HistoryAnswer:
-    """Return every statement about an artifact and about what it came from."""
-    return HistoryAnswer.model_validate(ledger.history(artifact).to_json())
+class WalkQuery(BaseModel):
+    """How far to walk, and which page of the walk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    depth: int | None = Field(
+        None, ge=0, le=MAX_INTEGER, description="How many steps to go; all, if it is not given."
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Statements on a page, at most.")
+    cursor: str | None = Field(
+        None,
+        pattern=f"^{WALK_CURSOR}$",
+        description="`next_cursor` of the page before, of the same question.",
+    )
+
+
+WALK_RESPONSES = responses(NotRegisteredError, MalformedError, InputError)
+
+
+@router.get("/{ref:path}/history", response_model_exclude_none=True, responses=WALK_RESPONSES)
+def show_history(
+    ledger: Served, artifact: Found, query: Annotated[WalkQuery, QueryParameters()]
+) -> HistoryAnswer:
+    """Return the statements about an artifact and about what it came from, the nearest first."""
+    found = ledger.history(artifact, **query.model_dump())
+    return HistoryAnswer.model_validate(found.to_json())
+
+
+@router.get("/{ref:path}/descendants", response_model_exclude_none=True, responses=WALK_RESPONSES)
+def show_descendants(
+    ledger: Served, artifact: Found, query: Annotated[WalkQuery, QueryParameters()]
+) -> HistoryAnswer:
+    """Return the statements by which something was made of an artifact, and on of that."""
+    found = ledger.descendants(artifact, **query.model_dump())
+    return HistoryAnswer.model_validate(found.to_json())
 
 
 @router.get("/{ref:path}", responses=responses(NotRegisteredError))

@@ -52,6 +52,7 @@ COMMANDS = {
     "find": "find:find",
     "show": "ledger:show",
     "history": "ledger:history",
+    "descendants": "ledger:descendants",
     "prove": "prove:prove",
     "verify": "verify:verify",
     "hash": "sums:hash",

@@ -22,8 +22,9 @@ from provenance.cli.output import (
 
 if TYPE_CHECKING:
     from provenance.ledger.status import ChainStatus
+    from provenance.lineage import History
 
-__all__ = ["entry", "history", "init", "log", "show", "status"]
+__all__ = ["descendants", "entry", "history", "init", "log", "show", "status"]
 
 RefArgument = Annotated[
     str,
@@ -224,20 +225,58 @@ def show(ref: RefArgument, as_json: Json = False) -> None:
     )
 
 
+Form = Annotated[
+    Literal["text", "json", "mermaid", "dot"],
+    typer.Option("--format", help="Mermaid and DOT draw it."),
+]
+Depth = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Go so many steps; else all of them.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Statements on a page, at most; else there is one page."),
+]
+Cursor = Annotated[
+    str | None,
+    typer.Option(metavar="CURSOR", help="Go on where the page before ended: its next_cursor."),
+]
+
+
 def history(
     ref: RefArgument,
-    form: Annotated[
-        Literal["text", "json", "mermaid", "dot"],
-        typer.Option("--format", help="Mermaid and DOT draw it."),
-    ] = "text",
+    depth: Depth = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    form: Form = "text",
     as_json: Json = False,
 ) -> None:
     """Show every statement from an artifact back to its sources."""
     with open_ledger() as ledger:
-        found = ledger.history(ref)
+        found = ledger.history(ref, depth=depth, limit=limit, cursor=cursor)
+    _show_walk(found, form, as_json)
+
+
+def descendants(
+    ref: RefArgument,
+    depth: Depth = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    form: Form = "text",
+    as_json: Json = False,
+) -> None:
+    """Show what was made of an artifact: every step and batch of outputs from it on."""
+    with open_ledger() as ledger:
+        found = ledger.descendants(ref, depth=depth, limit=limit, cursor=cursor)
+    _show_walk(found, form, as_json)
+
+
+def _show_walk(found: History, form: str, as_json: bool) -> None:
     if as_json or form == "json":
         emit(True, found.to_json(), [])
-    elif form == "mermaid":
+        return
+    if form == "mermaid":
         write(found.to_mermaid())
     else:
         write(found.to_text() if form == "text" else found.to_dot())
+    if found.next_cursor is not None:
+        tell(f"there is more: --cursor {found.next_cursor}")

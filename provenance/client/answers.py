@@ -225,6 +225,7 @@ class EntryPage:
 @dataclass(frozen=True, kw_only=True)
 class _Line:
     index: int
+    depth: int
     kind: str
     signers: tuple[str, ...]
     statement: forms.Json
@@ -237,6 +238,7 @@ class HistoryAnswer:
     artifact: forms.Hash
     artifacts: dict[str, str]
     statements: tuple[_Line, ...]
+    next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
 
     def read(self) -> History:
         """Return the history.
@@ -245,10 +247,15 @@ class HistoryAnswer:
             MalformedError: a statement is not of the form it should have.
         """
         events = (
-            Event(line.index, Statement.parse(forms.canonical(line.statement)), line.signers)
+            Event(
+                line.index,
+                Statement.parse(forms.canonical(line.statement)),
+                line.signers,
+                line.depth,
+            )
             for line in self.statements
         )
-        return History(self.artifact, tuple(events))
+        return History(self.artifact, tuple(events), self.next_cursor)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,9 +37,9 @@ from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought
 from provenance.ledger.leaves import leaves_of
 from provenance.ledger.outputs import recover
-from provenance.ledger.paging import Page, Places
+from provenance.ledger.paging import WALK_CURSOR, Page, Places
 from provenance.ledger.recording import Recorder, Ref
-from provenance.lineage import History
+from provenance.lineage import Event, History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
 from provenance.records import Artifact, Encoding, hash_record
@@ -321,9 +321,43 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
             raise MalformedError(f"{self._transport.name} answers with other entries")
         return found
 
-    def history(self, ref: str) -> History:
-        """Return every statement about an artifact and about what it came from."""
-        return self._get(_path(ref, "/history"), HistoryAnswer).read()
+    def history(
+        self,
+        ref: str,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> History:
+        """Return every statement about an artifact and about what it came from, nearest first.
+
+        Args as for `Ledger.history`; a page has 1,000 statements at most.
+        """
+        return self._walk(_path(ref, "/history"), depth, limit, cursor)
+
+    def descendants(
+        self,
+        ref: str,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> History:
+        """Return every statement by which something was made of an artifact; as `history`."""
+        return self._walk(_path(ref, "/descendants"), depth, limit, cursor)
+
+    def _walk(self, path: str, depth: int | None, limit: int | None, cursor: str | None) -> History:
+        events: list[Event] = []
+        while True:
+            asked = {"depth": depth, "limit": min(limit or PAGE, PAGE), "cursor": cursor}
+            given = {name: value for name, value in asked.items() if value is not None}
+            page = self._get(path, HistoryAnswer, given).read()
+            events += page.events
+            if page.next_cursor is None or limit is not None:
+                return History(page.artifact, tuple(events), page.next_cursor)
+            if not _goes_on(cursor, page.next_cursor):
+                raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
+            cursor = page.next_cursor
 
     def anchors(self) -> list[RemoteAnchor]:
         """Return every anchor of the log, the smallest tree first."""
@@ -450,6 +484,17 @@ def _query(filters: Filters, **rest: Any) -> dict[str, Any]:
         text = value if isinstance(value, str) else forms.canonical(value).decode()
         query[f"metadata.{key}"] = text
     return {name: value for name, value in query.items() if value is not None}
+
+
+def _goes_on(cursor: str | None, following: str) -> bool:
+    """Say whether a page of a walk begins where one that began at `cursor` can have ended."""
+    if not re.fullmatch(WALK_CURSOR, following):
+        return False
+    size, told = map(int, following.split("."))
+    if cursor is None:
+        return told <= size
+    begun, before = map(int, cursor.split("."))
+    return size == begun and before < told <= size
 
 
 def _path(ref: str, rest: str = "") -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
-__all__ = ["Page", "Place", "Places"]
+from provenance.errors import InputError
+
+__all__ = ["WALK_CURSOR", "Page", "Place", "Places", "read_walk_cursor"]
+
+WALK_CURSOR = r"[1-9][0-9]{0,15}\.[1-9][0-9]{0,15}"
+"""``42.100``: how large the log was at the first page of a walk, and how many were told."""
 
 T = TypeVar("T", covariant=True)
 
@@ -62,3 +68,16 @@ class Places(Page[Place[T]]):
     """
 
     unread: tuple[int, ...] = ()
+
+
+def read_walk_cursor(cursor: str, size: int) -> tuple[int, int]:
+    """Return (size of the log, how many were told) of a cursor, in a log of `size` entries.
+
+    Raises:
+        InputError: there is no such cursor.
+    """
+    if re.fullmatch(WALK_CURSOR, cursor):
+        begun, told = map(int, cursor.split("."))
+        if told <= begun <= size:
+            return begun, told
+    raise InputError(f"{cursor[:100]!r} is no cursor of this log")

@@ -25,7 +25,8 @@ from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
 from provenance.ledger.status import Status
-from provenance.lineage import Event, History, trace
+from provenance.ledger.walking import Walk
+from provenance.lineage import History
 from provenance.log import Entry
 from provenance.log.log import Log
 from provenance.log.store import Database
@@ -164,17 +165,50 @@ class LedgerView:
                 session, self.origin, self.folder, sought, wanted, cursor=cursor, limit=limit
             )
 
-    def history(self, ref: Ref) -> History:
-        """Return every statement about an artifact and about what it came from."""
+    def history(
+        self,
+        ref: Ref,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> History:
+        """Return every statement about an artifact and about what it came from, nearest first.
+
+        Args:
+            ref: the artifact.
+            depth: how many steps back; None for all, 0 for the artifact alone.
+            limit: statements on a page; None for all. A page ends early where it holds 8 MiB.
+            cursor: the ``next_cursor`` of the page before, of the same question.
+
+        Raises:
+            InputError: unknown REF or cursor, or a walk of more than 100,000 statements that is
+                asked for page by page.
+        """
+        return self._walk(ref, depth, limit, cursor, onward=False)
+
+    def descendants(
+        self,
+        ref: Ref,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> History:
+        """Return every statement by which something was made of an artifact; as `history`.
+
+        Those are steps that it went into, and batches of outputs of a model; and on from what
+        they made.
+        """
+        return self._walk(ref, depth, limit, cursor, onward=True)
+
+    def _walk(
+        self, ref: Ref, depth: int | None, limit: int | None, cursor: str | None, *, onward: bool
+    ) -> History:
         with self._database.reading() as session:
-            log, catalog = Log(session, self.origin), Catalog(session)
-
-            def about(artifact: bytes) -> Iterator[Event]:
-                for index in catalog.about(artifact.hex()):
-                    envelope = Envelope.parse(log.envelope(index))
-                    yield Event(index, Statement.parse(envelope.payload), envelope.keyids)
-
-            return trace(resolve(session, self.origin, ref).artifact.digest, about)
+            digest = resolve(session, self.origin, ref).artifact.digest
+            way = Walk(session, self.origin, onward=onward)
+            return way.page(digest, depth=depth, limit=limit, cursor=cursor)
 
     def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the first `size` entries, with the envelopes of keys and corrections.

@@ -1,9 +1,9 @@
 """Processing history: the graph that the statements of a log draw.
 
-- `graph`: from an artifact back to its sources
+- `graph`: from an artifact back to its sources, and on to what was made of it
 - `drawing`: the same as text, JSON, Mermaid and DOT
 """
 
-from provenance.lineage.graph import Event, History, trace
+from provenance.lineage.graph import Event, History, walk
 
-__all__ = ["Event", "History", "trace"]
+__all__ = ["Event", "History", "walk"]

@@ -23,18 +23,22 @@ def to_json(history: History) -> dict[str, forms.Json]:
         "statements": [
             {
                 "index": event.index,
+                "depth": event.depth,
                 "kind": event.statement.kind,
                 "signers": list(event.signers),
                 "statement": json.loads(event.statement.to_bytes()),
             }
             for event in history.events
         ],
+        **({} if history.next_cursor is None else {"next_cursor": history.next_cursor}),
     }
 
 
 def to_text(history: History) -> str:
     """Return one line per statement, newest first, each with what it says."""
-    return "".join(f"{line}\n" for event in reversed(history.events) for line in _lines(event))
+    return "".join(
+        f"{line}\n" for event in reversed(history.in_log_order) for line in _lines(event)
+    )
 
 
 def _lines(event: Event) -> Iterator[str]:
@@ -95,7 +99,7 @@ def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
     """Yield (id, label, whether it is a step)."""
     for digest, name in history.names.items():
         yield f"a{digest.hex()[:16]}", f"{_shown(name)} {digest.hex()[:8]}", False
-    for event in history.events:
+    for event in history.in_log_order:
         predicate = event.statement.predicate
         if isinstance(predicate, Step):
             failed = "" if predicate.outcome == "succeeded" else " (failed)"
@@ -105,7 +109,7 @@ def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
 def _edges(history: History) -> list[_Edge]:
     """Return (from, to, DOT style), each once."""
     edges: dict[_Edge, None] = {}
-    for event in history.events:
+    for event in history.in_log_order:
         predicate = event.statement.predicate
         subjects = [s.artifact for s in event.statement.subjects if s.artifact is not None]
         for reference in predicate.references():

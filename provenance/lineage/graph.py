@@ -1,20 +1,23 @@
-"""From an artifact back to its sources, along statements alone.
+"""From an artifact back to its sources, and on to what was made of it, along statements alone.
 
 An artifact was *made* by a step that has it among its subjects; the step's inputs, and the model
-of a batch of outputs, are what it came from. Every statement about each of these artifacts
-(registrations, steps, quality figures, reviews, corrections) belongs to the history.
+of a batch of outputs, are what it came from. To its history belongs every statement about each of
+these artifacts: registrations, steps, quality figures, reviews, corrections. To its descendants
+lead the statements that refer to it, and to what was made of it: steps, and batches of outputs.
+
+Both are walked breadth first: `Event.depth` is how many steps lie between, and the statements of
+one depth come in the log's order. So a walk has one order, and a page is a part of it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from provenance import forms
 from provenance.statements import Statement
 
-__all__ = ["Event", "History", "trace"]
+__all__ = ["Event", "History", "walk"]
 
 
 @dataclass(frozen=True)
@@ -25,30 +28,39 @@ class Event:
         index: the entry's.
         statement: what was signed.
         signers: key ids, hex, whose signatures on it were valid when it was logged.
+        depth: of the artifact that led to it, from the one that was asked for, which has 0.
     """
 
     index: int
     statement: Statement
     signers: tuple[str, ...]
+    depth: int = 0
 
 
 @dataclass(frozen=True)
 class History:
-    """Every statement about an artifact and about what it came from, in the log's order.
+    """The statements of a walk, or of a page of it.
 
     Attributes:
         artifact: the artifact digest that was asked for, 32 bytes.
-        events: the statements.
+        events: the statements, the nearest first.
+        next_cursor: given as ``cursor`` it leads to the next page; None at the end.
     """
 
     artifact: bytes
     events: tuple[Event, ...]
+    next_cursor: str | None = None
+
+    @property
+    def in_log_order(self) -> list[Event]:
+        """The statements as they were logged."""
+        return sorted(self.events, key=lambda event: event.index)
 
     @property
     def names(self) -> dict[bytes, str]:
         """The name of every artifact, as its registration or else its first mention has it."""
         names: dict[bytes, str] = {}
-        for event in self.events:
+        for event in self.in_log_order:
             for subject in event.statement.subjects:
                 if subject.artifact is not None:
                     names.setdefault(subject.artifact, subject.name)
@@ -84,23 +96,32 @@ class History:
         return drawing.to_dot(self)
 
 
-def trace(artifact: bytes, about: Callable[[bytes], Iterable[Event]]) -> History:
-    """Walk from `artifact` to its sources.
+def walk(
+    artifact: bytes,
+    *,
+    statements: Callable[[Sequence[bytes]], Sequence[int]],
+    linked: Callable[[Sequence[int]], Iterable[bytes]],
+    depth: int | None = None,
+) -> Iterator[tuple[int, int]]:
+    """Walk breadth first; yield (entry, depth) of each statement once.
+
+    A circle ends, since no artifact is passed twice.
 
     Args:
-        artifact: an artifact digest, 32 bytes.
-        about: the statements that have an artifact among their subjects.
+        artifact: where it begins, 32 bytes.
+        statements: the entries that artifacts of one depth lead to, in the log's order. Where
+            they are not all, no more than they are taken of the walk.
+        linked: the artifacts that entries lead to, in their order.
+        depth: how far; None for all.
     """
-    seen = {artifact}
-    waiting = deque([artifact])
-    events: dict[int, Event] = {}
-    while waiting:
-        for event in about(waiting.popleft()):
-            events[event.index] = event
-            if event.statement.kind == "supersede":
-                continue  # the replacement came later; it is no source
-            for reference in event.statement.predicate.references():
-                if reference.artifact not in seen:
-                    seen.add(reference.artifact)
-                    waiting.append(reference.artifact)
-    return History(artifact, tuple(events[index] for index in sorted(events)))
+    passed, told = {artifact}, set[int]()
+    level, distance = [artifact], 0
+    while level:
+        entries = [entry for entry in statements(level) if entry not in told]
+        told.update(entries)
+        yield from ((entry, distance) for entry in entries)
+        if distance == depth:
+            return
+        level = [each for each in dict.fromkeys(linked(entries)) if each not in passed]
+        passed.update(level)
+        distance += 1

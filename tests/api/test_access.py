@@ -30,6 +30,7 @@ CALLS = {
     "GET /v1/artifacts": "read",
     "GET /v1/artifacts/{ref}": "read",
     "GET /v1/artifacts/{ref}/history": "read",
+    "GET /v1/artifacts/{ref}/descendants": "read",
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/verify": "read",

@@ -11,6 +11,7 @@ import pytest
 from asking import problem
 from served import ROWS, serving
 
+import provenance
 from api import create_app
 from provenance import Ledger
 from provenance.statements import Statement
@@ -167,12 +168,49 @@ def test_no_path_of_the_server_is_a_ref(http: httpx.Client, home: Path) -> None:
 def test_a_history_reaches_the_sources(http: httpx.Client, ledger: Ledger) -> None:
     answer = http.get("/v1/artifacts/train-clean/history").raise_for_status().json()
     assert answer == json.loads(json.dumps(ledger.history("train-clean").to_json()))
-    assert [line["kind"] for line in answer["statements"]] == [
-        "dataset",
-        "dataset",
-        "step",
-        "quality",
+    assert [(line["kind"], line["depth"]) for line in answer["statements"]] == [
+        ("dataset", 0),
+        ("step", 0),
+        ("quality", 0),
+        ("dataset", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("way", "ref"), [("history", "train-clean"), ("descendants", "train"), ("history", "train")]
+)
+def test_walks_page_by_page(http: httpx.Client, ledger: Ledger, way: str, ref: str) -> None:
+    for depth in (None, 0, 1):
+        expected = getattr(ledger, way)(ref, depth=depth).to_json()["statements"]
+        query: dict[str, object] = {} if depth is None else {"depth": depth}
+        found, more = [], dict(query)
+        while True:
+            answer = http.get(f"/v1/artifacts/{ref}/{way}", params={**more, "limit": 1}).json()  # type: ignore[arg-type]
+            found += answer["statements"]
+            if "next_cursor" not in answer:
+                break
+            more = query | {"cursor": answer["next_cursor"]}
+        assert found == expected
+        with provenance.connect(str(http.base_url)) as remote:
+            walked = getattr(remote, way)(ref, depth=depth)
+            assert walked == getattr(ledger, way)(ref, depth=depth)
+            first = getattr(remote, way)(ref, depth=depth, limit=1)
+            assert first == getattr(ledger, way)(ref, depth=depth, limit=1)
+
+
+def test_what_was_made_of_it(http: httpx.Client) -> None:
+    (line,) = http.get("/v1/artifacts/train/descendants").json()["statements"]
+    assert (line["kind"], line["depth"]) == ("step", 0)
+    assert http.get("/v1/artifacts/weights/descendants").json()["statements"] == []
+    problem(http.get("/v1/artifacts/none/descendants"), 404, "unknown-artifact")
+    for query, slug in (
+        ("depth=-1", "malformed"),
+        ("limit=0", "malformed"),
+        ("cursor=1", "malformed"),
+        ("cursor=9999.1", "unusable"),
+        ("dpth=1", "malformed"),
+    ):
+        problem(http.get(f"/v1/artifacts/train/descendants?{query}"), 422, slug)
 
 
 def test_anchors_say_where_to_look(http: httpx.Client, ledger: Ledger) -> None:

@@ -38,6 +38,7 @@ OPERATIONS = [
     "GET /v1/anchors",
     "GET /v1/artifacts",
     "GET /v1/artifacts/{ref}",
+    "GET /v1/artifacts/{ref}/descendants",
     "GET /v1/artifacts/{ref}/history",
     "GET /v1/artifacts/{ref}/tlog-proof",
     "GET /v1/entries",

@@ -208,6 +208,22 @@ def test_a_superseded_artifact_verifies_with_a_warning(provenance):
     assert re.search("^warning: superseded.*mislabelled", text, re.MULTILINE)
 
 
+def test_what_was_made_of_an_artifact(provenance):
+    provenance("step", "train", "--input", "rows", "--output", "open.csv", "--", "true")
+    found = provenance.json("descendants", "rows")["statements"]
+    assert [(line["kind"], line["depth"]) for line in found] == [("step", 0)]
+    text, _ = provenance("descendants", "rows", "--depth", "0")
+    assert "step train succeeded" in text
+    page = provenance.json("history", "open.csv", "--limit", "1")
+    assert [line["depth"] for line in page["statements"]] == [0]
+    _, told = provenance("history", "open.csv", "--limit", "1")
+    assert f"there is more: --cursor {page['next_cursor']}\n" in told
+    rest = provenance.json("history", "open.csv", "--limit", "9", "--cursor", page["next_cursor"])
+    whole = provenance.json("history", "open.csv")["statements"]
+    assert page["statements"] + rest["statements"] == whole
+    assert len(provenance.json("history", "open.csv", "--depth", "0")["statements"]) < len(whole)
+
+
 @pytest.mark.parametrize(("form", "begin"), [("mermaid", "flowchart LR"), ("dot", "digraph ")])
 def test_history_is_drawn(reading, form, begin):
     assert reading("history", "rows", "--format", form)[0].startswith(begin)

@@ -11,8 +11,10 @@ from sqlalchemy import text
 from provenance import forms
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.indexing import index_rows
+from provenance.log.store import EntryRow, EnvelopeRow, insert
 from provenance.records import JSON, Artifact
 from provenance.records.artifacts import ARTIFACT_DIGEST
+from provenance.signing import PrivateKey, sign
 from provenance.statements import (
     ArtifactRef,
     Dataset,
@@ -26,6 +28,7 @@ from provenance.statements import (
 )
 from provenance.statements.predicates import Described
 
+KEY = PrivateKey.generate()
 KEYIDS = [number.to_bytes(1).hex() * 32 for number in range(3)]
 NAMES = ["a", "b", "é", "A", "aa", "x" * 199, "x" * 200, "x" * 168 + "y" * 40, "x" * 168 + "z" * 40]
 TIMES = [
@@ -156,6 +159,40 @@ def fill(session, log):
     for table in ("facet", "mention"):
         session.connection().execute(text(f"DELETE FROM {table}"))
     Catalog(session).add(0, [each.rows for each in log])
+
+
+def fill_whole(session, log):
+    """`fill`, and the entries with their envelopes."""
+    fill(session, log)
+    for table in ("entry", "envelope"):
+        session.connection().execute(text(f"DELETE FROM {table}"))
+    entries = [(each.index, 1, b"", each.envelope_hash) for each in log]
+    insert(session, EntryRow, entries)
+    envelopes = [(each.index, sign(each.statement.to_bytes(), [KEY]).to_bytes()) for each in log]
+    insert(session, EnvelopeRow, envelopes)
+
+
+def walked(log, start, *, onward, depth=None):
+    """(entry, depth) of each statement that is walked to, the nearest first."""
+    told, passed, level, far = [], {start}, {start}, 0
+    while level and (depth is None or far <= depth):
+        entries = []
+        following = set()
+        for each in log:
+            subjects = {s.artifact for s in each.statement.subjects} - {None}
+            others = {r.artifact for r in each.statement.predicate.references()}
+            if each.statement.kind == "supersede":
+                others = set()
+            begin, end = (others, subjects) if onward else (subjects, others)
+            if begin & level:
+                following |= end
+                if each.index not in {entry for entry, _ in told}:
+                    entries.append(each.index)
+        told += [(entry, far) for entry in entries]
+        level = following - passed
+        passed |= level
+        far += 1
+    return told
 
 
 def time_key(time):

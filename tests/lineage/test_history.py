@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from provenance.lineage import Event, History, trace
+from provenance.lineage import Event, History, walk
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.statements import (
     ArtifactRef,
@@ -75,15 +75,35 @@ def quality(name):
     return Statement(subjects=(subject(name),), predicate=predicate)
 
 
-def history(*statements, of):
+def entries_of(statements, artifacts, *, onward):
+    """Entries that have some of the artifacts as subjects; or onward, that were made of them."""
+    for index, statement in enumerate(statements):
+        named = [s.artifact for s in statement.subjects]
+        if onward:
+            made = statement.kind != "supersede"
+            named = [r.artifact for r in statement.predicate.references() if made]
+        if set(named) & set(artifacts):
+            yield index
+
+
+def linked_by(statements, entries, *, onward):
+    for index in entries:
+        statement = statements[index]
+        if statement.kind != "supersede":
+            named = statement.subjects if onward else statement.predicate.references()
+            yield from (each.artifact for each in named if each.artifact is not None)
+
+
+def history(*statements, of, onward=False, depth=None):
     """As a ledger with these statements would give it."""
-
-    def about(wanted):
-        for index, statement in enumerate(statements):
-            if wanted in [s.artifact for s in statement.subjects]:
-                yield Event(index, statement, (SIGNER,))
-
-    return trace(artifact(of).digest, about)
+    steps = walk(
+        artifact(of).digest,
+        statements=lambda level: list(entries_of(statements, level, onward=onward)),
+        linked=lambda entries: linked_by(statements, entries, onward=onward),
+        depth=depth,
+    )
+    events = (Event(index, statements[index], (SIGNER,), far) for index, far in steps)
+    return History(artifact(of).digest, tuple(events))
 
 
 PIPELINE = (
@@ -105,35 +125,55 @@ PIPELINE = (
 @pytest.mark.parametrize(
     ("of", "indices"),
     [
-        ("raw", [0, 11]),
-        ("clean", [0, 2, 4, 9, 11]),
-        ("rest", [0, 3, 4, 11]),
-        ("model", [0, 2, 4, 6, 7, 9, 11]),
-        ("answers", [0, 2, 4, 6, 7, 8, 9, 11]),
-        ("better", [10]),
+        ("raw", [[0, 11]]),
+        ("clean", [[2, 4, 9], [0, 11]]),
+        ("rest", [[3, 4], [0, 11]]),
+        ("model", [[6, 7], [2, 4, 9], [0, 11]]),
+        ("answers", [[8], [6, 7], [2, 4, 9], [0, 11]]),
+        ("better", [[10]]),
     ],
 )
 def test_every_statement_up_to_the_sources_and_none_else(of, indices):
     found = history(*PIPELINE, of=of)
-    assert [event.index for event in found.events] == indices
+    told = [(event.index, event.depth) for event in found.events]
+    assert told == [(index, depth) for depth, level in enumerate(indices) for index in level]
     assert found.artifact == artifact(of).digest
+    for depth in range(len(indices) + 1):
+        less = history(*PIPELINE, of=of, depth=depth).events
+        assert less == tuple(event for event in found.events if event.depth <= depth)
+
+
+@pytest.mark.parametrize(
+    ("of", "indices"),
+    [
+        ("raw", [[4], [5, 7], [8]]),
+        ("clean", [[5, 7], [8]]),
+        ("rest", []),
+        ("model", [[8]]),
+        ("answers", []),
+        ("better", []),
+    ],
+)
+def test_every_statement_on_to_what_was_made_and_none_else(of, indices):
+    found = history(*PIPELINE, of=of, onward=True)
+    told = [(event.index, event.depth) for event in found.events]
+    assert told == [(index, depth) for depth, level in enumerate(indices) for index in level]
 
 
 def test_a_circle_ends():
     found = history(step("a", ["x"], ["y"]), step("b", ["y"], ["x"]), of="x")
-    assert [event.index for event in found.events] == [0, 1]
+    assert [event.index for event in found.events] == [1, 0]
     assert found.to_mermaid().count("-->") == 4
 
 
 def test_a_long_chain_needs_no_stack():
-    chain = [step(f"s{n}", [f"a{n}"], [f"a{n + 1}"]) for n in range(3000)]
-
-    def about(wanted):
-        for index in at.get(wanted, ()):
-            yield Event(index, chain[index], (SIGNER,))
-
-    at = {artifact(f"a{n + 1}").digest: [n] for n in range(3000)}
-    assert len(trace(artifact("a3000").digest, about).events) == 3000
+    steps = walk(
+        artifact("a0").digest,
+        statements=lambda level: [at[each] for each in level if each in at],
+        linked=lambda entries: [artifact(f"a{index + 1}").digest for index in entries],
+    )
+    at = {artifact(f"a{n}").digest: n for n in range(3000)}
+    assert list(steps) == [(n, n) for n in range(3000)]
 
 
 def test_text():
@@ -165,7 +205,10 @@ def test_json():
     assert value["artifacts"] == {
         artifact(name).digest_hex: name for name in ("raw", "clean", "rest", "better")
     }
-    assert [s["index"] for s in value["statements"]] == [0, 2, 4, 9, 11]
+    assert [s["index"] for s in value["statements"]] == [2, 4, 9, 0, 11]
+    assert [s["depth"] for s in value["statements"]] == [0, 0, 0, 1, 1]
+    assert "next_cursor" not in value
+    assert replace(found, next_cursor="9.5").to_json()["next_cursor"] == "9.5"
     for entry, event in zip(value["statements"], found.events, strict=True):
         assert entry["signers"] == [SIGNER]
         assert entry["kind"] == event.statement.kind

@@ -128,6 +128,7 @@ def test_changed_anchor(scene: Scene, changes: dict[str, Any], message: str) -> 
         check_anchor(changed, scene.pin, scene.chain)
 
 
+@pytest.mark.untraced
 def test_every_bit_of_an_anchor_counts(scene: Scene) -> None:
     ledger_ids = [_flip(scene.anchor.ledger_id, bit) for bit in range(256)]
     roots = [_flip(scene.anchor.root, bit) for bit in range(256)]

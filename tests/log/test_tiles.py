@@ -164,6 +164,7 @@ def tiles_of(size):
     return tile
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [1, 2, 3, 255, 256, 257, 511, 512, 600])
 def test_every_node_of_small_trees(size):
     node = node_from_tiles(tiles_of(size))
@@ -172,6 +173,7 @@ def test_every_node_of_small_trees(size):
             assert node(level, index) == tree(size).node(level, index)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 70_000])
 def test_sampled_nodes_and_proofs_of_large_trees(size):
     node = node_from_tiles(tiles_of(size))

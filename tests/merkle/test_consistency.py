@@ -33,6 +33,7 @@ def accepts(**claim):
     return True
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", range(1, SIZES + 1))
 def test_every_proof_is_the_one_of_the_rfc(size):
     for old_size in range(1, size + 1):
@@ -114,6 +115,7 @@ def steps(old_size, size, known=True):
     return steps(old_size - k, size - k, known=False) + " L"
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", range(1, 20))
 def test_a_proof_between_other_sizes_holds_only_where_the_same_hashing_is_asked(size):
     """RFC 9162 binds no size into a root: why a checkpoint signs the size together with it."""

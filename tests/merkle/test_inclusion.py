@@ -42,6 +42,7 @@ def accepts(**claim):
     return True
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", range(1, SIZES + 1))
 def test_every_proof_is_the_one_of_the_rfc(size):
     root = rfc9162.mth(0, size)
@@ -174,6 +175,7 @@ def test_a_proof_holds_at_no_other_index(claim, index):
     assert accepts(**claim | {"index": index}) == (index == claim["index"])
 
 
+@cache
 def turns(index, size):
     """On which side each sibling of a path stands, from the leaf up, by the RFC's recursion."""
     if size == 1:
@@ -182,6 +184,7 @@ def turns(index, size):
     return turns(index, k) + "R" if index < k else turns(index - k, size - k) + "L"
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", range(1, 28))
 def test_a_proof_at_another_size_holds_only_where_the_same_hashing_is_asked(size):
     """RFC 9162 binds no size into a root: why the size is signed together with the root.
@@ -277,6 +280,7 @@ def test_an_index_outside_the_tree_is_rejected(index, size):
             tree(size).prove(index)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", range(2, 65))
 def test_an_inner_node_does_not_pass_for_a_leaf(size):
     """Neither under the committed size, nor as a record: records are hashed under 0x00."""

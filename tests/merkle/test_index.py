@@ -69,6 +69,7 @@ def check(found, leaves, absent=()):
 SIZES = [*range(40), 63, 64, 65, 126, 127, 128, 129, 255, 256, 257, 511, 512, 1015, 2033, 4500]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", SIZES)
 def test_every_leaf_is_found_and_no_other(tmp_path, size):
     leaves = sorting_cases.hashes(size)
@@ -106,6 +107,7 @@ def test_numbers_that_lie_in_two_pages(tmp_path):
         assert found._stretch((value << 246).to_bytes(32))[1] == wanted
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("case", sorting_cases.CASES)
 def test_leaves_that_somebody_chose(tmp_path, case):
     leaves = sorting_cases.CASES[case]

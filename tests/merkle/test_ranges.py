@@ -52,7 +52,7 @@ def cuts(*bounds):
     return list(itertools.pairwise(bounds))
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.integers(0, 500), st.lists(st.integers(0, 500), max_size=12), st.randoms())
 def test_any_cut_merges_in_any_order(size, inner, random):
     bounds = [0, *sorted(min(bound, size) for bound in inner), size]

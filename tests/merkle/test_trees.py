@@ -44,6 +44,7 @@ def layout(size):
     )
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("size", [*range(34), 63, 64, 65, 100, 255, 256, 257])
 @pytest.mark.parametrize("levels", [1, 2, 3, 5, trees._BLOCK_LEVELS])
 def test_a_written_tree_is_the_tree_in_memory(tmp_path, monkeypatch, size, levels):

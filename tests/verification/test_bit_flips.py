@@ -29,7 +29,7 @@ from provenance.anchoring.state import check_state
 from provenance.errors import InputError, UndecidedError, VerificationError
 from provenance.verification import STEPS, Bundle, Content, Policy, Verified
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 SLICES = 8
 TIME = 1_800_000_000

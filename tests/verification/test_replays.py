@@ -18,7 +18,7 @@ from provenance.merkle import ProofError, check_inclusion
 from provenance.records import JSON, hash_record
 from provenance.verification import Bundle, Policy, RecordProof
 
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.untraced
 
 ROWS = [{"n": n} for n in range(9)]
 

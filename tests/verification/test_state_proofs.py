@@ -361,7 +361,7 @@ def mutations(data: bytes, seed: random.Random) -> Iterator[bytes]:
     yield data[:at]
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @given(st.integers(0, 2**64))
 def test_random_mutations_raise_nothing_but_our_error(number: int) -> None:
     """As they come; and with every hash above put right, as by who chooses the trusted block."""

@@ -101,10 +101,20 @@ VERIFY_REQUEST: dict[str, Any] = {
                 "properties": {
                     "bundle": {"type": "object", "description": f"A bundle, {BUNDLE_TYPE}."},
                     "record": RECORD_SCHEMA,
-                    "leaf_hash": LEAF_HASH_SCHEMA,
+                    "records": {
+                        "type": "array",
+                        "items": RECORD_SCHEMA,
+                        "maxItems": MAX_RECORDS,
+                        "description": "All records that the bundle proves, in its order.",
+                    },
+                    "leaf_hash": one_or_several(
+                        {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                        "The leaf hash of each record that the bundle proves, in its order.",
+                        most=MAX_RECORDS,
+                    ),
                 },
                 "required": ["bundle"],
-                "not": {"required": ["record", "leaf_hash"]},
+                "maxProperties": 2,
                 "additionalProperties": False,
             },
             "example": {
@@ -268,23 +278,22 @@ def verify_bundle(
     body: Annotated[bytes, Depends(JsonBody(MAX_BUNDLE + MAX_RECORD))],
     _: Turn,
 ) -> Verdict:
-    """Verify a bundle, and with it a record or leaf hashes, under the server's own policy.
+    """Verify a bundle, and with it records or leaf hashes, under the server's own policy.
 
-    Leaf hashes are those of all records that the bundle proves, in its order.
+    Several are all that the bundle proves, in its order.
 
     The answer is this server's word only: whoever does not run it verifies locally, with
     `provenance verify` or `provenance.connect`.
     """
-    given = members(body, "bundle", "record", "leaf_hash")
+    given = members(body, "bundle", "record", "records", "leaf_hash")
     if "bundle" not in given:
         raise MalformedError("the request lacks the field 'bundle'")
-    record = parse_row(given["record"]) if "record" in given else None
-    if "record" in given and not isinstance(record, (dict, str)):
-        raise InputError("a record is an object or a string")
+    if len(given) > 2:
+        raise MalformedError("give the record, records or leaf hashes: one of them is checked")
+    record = _record(parse_row(given["record"])) if "record" in given else None
+    records = _records(given["records"]) if "records" in given else None
     leaf_hashes = None
     if "leaf_hash" in given:
-        if record is not None:
-            raise MalformedError("give the record or leaf hashes, not both")
         leaf_hashes = RecordPlaces.of("leaf_hash", given["leaf_hash"], MAX_RECORDS).leaf_hash
     verifier = Verifier(
         policy,
@@ -295,7 +304,7 @@ def verify_bundle(
     step = None
     try:
         report = verifier.verify(
-            given["bundle"].encode(), record=record, leaf_hashes=leaf_hashes
+            given["bundle"].encode(), record=record, records=records, leaf_hashes=leaf_hashes
         ).report
     except VerificationError as error:
         verified = None if isinstance(error, UndecidedError) else False
@@ -308,6 +317,21 @@ def verify_bundle(
         steps=_steps(report, ledger),
         warnings=[hidden(warning, ledger) for warning in report.warnings],
     )
+
+
+def _record(value: Any) -> Any:
+    if not isinstance(value, (dict, str)):
+        raise InputError("a record is an object or a string")
+    return value
+
+
+def _records(text: str) -> list[Any]:
+    value = parse_row(text, "records")
+    if not isinstance(value, list):
+        raise MalformedError("records are an array")
+    if len(value) > MAX_RECORDS:
+        raise MalformedError(f"{len(value):,} records: at most {MAX_RECORDS:,} are taken at once")
+    return list(map(_record, value))
 
 
 def _steps(report: Report, ledger: Ledger) -> list[StepAnswer]:

@@ -14,6 +14,7 @@ from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.routes.artifacts import METADATA_PARAMETER, Query, States
 from api.routes.proofs import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
+from api.turns import Turn
 from provenance.errors import InputError, MalformedError
 from provenance.ledger.leaves import MAX_HASHES, leaves_of_record
 from provenance.records import parse_row
@@ -69,6 +70,7 @@ def find_records(
     ledger: Served,
     query: Annotated[Query, QueryParameters()],
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
+    _: Turn,
 ) -> FoundRecords:
     """Tell in which artifacts a record is, whatever their encoding.
 

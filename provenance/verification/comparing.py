@@ -38,11 +38,12 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class AtHand:
-    """What the caller brought, in one of three ways, or nothing.
+    """What the caller brought, in one of four ways, or nothing.
 
     Attributes:
         record: a record, as `hash_record` takes it.
-        leaf_hashes: of all records that a bundle proves, 32 bytes each, in its order.
+        records: all records that a bundle proves, each as `hash_record` takes it, in its order.
+        leaf_hashes: of all of these, 32 bytes each.
         content: the file, folder or table that was signed; where a bundle proves records, all of
             them, in its order.
         exact: a file must also be the same bytes, not only the same records.
@@ -52,13 +53,16 @@ class AtHand:
     """
 
     record: Any = None
+    records: Sequence[Any] | None = None
     leaf_hashes: Sequence[bytes] | None = None
     content: Content | None = None
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if [self.record, self.leaf_hashes, self.content].count(None) < 2:
-            raise InputError("give a record, leaf hashes or the content: one of them is checked")
+        if [self.record, self.records, self.leaf_hashes, self.content].count(None) < 3:
+            raise InputError(
+                "give a record, several, leaf hashes or content: one of them is checked"
+            )
 
     def compare(
         self, described: Described, digests: Mapping[str, str], proofs: Sequence[RecordProof]
@@ -83,7 +87,7 @@ class AtHand:
         self, described: Described, digests: Mapping[str, str], proofs: Sequence[RecordProof]
     ) -> Compared:
         artifact, encoding = described.artifact, described.artifact.encoding
-        if self.record is None and self.leaf_hashes is None and self.content is None:
+        if [self.record, self.records, self.leaf_hashes, self.content].count(None) == 4:
             hint = "; give the record to have it checked" if proofs else ""
             return Compared(Mark.NOT_DEMANDED, "nothing was given to compare" + hint)
         if not proofs:
@@ -92,6 +96,8 @@ class AtHand:
             return _whole(self.content, described, digests, exact=self.exact)
         if self.record is not None:
             return _found([("the record", hash_record(self.record, encoding))], proofs, artifact)
+        if self.records is not None:
+            return _all([hash_record(each, encoding) for each in self.records], proofs, artifact)
         if self.content is None:
             return _all(self.leaf_hashes or (), proofs, artifact)
         if encoding.name == "file" and self.content.is_file:

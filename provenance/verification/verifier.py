@@ -100,6 +100,7 @@ class Verifier:
         bundle: bytes,
         *,
         record: Any = None,
+        records: Sequence[Any] | None = None,
         leaf_hashes: Sequence[bytes] | None = None,
         content: Content | None = None,
         exact: bool = False,
@@ -109,7 +110,8 @@ class Verifier:
         Args:
             bundle: the bytes of a bundle.
             record: a record that the bundle is said to prove, as `hash_record` takes it.
-            leaf_hashes: of all records that it is said to prove, 32 bytes each, in its order.
+            records: all records that it is said to prove, in its order.
+            leaf_hashes: of all of these, 32 bytes each.
             content: the file, folder or table that the bundle is said to be about; where it proves
                 records, all of them, in its order.
             exact: a file must also be the same bytes, not only the same records.
@@ -117,7 +119,7 @@ class Verifier:
         Raises:
             VerificationError: a step fails; ``.step`` names it.
             UndecidedError: none fails, but one that is demanded is undecided.
-            InputError: `record` or `content` cannot be read, or more than one of them is given.
+            InputError: a record or `content` cannot be read, or more than one of them is given.
         """
         case = Case(
             bundle,
@@ -125,7 +127,13 @@ class Verifier:
             chains=self._chains,
             trusted_blocks=self._trusted_blocks,
             every_entry=self._every_entry,
-            at_hand=AtHand(record=record, leaf_hashes=leaf_hashes, content=content, exact=exact),
+            at_hand=AtHand(
+                record=record,
+                records=records,
+                leaf_hashes=leaf_hashes,
+                content=content,
+                exact=exact,
+            ),
         )
         checks: list[Check] = []
         for step, check in _STEPS:

@@ -74,8 +74,35 @@ def test_several_records_in_one_bundle(http: httpx.Client, ledger: Ledger) -> No
     assert verdict(leaf_hash=hashes[:3]) == (False, "record")
     assert verdict(leaf_hash=hashes[0]) == (False, "record")
     assert verdict(record=ROWS[3]) == (True, None)
-    both = b'{"bundle":' + own + b',"record":{},"leaf_hash":[]}'
-    assert "not both" in problem(post(http, "/v1/verify", both), 422, "malformed")
+    asked: list[object] = [ROWS[index] for index in indices]
+    assert verdict(records=asked) == (True, None)
+    assert verdict(records=[json.dumps(row) for row in asked]) == (True, None)
+    assert verdict(records=asked[::-1]) == (False, "record")
+    assert verdict(records=asked[:3]) == (False, "record")
+    assert verdict(records=[]) == (False, "record")
+    assert verdict(records=[ROWS[3]] * 4) == (False, "record")
+    for both in ("record", "records"):
+        body = b'{"bundle":' + own + b',"%s":[],"leaf_hash":[]}' % both.encode()
+        answer = post(http, "/v1/verify", body)
+        assert "one of them is checked" in problem(answer, 422, "malformed")
+    for wrong, slug in (
+        ("{}", "malformed"),
+        ("7", "malformed"),
+        ("[7]", "unusable"),
+        ("[[{}]]", "unusable"),
+        ('[{"a":1,"a":2}]', "malformed"),
+        (json.dumps([{}] * 16385), "malformed"),
+    ):
+        body = b'{"bundle":' + own + b',"records":' + wrong.encode() + b"}"
+        problem(post(http, "/v1/verify", body), 422, slug)
+
+
+def test_several_records_keep_every_digit(http: httpx.Client, ledger: Ledger) -> None:
+    own = ledger.prove("big", index=[0, 1]).to_bytes()
+    for last, verified in ((2, True), (3, False)):
+        records = b'[{"id":9007199254740993},{"id":900719925474099%d}]' % last
+        answer = post(http, "/v1/verify", b'{"bundle":' + own + b',"records":' + records + b"}")
+        assert answer.json()["verified"] is verified
 
 
 def test_no_more_than_so_many_at_once(http: httpx.Client) -> None:

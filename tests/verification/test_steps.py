@@ -670,6 +670,8 @@ def test_all_of_several_records(world: World, some: Bundle, tmp_path: Any) -> No
         {"content": Content(asked)},
         {"content": Content(file)},
         {"leaf_hashes": hashes},
+        {"records": asked},
+        {"records": [json.dumps(row) for row in asked]},
     ):
         verified = world.verify(some, **given)
         assert verified.record_indices == SOME
@@ -698,8 +700,9 @@ def test_one_of_several_records(world: World, some: Bundle) -> None:
 def test_one_other_record_among_several(world: World, some: Bundle, place: int) -> None:
     asked = [MANY[index] for index in SOME]
     asked[place] = {**asked[place], "n": 8}
-    with fails("record", f"the path of leaf {SOME[place]} leads to the root"):
-        world.verify(some, content=Content(asked))
+    for given in ({"content": Content(asked)}, {"records": asked}):
+        with fails("record", f"the path of leaf {SOME[place]} leads to the root"):
+            world.verify(some, **given)
 
 
 @pytest.mark.parametrize("asked", [[], [20], [20, 3, 3, 0], [20, 3, 3, 0, 11, 1], range(21)])
@@ -710,6 +713,8 @@ def test_more_or_fewer_records_than_are_proven(world: World, some: Bundle, asked
         world.verify(some, content=Content(given))
     with fails("record", f"the bundle proves 5 records, and {said} were given"):
         world.verify(some, leaf_hashes=[hash_record(row, JSON) for row in given])
+    with fails("record", f"the bundle proves 5 records, and {said} were given"):
+        world.verify(some, records=given)
 
 
 def test_several_records_in_another_order(world: World, some: Bundle) -> None:
@@ -746,6 +751,13 @@ def test_leaf_hashes_need_a_bundle_that_proves_records(world: World, rows: Regis
     for hashes in ([], [bytes(32)]):
         with fails("record", "the bundle proves no record"):
             world.verify(world.bundle(rows), leaf_hashes=hashes)
+
+
+def test_what_is_no_record_among_several(world: World, some: Bundle) -> None:
+    with pytest.raises(InputError, match="not an object"):
+        world.verify(some, records=[MANY[20], 7, MANY[3], MANY[0], MANY[11]])
+    with pytest.raises(InputError, match="one of them is checked"):
+        world.verify(some, records=[], record=MANY[20])
 
 
 def test_more_records_than_a_bundle_proves(world: World, some: Bundle) -> None:

@@ -8,6 +8,7 @@
 - `app`: `create_app`, the service of a ledger; `projects`: `create_projects_app`, that of several;
   `witness`: `create_witness_app`, that of a witness
 - `serving`: `serve`, `serve_projects` and `serve_witness`, until a signal ends it
+- `workers`: what each process opens, where several serve
 - `access`: who may ask, by token and scope
 - `routes`: what is answered where; `answers`: the shapes of the answers, with examples
 - `cors`: which pages of other sites may ask

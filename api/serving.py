@@ -8,22 +8,35 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
 from api.logs import LogForm, written
 from api.projects import create_projects_app
 from api.witness import create_witness_app
+from api.workers import Opening, Worker
 from provenance.errors import InputError
 from provenance.ledger.ledger import Ledger
 from provenance.witness import Witness
 
-__all__ = ["check_proxies", "serve", "serve_projects", "serve_witness"]
+__all__ = [
+    "Opening",
+    "check_proxies",
+    "serve",
+    "serve_by_workers",
+    "serve_projects",
+    "serve_witness",
+]
 
 GRACE_SECONDS = 10
 """How long requests that are being answered may take after a signal."""
+
+HEALTH_SECONDS = 30
+"""How long a worker may say nothing before it is killed and another is started."""
 
 
 def serve(
@@ -67,6 +80,45 @@ def serve_projects(
     _run(create_projects_app(projects, public=public), host, port, proxies, log, listening)
 
 
+def serve_by_workers(
+    opening: Opening,
+    workers: int,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    proxies: Sequence[str] = (),
+    log: LogForm | None = None,
+    listening: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve ledgers by several processes, as `serve` does by one. For a main thread alone.
+
+    Args:
+        opening: how each of them opens the ledgers.
+        workers: how many there are.
+        host, port, proxies, log, listening: as of `serve`.
+
+    Raises:
+        LedgerError, InputError: as `serve`, or a ledger cannot be opened.
+    """
+    check_proxies(proxies)
+    with contextlib.ExitStack() as opened:
+        opening.open(opened)  # what cannot be opened is told here, and not by every worker
+    with (
+        contextlib.nullcontext() if log is None else written(log),
+        _listen(host, port) as listener,
+    ):
+        config = _config(
+            Worker(opening, log),
+            proxies,
+            factory=True,
+            workers=workers,
+            timeout_worker_healthcheck=HEALTH_SECONDS,
+        )
+        supervisor = _Supervisor(config, sockets=[listener])
+        listening(_url(host, listener))
+        supervisor.run()
+
+
 def serve_witness(
     witness: Witness,
     host: str = "127.0.0.1",
@@ -94,19 +146,35 @@ def _run(
         contextlib.suppress(KeyboardInterrupt),
         _terminated_as_interrupted(),
     ):
-        shown = f"[{host}]" if ":" in host else host
-        listening(f"http://{shown}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(
-            app,
-            log_config=None,  # what uvicorn says goes where all else does
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(proxies),
-            forwarded_allow_ips=list(proxies),
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        listening(_url(host, listener))
+        uvicorn.Server(_config(app, proxies)).run(sockets=[listener])
+
+
+class _Supervisor(Multiprocess):
+    def terminate_all(self) -> None:
+        """Let every worker finish. Whoever comes now is refused, and does not wait for nobody."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
+def _config(app: Callable[..., Any], proxies: Sequence[str], **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,  # what uvicorn says goes where all else does
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        **more,
+    )
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def check_proxies(proxies: Sequence[str]) -> None:

@@ -59,7 +59,7 @@ def explain(context: typer.Context, serving: Any, as_json: bool) -> int:
     Raises:
         InputError, LedgerError: it would fail.
     """
-    given = {name: _given(context, name) for name in ("host", "port", "proxies", "log")}
+    given = {name: _given(context, name) for name in ("host", "port", "workers", "proxies", "log")}
     serving.check_proxies(given["proxies"].value)
     public, projects = _given(context, "public"), context.params["projects"]
     with ExitStack() as opened:
@@ -136,6 +136,7 @@ def _server_lines(given: Mapping[str, Setting]) -> Iterator[str]:
     for what, setting, shown in (
         ("address", given["host"], None),
         ("port", given["port"], None),
+        ("workers", given["workers"], None),
         ("log", given["log"], None),
         ("X-Forwarded-For is believed", proxies, believed),
     ):

@@ -16,7 +16,9 @@ from provenance.errors import InputError
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
-__all__ = ["PASSPHRASE", "new_passphrase", "old_passphrase", "open_ledger"]
+__all__ = ["PASSPHRASE", "ledger_passphrase", "new_passphrase", "old_passphrase", "open_ledger"]
+
+SIGNER = "signer"
 
 PASSPHRASE = "PROVENANCE_PASSPHRASE"  # noqa: S105 - the name of a variable
 
@@ -38,9 +40,20 @@ def open_ledger(
     from provenance.ledger.ledger import Ledger
 
     folder = Folder.find(path or Path())
-    names = tuple(signers or ("signer",))
+    names = tuple(signers or (SIGNER,))
     passphrase = old_passphrase(folder.keys / f"{names[0]}.pem") if signing else None
     return Ledger.open(path, passphrase=passphrase, signers=names)
+
+
+def ledger_passphrase(path: Path) -> str | None:
+    """Return the passphrase of the ledger around a folder, as `open_ledger` would use it.
+
+    Raises:
+        LedgerError: there is none.
+    """
+    from provenance.ledger.folder import Folder
+
+    return old_passphrase(Folder.find(path).keys / f"{SIGNER}.pem")
 
 
 def old_passphrase(key_file: Path) -> str | None:

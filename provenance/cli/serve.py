@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from provenance.cli.opening import open_ledger
+from provenance.cli.opening import ledger_passphrase, open_ledger
 from provenance.cli.options import Json
 from provenance.cli.output import emit
 from provenance.errors import InputError
@@ -82,6 +82,16 @@ def serve(
             "--public", envvar="PROVENANCE_PUBLIC", help="Let everybody read, without a token."
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=256,
+            metavar="N",
+            envvar="PROVENANCE_WORKERS",
+            help="Processes that answer; one that dies is started again.",
+        ),
+    ] = 1,
     proxies: Proxies = None,
     log: Log = "text",
     check: Annotated[
@@ -106,22 +116,23 @@ def serve(
     def listening(url: str) -> None:
         emit(as_json, {"url": url}, [f"listening at {url}"])
 
-    options = {
-        "public": public or None,
-        "proxies": proxies or (),
-        "log": log,
-        "listening": listening,
-    }
+    options: dict[str, Any] = {"proxies": proxies or (), "log": log, "listening": listening}
+    folders = {"": Path()} if projects is None else {p.name: p for p in with_ledgers(projects)}
+    if workers > 1:
+        passphrases = {name: ledger_passphrase(path) for name, path in folders.items()}
+        opening = serving.Opening(folders, passphrases, public or None)
+        serving.serve_by_workers(opening, workers, host, port, **options)
+        return
+    options["public"] = public or None
     with ExitStack() as opened:
-        if projects is None:
-            ledger = opened.enter_context(open_ledger(signing=True))
-            serving.serve(ledger, host, port, **options)
-            return
         ledgers = {
-            path.name: opened.enter_context(open_ledger(path, signing=True))
-            for path in with_ledgers(projects)
+            name: opened.enter_context(open_ledger(path, signing=True))
+            for name, path in folders.items()
         }
-        serving.serve_projects(ledgers, host, port, **options)
+        if projects is None:
+            serving.serve(ledgers[""], host, port, **options)
+        else:
+            serving.serve_projects(ledgers, host, port, **options)
 
 
 def with_ledgers(folder: Path) -> list[Path]:

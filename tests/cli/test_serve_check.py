@@ -32,6 +32,7 @@ def test_what_is_not_said_is_by_default(provenance):
     assert told == {
         "host": {"value": "127.0.0.1", "from": "default"},
         "port": {"value": 8000, "from": "default"},
+        "workers": {"value": 1, "from": "default"},
         "proxies": {"value": [], "from": "default"},
         "log": {"value": "text", "from": "default"},
     }
@@ -47,10 +48,12 @@ def test_the_environment_and_the_command_line(provenance):
         PROVENANCE_HOST="192.0.2.1",
         PROVENANCE_PORT="9000",
         PROVENANCE_LOG="json",
+        PROVENANCE_WORKERS="4",
         PROVENANCE_PUBLIC="1",
     )
     assert told["host"] == {"value": "::1", "from": "command line"}
     assert told["port"] == {"value": 9000, "from": "environment: PROVENANCE_PORT"}
+    assert told["workers"] == {"value": 4, "from": "environment: PROVENANCE_WORKERS"}
     assert told["log"] == {"value": "json", "from": "environment: PROVENANCE_LOG"}
     assert told["proxies"] == {"value": ["10.0.0.1", "10.1.0.0/16"], "from": "command line"}
     public = told["ledgers"][0]["settings"]["public"]
@@ -77,6 +80,7 @@ def test_the_configuration_in_words(provenance):
         == f"""\
 address: 127.0.0.1 (default)
 port: 8000 (default)
+workers: 1 (default)
 log: text (default)
 X-Forwarded-For is believed: of 10.0.0.1 (command line)
 

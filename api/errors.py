@@ -50,6 +50,7 @@ __all__ = [
     "MediaTypeError",
     "NoCheckpointError",
     "NoSuchTileError",
+    "NotAcceptableError",
     "NotReadyError",
     "NotRegisteredError",
     "Problem",
@@ -119,6 +120,10 @@ class BodyTooLargeError(InputError):
 
 class BodyTooSlowError(InputError):
     """The body of a request takes too long to come."""
+
+
+class NotAcceptableError(InputError):
+    """The answer would be of no media type that the client takes."""
 
 
 class MediaTypeError(InputError):
@@ -203,6 +208,9 @@ TABLE: dict[type[ProvenanceError], Problem] = {
     ),
     TusVersionError: Problem(
         412, "tus-version", "Another version of tus", "send Tus-Resumable: 1.0.0"
+    ),
+    NotAcceptableError: Problem(
+        406, "not-acceptable", "Not to be had in such a form", "this is answered as text/plain"
     ),
     BodyTooSlowError: Problem(
         408, "too-slow", "The body came too slowly", "a body must come within 30 seconds"

@@ -13,6 +13,7 @@ from api.access import MayRead, shared_or_own
 from api.answers import Anchors, anchor_answer
 from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
+from api.negotiation import NOT_MODIFIED, IfNoneMatch, tagged
 from provenance.errors import InputError
 from provenance.log.tiles import ENTRIES
 
@@ -45,20 +46,25 @@ TILE_RESPONSE: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/checkpoint",
     response_class=PlainTextResponse,
-    responses=responses(NoCheckpointError) | CHECKPOINT_RESPONSE,
+    responses=responses(NoCheckpointError) | CHECKPOINT_RESPONSE | NOT_MODIFIED,
 )
-def show_checkpoint(ledger: Served, kept_by: Annotated[str, Depends(shared_or_own)]) -> Response:
+def show_checkpoint(
+    ledger: Served,
+    kept_by: Annotated[str, Depends(shared_or_own)],
+    if_none_match: IfNoneMatch = "",
+) -> Response:
     """Return the newest checkpoint."""
     note = ledger.latest_checkpoint()
     if note is None:
         raise NoCheckpointError("no checkpoint was signed yet")
-    return PlainTextResponse(note, headers={"Cache-Control": f"{kept_by}, {BRIEF}"})
+    headers = {"Cache-Control": f"{kept_by}, {BRIEF}"}
+    return tagged(note.encode(), if_none_match, media_type="text/plain", headers=headers)
 
 
 @router.get(
     "/tile/{path:path}",
     response_class=Response,
-    responses=responses(NoSuchTileError) | TILE_RESPONSE,
+    responses=responses(NoSuchTileError) | TILE_RESPONSE | NOT_MODIFIED,
 )
 def show_tile(
     ledger: Served,
@@ -72,6 +78,7 @@ def show_tile(
     ],
     kept_by: Annotated[str, Depends(shared_or_own)],
     accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+    if_none_match: IfNoneMatch = "",
 ) -> Response:
     """Return a tile of the tree of the newest checkpoint. What it holds never changes.
 
@@ -81,13 +88,19 @@ def show_tile(
         data = ledger.tile(f"tile/{path}")
     except InputError as error:
         raise NoSuchTileError(str(error)) from error
-    headers = {"Cache-Control": f"{kept_by}, {IMMUTABLE}"}
+    headers, variant = {"Cache-Control": f"{kept_by}, {IMMUTABLE}"}, ""
     if path.startswith(f"{ENTRIES}/"):
         headers["Vary"] = "Accept-Encoding"
         if takes_gzip(accept_encoding):
             data = gzip.compress(data, mtime=0)  # the same bytes each time
-            headers["Content-Encoding"] = "gzip"
-    return Response(data, media_type="application/octet-stream", headers=headers)
+            headers["Content-Encoding"] = variant = "gzip"
+    return tagged(
+        data,
+        if_none_match,
+        media_type="application/octet-stream",
+        headers=headers,
+        variant=variant,
+    )
 
 
 def takes_gzip(accept_encoding: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.access import MayRead
+from api.access import MayRead, shared_or_own
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
 from api.deps import Found, OwnPolicy, Served, hidden, own_policy, servers_fault
@@ -16,9 +16,11 @@ from api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     MediaTypeError,
+    NotAcceptableError,
     NotRegisteredError,
     responses,
 )
+from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
 from api.turns import Turn
 from provenance import forms
 from provenance.errors import (
@@ -132,7 +134,10 @@ VERIFY_REQUEST: dict[str, Any] = {
 BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The bundle",
-        "content": {BUNDLE_TYPE: {"schema": {"type": "object"}}},
+        "content": {
+            BUNDLE_TYPE: {"schema": {"type": "object"}},
+            "application/json": {"schema": {"type": "object"}},
+        },
         "headers": {
             "Provenance-Record-Index": {
                 "description": "Which record is proven, where it is one.",
@@ -164,6 +169,14 @@ TLOG_PROOF_RESPONSE: dict[int | str, dict[str, Any]] = {
 }
 
 
+PROOF_OR_BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The bundle of the artifact, or the proof of its entry, C2SP tlog-proof",
+        "content": {**BUNDLE_RESPONSE[200]["content"], **TLOG_PROOF_RESPONSE[200]["content"]},
+    }
+}
+
+
 @router.post(
     "/v1/artifacts/{ref:path}/proofs",
     dependencies=[Depends(own_policy)],  # a broken one is not the caller's mistake
@@ -172,6 +185,7 @@ TLOG_PROOF_RESPONSE: dict[int | str, dict[str, Any]] = {
     responses=responses(
         NotRegisteredError,
         NoSuchRecordError,
+        NotAcceptableError,
         BodyTooLargeError,
         BodyTooSlowError,
         MediaTypeError,
@@ -181,12 +195,14 @@ TLOG_PROOF_RESPONSE: dict[int | str, dict[str, Any]] = {
     | BUNDLE_RESPONSE,
 )
 def make_proof(
+    request: Request,
     ledger: Served,
     artifact: Found,
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
     _: Turn,
 ) -> Response:
     """Prove records, named by content, number or leaf hash."""
+    media_type = chosen(request, (BUNDLE_TYPE, "application/json"))
     places = RecordPlaces.parse(body, artifact.artifact.encoding)
     with servers_fault():
         ledger.checkpoint()  # signs one where it is needed; no key for that is no caller's mistake
@@ -195,7 +211,38 @@ def make_proof(
     if len(proof.indices) == 1:
         headers["Provenance-Record-Index"] = str(proof.indices[0])
         headers["Provenance-Equal-Records"] = str(proof.equal)
-    return Response(proof.to_bytes(), media_type=BUNDLE_TYPE, headers=headers)
+    return Response(proof.to_bytes(), media_type=media_type, headers=headers)
+
+
+@router.get(
+    "/v1/artifacts/{ref:path}/proofs",
+    dependencies=[Depends(own_policy)],
+    response_class=Response,
+    responses=responses(NotRegisteredError, NotAcceptableError)
+    | PROOF_OR_BUNDLE_RESPONSE
+    | NOT_MODIFIED,
+)
+def prove_artifact(
+    request: Request,
+    ledger: Served,
+    artifact: Found,
+    kept_by: Annotated[str, Depends(shared_or_own)],
+    _: Turn,
+    if_none_match: IfNoneMatch = "",
+) -> Response:
+    """Prove an artifact as a whole: as a bundle, or its entry alone as C2SP tlog-proof.
+
+    By `Accept`; as a bundle where both are liked as much.
+    """
+    media_type = chosen(request, (BUNDLE_TYPE, "application/json", "text/plain"))
+    with servers_fault():
+        ledger.checkpoint()
+    if media_type == "text/plain":
+        data = ledger.prove_entry(artifact).to_bytes()
+    else:
+        data = ledger.prove(artifact).to_bytes()
+    headers = {"Cache-Control": f"{kept_by}, no-cache", "Vary": "Accept"}
+    return tagged(data, if_none_match, media_type=media_type, headers=headers)
 
 
 @router.get(

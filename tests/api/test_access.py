@@ -32,11 +32,13 @@ CALLS = {
     "GET /v1/artifacts/{ref}/history": "read",
     "GET /v1/artifacts/{ref}/descendants": "read",
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
+    "GET /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/verify": "read",
     "GET /v1/entries": "read",
     "GET /v1/entries/{index}": "read",
     "GET /v1/entries/{index}/tlog-proof": "read",
+    "GET /v1/envelopes/{sha256}": "read",
     "POST /v1/records": "read",
     "POST /v1/entries": "submit",
     "POST /v1/trees": "submit",
@@ -66,14 +68,17 @@ def tokens_of_every_kind(own: Ledger, other: Ledger) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Served:
-    """Projects behind one address, and tokens to ask for one of them with."""
+    """Projects behind one address, tokens to ask for one of them with, and an envelope of it."""
 
     url: str
     tokens: dict[str, str]
+    envelope: str
 
     def ask(self, operation: str, **headers: str) -> httpx.Response:
         method, _, path = operation.partition(" ")
-        filled = path.format(ref="train", path="0/000.p/3", upload="0" * 32, index=1)
+        filled = path.format(
+            ref="train", path="0/000.p/3", upload="0" * 32, index=1, sha256=self.envelope
+        )
         bodies = {
             "/v1/artifacts/{ref}/proofs": '{"index":0}',
             "/v1/verify": '{"bundle":{}}',
@@ -109,7 +114,8 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Led
 @pytest.fixture(scope="module")
 def served(projects: dict[str, Ledger]) -> Iterator[Served]:
     with serving(create_projects_app(projects)) as url:
-        yield Served(url, tokens_of_every_kind(projects["vision"], projects["text"]))
+        tokens = tokens_of_every_kind(projects["vision"], projects["text"])
+        yield Served(url, tokens, projects["vision"].entry(1).entry.envelope_hash.hex())
 
 
 def test_every_operation_stands_in_the_table(projects: dict[str, Ledger]) -> None:

@@ -78,12 +78,17 @@ def parsed(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def watched(tmp_path_factory):
+def shared(tmp_path_factory):
+    """The folder of this run, the same for all of its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
+@pytest.fixture(scope="session")
+def watched(shared):
     """The extension under AddressSanitizer and UBSan; see `sanitizers.Watched`."""
     from sanitizers import Watched
 
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
     return Watched.build(shared)
 
 

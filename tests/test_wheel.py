@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -24,8 +25,12 @@ def built(folder: Path, **environment: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    return zipfile.ZipFile(built(tmp_path_factory.mktemp("wheel")))
+def wheel(shared: Path) -> zipfile.ZipFile:
+    """Built by the first worker that needs it."""
+    folder = shared / "wheel"
+    with (shared / "wheel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return zipfile.ZipFile(next(folder.glob("*.whl"), None) or built(folder))
 
 
 def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile) -> None:

@@ -248,8 +248,8 @@ def meets(each, name, wanted):
 
 
 def as_text(value):
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError):
+        while isinstance(value, str):
             value = json.loads(value)
     return value if isinstance(value, str) else forms.canonical(value).decode()
 

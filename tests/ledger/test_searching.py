@@ -1,6 +1,7 @@
 """Artifacts by what is said of them: the same as going through all, on either database."""
 
 import itertools
+import json
 from typing import get_args
 
 import pytest
@@ -12,6 +13,7 @@ from provenance import InputError
 from provenance.ledger import searching
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.filters import Sort, Sought
+from provenance.ledger.indexing import facet_of_metadata
 from provenance.ledger.searching import search
 from provenance.log.store import Database
 
@@ -115,6 +117,19 @@ def test_the_few_questions_that_the_ledger_asks_itself(database, log, wanted, st
                 assert catalog.digests_like(digest[: 8 + start]) == expected
 
 
+plain = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
+plain |= st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_a_value_of_the_metadata_is_found_by_how_it_is_written(value):
+    for indent in (None, 1):
+        assert facet_of_metadata("k", json.dumps(value, indent=indent)) == (
+            facet_of_metadata("k", value)
+        )
+    assert facet_of_metadata("k", value) != facet_of_metadata("l", value)
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
@@ -123,6 +138,9 @@ def test_the_few_questions_that_the_ledger_asks_itself(database, log, wanted, st
         ({"digest": "ab"}, "digest takes 64 hex digits"),
         ({"signer": "AB" * 32}, "signer takes 64 hex digits"),
         ({"root": "0" * 63 + "\n"}, "root takes 64 hex digits"),
+        ({"name": "\ud800"}, "name is not text"),
+        ({"metadata": {"k": "[\ud800"}}, "no canonical JSON"),
+        ({"metadata": {"\ud800": 1}}, "no canonical JSON"),
         ({"issued_after": "2026-02-30"}, "'2026-02-30' is no time"),
         ({"issued_before": "yesterday"}, "'yesterday' is no time"),
         ({"issued_before": "2026-01-31T12:00:00+01:00"}, "is no time"),

@@ -106,6 +106,10 @@ class RegisteredArtifact:
         artifact, subject = statement.described().artifact, statement.subjects[0]
         return cls(subject.name, statement.kind, artifact, index, statement, dict(subject.digest))
 
+    def length(self) -> int:
+        """Return how many bytes were signed."""
+        return len(self.statement.to_bytes())
+
     @property
     def digest(self) -> str:
         """The artifact digest, 64 hex digits."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from contextlib import suppress
 
 from provenance.errors import LedgerError
@@ -9,8 +11,12 @@ from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.folder import Folder
 from provenance.merkle import Tree
 from provenance.merkle.index import IndexUnusableError, LeafIndex, write_index
+from provenance.records.files import FileState, state_of
 
-__all__ = ["ArtifactTree"]
+__all__ = ["ArtifactTree", "ArtifactTrees"]
+
+MOST_OPEN = 64
+"""Trees that are kept open; each is two mapped files."""
 
 
 class ArtifactTree:
@@ -87,3 +93,34 @@ class ArtifactTree:
             with self._folder.building() as drafts:
                 write_index(self.tree, drafts, self._index_path)
             return self._in_index(leaf_hash)
+
+
+class ArtifactTrees:
+    """The trees of a ledger; those asked for last stay open. May be shared between threads."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, tuple[FileState, ArtifactTree]] = OrderedDict()
+
+    def open(self, registered: RegisteredArtifact) -> ArtifactTree:
+        """Return the tree of an artifact, as its file now is.
+
+        Raises:
+            LedgerError: it is missing, or not the tree of the artifact any more.
+        """
+        key = registered.digest
+        with suppress(OSError):
+            state = state_of(self._folder.tree(registered.artifact.digest).stat())
+            with self._lock:
+                known = self._open.get(key)
+                if known is not None and known[0] == state:
+                    self._open.move_to_end(key)
+                    return known[1]
+            opened = ArtifactTree(self._folder, registered)
+            with self._lock:
+                self._open[key] = (state, opened)
+                while len(self._open) > MOST_OPEN:
+                    self._open.popitem(last=False)
+            return opened
+        return ArtifactTree(self._folder, registered)  # which says what is wrong

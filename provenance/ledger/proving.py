@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,11 @@ class Proof:
         """Return the bytes of the bundle."""
         return self.bundle.to_bytes()
 
+    @cached_property
+    def length(self) -> int:
+        """How many bytes that are."""
+        return len(self.to_bytes())
+
 
 def prove(
     ledger: Ledger,
@@ -78,12 +84,17 @@ def prove(
         raise InputError("name records in one way: record, records, index, path or leaf hash")
     registered = ledger.resolve(ref)  # first, so that the checkpoint covers it
     policy = ledger.policy()
-    note = _checkpoint(ledger, policy, registered)
-    with ledger._database.reading() as session:
-        proof = _prove_artifact(session, ledger.origin, policy, note, registered)
+
+    def whole() -> Proof:
+        note = _checkpoint(ledger, policy, registered)
+        with ledger._database.reading() as session:
+            return _prove_artifact(session, ledger.origin, policy, note, registered)
+
+    key = ("proof", registered.index, policy.fingerprint)
+    proof = ledger._kept.get(key, whole, lambda made: made.length)
     if not given:
         return proof
-    kept = ArtifactTree(ledger.folder, registered)
+    kept = ledger._trees.open(registered)
     if index is not None:
         indices = [index] if isinstance(index, int) else [*index]
         return _prove_indices(proof, registered, kept, indices)
@@ -236,7 +247,7 @@ def _prove_indices(
                 f"{registered.name!r} has no record {index}: it has {tree.size}"
             )
     hashes = sum(path_length(index, tree.size) for index in indices)
-    length = len(proof.to_bytes()) + _HASH_TEXT * hashes + _RECORD_TEXT * len(indices)
+    length = proof.length + _HASH_TEXT * hashes + _RECORD_TEXT * len(indices)
     if length > MAX_BUNDLE or len(indices) > MAX_RECORDS:
         raise InputError(
             f"the proofs of {len(indices):,} records do not fit into a bundle of {MAX_BUNDLE:,} "

@@ -25,6 +25,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from provenance.errors import InputError
 from provenance.ledger.desk import Clock
+from provenance.log.kept import Kept
 from provenance.log.store import Database, Number
 
 __all__ = ["SCOPES", "Scope", "Token", "TokenRow", "Tokens"]
@@ -83,6 +84,7 @@ class Tokens:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._kept = Kept(database)
 
     def new(
         self, name: str, *, scope: Scope = "read", expires: datetime | None = None
@@ -149,11 +151,15 @@ class Tokens:
         if found is None:
             return None
         number, secret = found.groups()
-        with self._database.reading() as session:
-            row = session.get(TokenRow, number)
-            digest = bytes(32) if row is None else row.digest
-            same = hmac.compare_digest(_digest(secret), digest)
-            return _token(row, self._now()) if same and row is not None else None
+
+        def look() -> TokenRow | None:
+            with self._database.reading() as session:
+                return session.get(TokenRow, number)
+
+        row = self._kept.get(number, look)
+        digest = bytes(32) if row is None else row.digest
+        same = hmac.compare_digest(_digest(secret), digest)
+        return _token(row, self._now()) if same and row is not None else None
 
     def _now(self) -> int:
         return _seconds(self._clock())

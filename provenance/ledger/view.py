@@ -21,6 +21,7 @@ from provenance.ledger.finding import find
 from provenance.ledger.folder import Folder
 from provenance.ledger.keys import KeyInfo
 from provenance.ledger.leaves import leaves_of
+from provenance.ledger.lookup import ArtifactTrees
 from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
@@ -28,9 +29,11 @@ from provenance.ledger.status import Status
 from provenance.ledger.walking import Walk
 from provenance.lineage import History
 from provenance.log import Entry
+from provenance.log.kept import Kept
 from provenance.log.log import Log
 from provenance.log.store import Database
 from provenance.log.tiles import TilePath
+from provenance.records.files import FileState, state_of
 from provenance.signing import Envelope
 from provenance.statements import KIND_NUMBERS, Statement
 from provenance.verification import Policy
@@ -67,6 +70,9 @@ class LedgerView:
             self._database.close()
             raise LedgerError(f"{folder.config} names the log {self.origin!r}; it is {logged!r}")
         self.chains = Chains(folder, self.config.chains)
+        self._kept = Kept(self._database)
+        self._trees = ArtifactTrees(folder)
+        self._policy: tuple[FileState, Policy] | None = None
 
     def close(self) -> None:
         """Give files and connections back."""
@@ -85,8 +91,18 @@ class LedgerView:
         Raises:
             InputError: nothing, or several artifacts, are meant.
         """
-        with self._database.reading() as session:
-            return resolve(session, self.origin, ref, paths=paths)
+
+        def look(paths: bool = False) -> RegisteredArtifact:
+            with self._database.reading() as session:
+                return resolve(session, self.origin, ref, paths=paths)
+
+        if isinstance(ref, RegisteredArtifact):
+            key = ("artifact", ref.index, ref.name, ref.digest)
+            return self._kept.get(key, look, RegisteredArtifact.length)
+        if isinstance(ref, str):
+            with suppress(*[InputError] if paths else []):
+                return self._kept.get(("ref", ref), look, RegisteredArtifact.length)
+        return look(paths)
 
     def artifacts(
         self,
@@ -285,7 +301,15 @@ class LedgerView:
             InputError: ``policy.json`` is missing.
             MalformedError: it was edited into something else.
         """
-        return read_policy(self.folder.policy)
+        path = self.folder.policy
+        try:
+            state = state_of(path.stat())
+        except OSError:
+            return read_policy(path)  # which says what is wrong
+        known = self._policy
+        if known is None or known[0] != state:
+            known = self._policy = (state, read_policy(path))
+        return known[1]
 
     def latest_checkpoint(self) -> str | None:
         """Return the largest checkpoint that was signed."""

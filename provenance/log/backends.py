@@ -31,7 +31,7 @@ from provenance.errors import InputError, LedgerError
 
 __all__ = ["Backend", "PostgreSQL", "SQLite", "backend", "is_url"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 

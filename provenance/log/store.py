@@ -11,7 +11,7 @@ found by its entry's index, and that none is logged twice follows from `EntryRow
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, cast
@@ -74,7 +74,10 @@ class EntryRow(SQLModel, table=True):
 
 
 class EnvelopeRow(SQLModel, table=True):
-    """The bytes of the envelope of entry `index`. The only part of the log that may be erased."""
+    """The bytes of the envelope of entry `index`. The only part of the log that may be erased.
+
+    Whoever does so counts `GenerationRow` up, so that no running process goes on showing it.
+    """
 
     __tablename__ = "envelope"
 
@@ -111,6 +114,15 @@ class CosignatureRow(SQLModel, table=True):
     line: str
 
 
+class GenerationRow(SQLModel, table=True):
+    """How many transactions have written; one row. Nothing rests on the number but caches."""
+
+    __tablename__ = "generation"
+
+    only: int = number_key()
+    number: int = Field(sa_type=Number)
+
+
 class Database:
     """One SQLite file, or one schema of PostgreSQL. Models of other packages join by import.
 
@@ -138,6 +150,7 @@ class Database:
             with database._explained(), database._engine.begin() as connection:
                 # Without a look first: a table that is there is an error, not the one to use.
                 SQLModel.metadata.create_all(connection, checkfirst=False)
+                connection.exec_driver_sql("INSERT INTO generation VALUES (0, 0)")
                 database._backend.mark(connection)
         except BaseException:
             database.close()
@@ -183,6 +196,26 @@ class Database:
         with self._explained(), Session(self._writer) as session, session.begin():
             session.connection()  # takes the lock before anything is read
             yield session
+            session.flush()
+            session.connection().exec_driver_sql("UPDATE generation SET number = number + 1")
+
+    def generation(self) -> int:
+        """Return a number that is another one after each transaction that wrote.
+
+        A twentieth of the time of any other read: the driver is asked without a session.
+
+        Raises:
+            LedgerError: as `reading`.
+        """
+        with self._explained():
+            try:
+                with closing(self._engine.raw_connection()) as connection:
+                    cursor = connection.cursor()
+                    cursor.execute("SELECT number FROM generation")
+                    (number,) = cursor.fetchone() or (0,)
+            except self._engine.dialect.loaded_dbapi.Error as error:  # as SQLAlchemy says it
+                raise DBAPIError("generation", None, error) from error
+            return int(number)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

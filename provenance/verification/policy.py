@@ -131,7 +131,7 @@ class Policy:
         """Return the RFC 8785 bytes."""
         return forms.dump(self)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 over the RFC 8785 bytes."""
         return sha256(self.to_bytes()).hexdigest()

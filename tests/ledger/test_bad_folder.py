@@ -208,7 +208,7 @@ def test_a_database_of_another_version_is_named(home):
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="schema version 99, not 4"):
+    with pytest.raises(LedgerError, match="schema version 99, not 5"):
         Ledger.open(home)
 
 

@@ -50,7 +50,7 @@ def test_from_a_record_to_a_block(ledger):
     assert ledger.resolve(rows.root[:12]).index == rows.index
     assert ledger.register(ROWS, name="rows").index == rows.index
     kinds = [event.statement.kind for event in ledger.history("clf").events]
-    assert kinds == ["dataset", "model", "step"]
+    assert kinds == ["model", "step", "dataset"]
     assert ledger.status().checkpoint_size == ledger.status().size
 
 

@@ -128,16 +128,16 @@ def test_it_is_durable_and_open_to_readers(path: Path) -> None:
         pragma = session.connection().exec_driver_sql
         assert pragma("PRAGMA journal_mode").scalar() == "wal"
         assert pragma("PRAGMA synchronous").scalar() == 2
-        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 4
+        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 5
     database.close()
 
 
 def test_a_database_of_another_version(path: Path) -> None:
-    for version in (0, 1, 3, 5):
+    for version in (0, 1, 4, 6):
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
-        with pytest.raises(LedgerError, match=f"schema version {version}, not 4"):
+        with pytest.raises(LedgerError, match=f"schema version {version}, not 5"):
             Database.open(path)
 
 

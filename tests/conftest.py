@@ -1,7 +1,9 @@
 """Shared by all tests: the settings that must be the same everywhere, and one database server."""
 
+import fcntl
 import importlib
 import os
+import shutil
 import signal
 import tomllib
 
@@ -78,18 +80,34 @@ def parsed(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory):
-    """The folder of this run, the same for all of its workers."""
+def once(tmp_path_factory):
+    """Have what is dear made by the first worker that needs it, in a folder for all of them.
+
+    ``once("wheel", make)`` calls `make` with an empty folder, and returns what became of that.
+    """
     own = tmp_path_factory.getbasetemp()
-    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+    def once(name, make):
+        folder, draft = shared / name, shared / f"{name}.draft"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(draft, ignore_errors=True)  # of one who failed
+                draft.mkdir()
+                make(draft)
+                draft.rename(folder)
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def watched(shared):
+def watched(once):
     """The extension under AddressSanitizer and UBSan; see `sanitizers.Watched`."""
-    from sanitizers import Watched
+    from sanitizers import Watched, build
 
-    return Watched.build(shared)
+    return Watched(once("watched", build))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Run code with the extension built for AddressSanitizer and UBSan; both end a process at once."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).parents[1] / "provenance" / "native"
+BUILT = "kernel.abi3.so"
 
 LOAD = """
 import importlib.machinery, importlib.util, sys
@@ -29,34 +29,27 @@ def library(name):
     return found.stdout.strip()
 
 
+def build(folder: Path) -> None:
+    """Build the extension for the sanitizers."""
+    headers = sysconfig.get_path("include")
+    if not os.environ.get("CI"):
+        if library("libasan.so") is None:
+            pytest.skip("there is no g++: the sanitizers did not run")
+        if not (Path(headers) / "Python.h").exists():
+            pytest.skip("there is no Python.h: the sanitizers did not run")
+    options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
+    watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = sorted(map(str, NATIVE.glob("*.cpp")))
+    macro = "-DPy_LIMITED_API=0x030B0000"
+    command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(folder / BUILT)]
+    subprocess.run(command, check=True)
+
+
 class Watched:
-    """The extension, built for the sanitizers."""
+    """The extension, built for the sanitizers into this folder."""
 
-    def __init__(self, built: Path) -> None:
-        self.built = built
-
-    @classmethod
-    def build(cls, folder: Path) -> "Watched":
-        """Build into a folder that all workers share, once."""
-        headers = sysconfig.get_path("include")
-        if not os.environ.get("CI"):
-            if library("libasan.so") is None:
-                pytest.skip("there is no g++: the sanitizers did not run")
-            if not (Path(headers) / "Python.h").exists():
-                pytest.skip("there is no Python.h: the sanitizers did not run")
-        built = folder / "watched-kernel.abi3.so"
-        options = ["-std=c++17", "-O1", "-g1", "-w", "-fPIC", "-shared"]
-        watch = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-        sources = sorted(map(str, NATIVE.glob("*.cpp")))
-        macro = "-DPy_LIMITED_API=0x030B0000"
-        draft = built.with_suffix(".draft")
-        command = ["g++", *options, *watch, macro, f"-I{headers}", *sources, "-o", str(draft)]
-        with (folder / "watched.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not built.exists():
-                subprocess.run(command, check=True)
-                draft.rename(built)
-        return cls(built)
+    def __init__(self, folder: Path) -> None:
+        self.built = folder / BUILT
 
     def run(self, code: str, *search: Path) -> str:
         """Run `code`, for which `extension` is what was built; return its output.

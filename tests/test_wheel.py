@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from email import message_from_bytes
 from pathlib import Path
 
@@ -25,12 +25,8 @@ def built(folder: Path, **environment: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(shared: Path) -> zipfile.ZipFile:
-    """Built by the first worker that needs it."""
-    folder = shared / "wheel"
-    with (shared / "wheel.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return zipfile.ZipFile(next(folder.glob("*.whl"), None) or built(folder))
+def wheel(once: Callable[..., Path]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(next(once("wheel", built).glob("*.whl")))
 
 
 def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile) -> None:

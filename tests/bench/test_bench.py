@@ -158,10 +158,7 @@ def test_a_peer_that_cannot_be_had_says_why(tmp_path, monkeypatch):
         Environments(tmp_path, install=True).variables("merkletreejs")
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Results and page of one run of everything at small sizes."""
-    folder = tmp_path_factory.mktemp("bench")
+def measure(folder):
     done = subprocess.run(
         [
             *[sys.executable, HERE / "bench.py", "--size", "small"],
@@ -172,9 +169,16 @@ def small(tmp_path_factory):
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
+    (folder / "printed").write_text(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def small(once):
+    """Results and page of one run of everything at small sizes."""
+    folder = once("bench", measure)
     kept = (folder / "small" / "results").glob("*.json")
     results = {path.stem: json.loads(path.read_text()) for path in kept}
-    return results, (folder / "page.md").read_text(), done.stdout
+    return results, (folder / "page.md").read_text(), (folder / "printed").read_text()
 
 
 def test_every_case_runs(small):

@@ -105,8 +105,8 @@ def create_part(
     app.state.ledger = ledger
     app.state.project = project
     app.state.turns = turns
-    app.state.limits = Limits(ledger.config.service.limits)
-    app.state.metrics = Metrics(ledger, app.state.limits)
+    app.state.metrics = metrics = Metrics(ledger, project)
+    app.state.limits = Limits(ledger.config.service.limits, refused=metrics.count_refused)
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
     for routes in (health, figures, entries, trees, proofs, logged, records, artifacts, log):

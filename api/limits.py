@@ -41,19 +41,25 @@ _NAMES: dict[Kind, str] = {
 class Limits:
     """The limits of one ledger, and how far everybody is from them. Shared between threads.
 
-    Attributes:
-        refused: how often each was met.
+    Args:
+        config: of its service.
+        refused: called with each limit that was met.
+        clock: in nanoseconds.
     """
 
     def __init__(
-        self, config: LimitsConfig, *, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        config: LimitsConfig,
+        *,
+        refused: Callable[[Kind], None] = lambda kind: None,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._most: dict[Kind, int | None] = {
             "requests": config.requests,
             "statements": config.statements,
             "upload_bytes": config.upload_bytes,
         }
-        self.refused = dict.fromkeys(self._most, 0)
+        self._refused = refused
         self._clock = clock
         self._full: dict[tuple[Kind, str], int] = {}
         self._sweep_at = 1024
@@ -78,7 +84,7 @@ class Limits:
             full = max(self._full.get((kind, who), now), now)
             wait = full + MINUTE // most - now - MINUTE
             if wait > 0:
-                self.refused[kind] += 1
+                self._refused(kind)
                 raise LimitedError(
                     f"at most {most:,} {_NAMES[kind]} a minute are taken from one token, or one "
                     "address without",

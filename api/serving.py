@@ -16,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 
 from api.app import create_app
 from api.logs import LogForm, written
+from api.metrics import shared_by_workers
 from api.projects import create_projects_app
 from api.witness import create_witness_app
 from api.workers import Opening, Worker
@@ -106,6 +107,7 @@ def serve_by_workers(
     with (
         contextlib.nullcontext() if log is None else written(log),
         _listen(host, port) as listener,
+        shared_by_workers(),
     ):
         config = _config(
             Worker(opening, log),

@@ -67,6 +67,7 @@ def test_requests_are_counted_by_what_they_met(own: Ledger) -> None:
     assert found["provenance_request_seconds_count", "GET", artifact] == 4
     assert found["provenance_request_seconds_bucket", "+Inf", "GET", artifact] == 4
     assert found["provenance_request_seconds_sum", "GET", artifact] > 0
+    assert not [key for key in found if key[0].endswith("_created")]
 
 
 def test_the_ledger_as_it_stands(own: Ledger) -> None:

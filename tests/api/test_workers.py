@@ -35,13 +35,16 @@ class Service:
     """Two workers and their supervisor."""
 
     def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(folder)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
+        self.log = folder / "service.log"  # a pipe that nobody reads would fill, and stop it
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(folder)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=Path(__file__).parents[2],
+                env={**os.environ, "TMPDIR": str(folder)},
+            )
         self.seen: set[int] = set()
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
@@ -136,7 +139,35 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_acknowledged_is_lost(
     assert sorted(registered) == sorted(["train", *acknowledged[0], *acknowledged[1]])
 
 
-def test_a_signal_lets_every_worker_finish(service: Service, own: Ledger) -> None:
+def test_what_all_of_them_counted_is_told_by_each(service: Service, own: Ledger) -> None:
+    """Also what one counted that is dead."""
+    headers = {"Authorization": f"Bearer {own.tokens.new('reader')[1]}"}
+    until(lambda: is_well(service))
+    until(lambda: len(service.workers()) == 2)
+
+    def counted() -> set[float]:
+        """Return what several answers say, each over a connection of its own."""
+        url = f"{service.url}/metrics"
+        answers = (httpx.get(url, headers=headers, timeout=30) for _ in range(10))
+        counts = 'provenance_requests_total{method="GET",route="/checkpoint",status="404"} '
+        return {
+            float(line.removeprefix(counts))
+            for answer in answers
+            for line in answer.text.splitlines()
+            if line.startswith(counts)
+        }
+
+    for _ in range(20):
+        answer = httpx.get(f"{service.url}/checkpoint", headers=headers, timeout=30)
+        assert answer.status_code == 404
+    until(lambda: counted() == {20.0})
+    killed = min(service.workers())
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(service.workers() - {killed}) == 2 and is_well(service))
+    until(lambda: counted() == {20.0})
+
+
+def test_a_signal_lets_every_worker_finish(service: Service, own: Ledger, tmp_path: Path) -> None:
     _, token = own.tokens.new("reader")
     until(lambda: is_well(service))
     workers, begun, go_on = service.workers(), threading.Semaphore(0), threading.Event()
@@ -167,9 +198,11 @@ def test_a_signal_lets_every_worker_finish(service: Service, own: Ledger) -> Non
     go_on.set()
     for thread in threads:
         thread.join(30)
-    out, told = service.process.communicate(timeout=30)
+    out, _ = service.process.communicate(timeout=30)
+    told = service.log.read_text()
     assert (service.process.returncode, out) == (0, "ended\n")
     assert answers == [200] * 6
+    assert not list(tmp_path.glob("provenance-metrics-*"))
     assert not any(command(pid) for pid in workers)
     assert '"traceback"' not in told
     assert all(line.startswith('{"time": ') for line in told.splitlines())

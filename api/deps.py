@@ -19,7 +19,7 @@ from provenance.verification import Policy
 __all__ = ["Found", "OwnPolicy", "Served", "hidden", "own_policy", "servers_fault"]
 
 
-def served_ledger(request: Request) -> Ledger:
+async def served_ledger(request: Request) -> Ledger:  # not `def`: that costs a thread's turn
     """Return the ledger that this service is about."""
     ledger: Ledger = request.app.state.ledger
     return ledger
@@ -41,7 +41,7 @@ def servers_fault() -> Iterator[None]:
         raise LedgerError(f"what the ledger itself holds cannot be used: {error}") from error
 
 
-def own_policy(ledger: Served) -> Policy:
+async def own_policy(ledger: Served) -> Policy:  # likewise; it is read when its file changed
     """Return the policy of the ledger itself, as it stands now.
 
     Raises:

@@ -33,7 +33,8 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
 }
 
 _WEIGHT = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
-_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+# Weak ones (W/) as well: section 13.1.2 compares what stands between the quotes.
+_TAG = re.compile(r'"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
 def chosen(request: Request, offered: Sequence[str]) -> str:
@@ -65,19 +66,16 @@ def chosen(request: Request, offered: Sequence[str]) -> str:
     return best
 
 
-def tagged(
-    data: bytes, known: str, *, media_type: str, headers: dict[str, str], variant: str = ""
-) -> Response:
+def tagged(data: bytes, known: str, *, media_type: str, headers: dict[str, str]) -> Response:
     """Return an answer under its ``ETag``, or 304 where the client has it (section 13.1.2).
 
     Args:
-        data: what is answered.
+        data: what is answered, as it is sent: compressed, if it is.
         known: the ``If-None-Match`` of the request.
         media_type: of it.
         headers: sent with either.
-        variant: tells forms of the same data apart: the name of a coding, say.
     """
-    tag = sha256(data).hexdigest() + variant
+    tag = sha256(data).hexdigest()
     headers = {**headers, "ETag": f'"{tag}"'}
     if known.strip() == "*" or tag in _TAG.findall(known):
         return Response(status_code=304, headers=headers)

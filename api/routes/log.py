@@ -88,19 +88,13 @@ def show_tile(
         data = ledger.tile(f"tile/{path}")
     except InputError as error:
         raise NoSuchTileError(str(error)) from error
-    headers, variant = {"Cache-Control": f"{kept_by}, {IMMUTABLE}"}, ""
+    headers = {"Cache-Control": f"{kept_by}, {IMMUTABLE}"}
     if path.startswith(f"{ENTRIES}/"):
         headers["Vary"] = "Accept-Encoding"
         if takes_gzip(accept_encoding):
             data = gzip.compress(data, mtime=0)  # the same bytes each time
-            headers["Content-Encoding"] = variant = "gzip"
-    return tagged(
-        data,
-        if_none_match,
-        media_type="application/octet-stream",
-        headers=headers,
-        variant=variant,
-    )
+            headers["Content-Encoding"] = "gzip"
+    return tagged(data, if_none_match, media_type="application/octet-stream", headers=headers)
 
 
 def takes_gzip(accept_encoding: str) -> bool:

@@ -38,6 +38,7 @@ def all_pages(session, sought, limit):
         page, after = search(session, sought, after=after, limit=limit)
         assert len(page) <= limit
         entries += (entry for _, entry in page)
+        assert len(entries) == len(set(entries)), "a page leads back"
         if after is None:
             return entries
         after = sought.read_cursor(sought.cursor(after))

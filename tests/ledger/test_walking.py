@@ -33,6 +33,7 @@ def pages(session, start, *, onward, depth, limit):
         page = way.page(start, depth=depth, limit=limit, cursor=cursor)
         assert limit is None or len(page.events) <= limit
         told += [(event.index, event.depth) for event in page.events]
+        assert len(told) == len(set(told)), "a page leads back"
         cursor = page.next_cursor
         if cursor is None:
             return told

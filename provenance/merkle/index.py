@@ -44,7 +44,7 @@ from provenance.merkle.proofs import ProofError, check_inclusion
 from provenance.merkle.sorting import big_endian, columns, sorted_sections
 from provenance.merkle.trees import Tree
 
-__all__ = ["IndexUnusableError", "LeafIndex", "Places", "write_index"]
+__all__ = ["IndexUnusableError", "LeafIndex", "Places", "check_index", "write_index"]
 
 _PAGE = 4096
 _FILLED = _PAGE - HASH_SIZE
@@ -191,28 +191,65 @@ def write_index(tree: Tree, folder: Path, path: Path) -> None:
     Raises:
         LedgerError: the disk is full, say.
     """
+    with Draft(folder, _WHAT) as draft:
+        for pages in _pages(tree, folder):
+            with draft.writing():
+                draft.file.write(pages)
+        draft.keep(path)
+
+
+def check_index(tree: Tree, folder: Path, path: Path) -> None:
+    """Check that `path` holds the index of `tree`, byte for byte, by making it again.
+
+    Args:
+        tree: as for `write_index`.
+        folder: for spare files, where the tree has more than 2^18 leaves.
+        path: of the file.
+
+    Raises:
+        IndexUnusableError: it is missing, or differs.
+        LedgerError: the spare files cannot be written.
+    """
+    try:
+        with path.open("rb") as file:
+            at = 0
+            for pages in _pages(tree, folder):
+                found = file.read(len(pages))
+                for begin in range(0, len(pages), _PAGE):
+                    end = begin + _PAGE
+                    if found[begin:end] != pages[begin:end]:
+                        raise IndexUnusableError(
+                            f"page {(at + begin) // _PAGE} of the index is damaged"
+                        )
+                at += len(pages)
+            if file.read(1):
+                raise IndexUnusableError("the index is longer than its tree needs")
+    except OSError as error:
+        raise IndexUnusableError(f"the index {path} cannot be read: {error.strerror}") from error
+
+
+def _pages(tree: Tree, folder: Path) -> Iterator[bytes]:
+    """Yield the index of a tree, some whole pages at a time."""
     form = _Form(tree.size, tree.root)
     size = HASH_SIZE + form.width
-    with Draft(folder, _WHAT) as draft:
-        pages = _PageWriter(draft, form)
-        counts, done = array("Q"), 0
-        for records in sorted_sections(tree, form.width, folder, _WHAT):
-            pages.write(columns(records, size, HASH_SIZE, size))
-            keys = big_endian(columns(records, size, 0, 8))
-            reached = 0
-            while True:
-                bound = len(counts) + 1 << 64 - form.bits
-                reached = bisect_left(keys, bound, reached)
-                if reached == len(keys):  # there may be more below the bound
-                    break
-                counts.append(done + reached)
-            done += len(keys)
-        counts.extend(array("Q", [form.size]) * ((1 << form.bits) - len(counts)))
-        for at in range(0, len(counts), _PAGE):
-            part = big_endian(counts[at : at + _PAGE]).tobytes()
-            pages.write(columns(part, 8, 8 - form.width, 8))
-        pages.finish()
-        draft.keep(path)
+    pages = _Pages(form)
+    counts, done = array("Q"), 0
+    for records in sorted_sections(tree, form.width, folder, _WHAT):
+        yield pages.filled(columns(records, size, HASH_SIZE, size))
+        keys = big_endian(columns(records, size, 0, 8))
+        reached = 0
+        while True:
+            bound = len(counts) + 1 << 64 - form.bits
+            reached = bisect_left(keys, bound, reached)
+            if reached == len(keys):  # there may be more below the bound
+                break
+            counts.append(done + reached)
+        done += len(keys)
+    counts.extend(array("Q", [form.size]) * ((1 << form.bits) - len(counts)))
+    for at in range(0, len(counts), _PAGE):
+        part = big_endian(counts[at : at + _PAGE]).tobytes()
+        yield pages.filled(columns(part, 8, 8 - form.width, 8))
+    yield pages.last()
 
 
 class _Form:
@@ -233,27 +270,30 @@ class _Form:
         return sha256(self._bound + page.to_bytes(8) + filled).digest()
 
 
-class _PageWriter:
-    """Cuts what is written into pages and seals them."""
+class _Pages:
+    """Cuts bytes into pages and seals them."""
 
-    def __init__(self, draft: Draft, form: _Form) -> None:
-        self._draft = draft
+    def __init__(self, form: _Form) -> None:
         self._form = form
         self._left = b""
         self._count = 0
 
-    def write(self, data: bytes | bytearray) -> None:
+    def filled(self, data: bytes | bytearray) -> bytes:
+        """Return the pages that `data` fills up; what is left begins the next one."""
         self._left += data
         whole = len(self._left) // _FILLED * _FILLED
-        self._seal(self._left[:whole])
+        sealed = self._sealed(self._left[:whole])
         self._left = self._left[whole:]
+        return sealed
 
-    def finish(self) -> None:
-        self._seal(self._left)
+    def last(self) -> bytes:
+        """Return the page that is not full, if there is one."""
+        return self._sealed(self._left)
 
-    def _seal(self, data: bytes) -> None:
-        with self._draft.writing():
-            for at in range(0, len(data), _FILLED):
-                filled = data[at : at + _FILLED]
-                self._draft.file.write(filled + self._form.seal(self._count, filled))
-                self._count += 1
+    def _sealed(self, data: bytes) -> bytes:
+        pages = []
+        for at in range(0, len(data), _FILLED):
+            filled = data[at : at + _FILLED]
+            pages.append(filled + self._form.seal(self._count, filled))
+            self._count += 1
+        return b"".join(pages)

@@ -50,6 +50,7 @@ class Tree:
         """Take the leaf hashes, and from byte `start` on the levels `above` them."""
         self.size = size
         self._leaves = leaves
+        self._above, self._shift = above, size * HASH_SIZE - start
         starts = [start + at - size * HASH_SIZE for at in _level_starts(size)[1:]]
         self._levels = [(leaves, 0), *((above, at) for at in starts)]
 
@@ -140,6 +141,32 @@ class Tree:
             whole.merge(part)
         if whole.root() != self.root:
             raise LedgerError("the leaf hashes in the tree file are not those of its root")
+
+    def check(self) -> None:
+        """Check every hash that is stored above the leaves, by hashing every level again.
+
+        Whether the root is the one that it should be, the caller knows.
+
+        Raises:
+            LedgerError: one is not that of the two below it.
+        """
+        end = self.size * HASH_SIZE
+
+        def read(at: int, stop: int) -> bytes:
+            if at < end:
+                return self._leaves[at:stop]
+            return self._above[at - self._shift : stop - self._shift]
+
+        def compare(at: int, hashes: memoryview) -> None:
+            found = read(at, at + len(hashes))
+            if found != hashes:
+                wrong = next(i for i in range(len(hashes)) if found[i : i + 1] != hashes[i : i + 1])
+                raise LedgerError(
+                    f"the hash at byte {(at + wrong) // HASH_SIZE * HASH_SIZE} of the tree file is "
+                    "not that of the two below it"
+                )
+
+        _fill_above(self.size, read, compare)
 
     @property
     def root(self) -> bytes:

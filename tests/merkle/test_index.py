@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from provenance.errors import LedgerError
 from provenance.merkle import Tree, TreeWriter, bulk, index, sorting
-from provenance.merkle.index import IndexUnusableError, LeafIndex, write_index
+from provenance.merkle.index import IndexUnusableError, LeafIndex, check_index, write_index
 
 
 def tree_of(leaves):
@@ -313,6 +313,45 @@ def test_leaves_are_held_against_the_root(size):
             with pytest.raises(LedgerError, match="are not those of its root"):
                 tree.check_leaves()
         leaves[at] ^= 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 1100, 2100])
+def test_a_whole_check_finds_every_change(tmp_path, size):
+    """A change in whatever page, and one that has the right seal."""
+    tree = indexed(tmp_path, sorting_cases.hashes(size, kinds=1700))._tree
+    path = tmp_path / "index"
+    data = path.read_bytes()
+    check_index(tree, tmp_path, path)
+    flips = range(len(data)) if size < 10 else {0, 1, 4063, 4095, 4096, len(data) - 1}
+    for at in sorted(set(flips) & set(range(len(data)))):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
+        with pytest.raises(IndexUnusableError, match=f"page {at // 4096} of the index is damaged"):
+            check_index(tree, tmp_path, path)
+    for length in {0, len(data) // 2, len(data) - 1} if data else ():
+        path.write_bytes(data[:length])
+        with pytest.raises(IndexUnusableError, match=f"page {length // 4096} of the index"):
+            check_index(tree, tmp_path, path)
+    path.write_bytes(data + b"\0")
+    with pytest.raises(IndexUnusableError, match="longer than its tree needs"):
+        check_index(tree, tmp_path, path)
+    path.unlink()
+    with pytest.raises(IndexUnusableError, match="cannot be read: No such file"):
+        check_index(tree, tmp_path, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_check_in_several_sections(tmp_path, monkeypatch):
+    monkeypatch.setattr(sorting, "_RUN", 1 << 10)
+    leaves = sorting_cases.hashes(5000)
+    tree = indexed(tmp_path, leaves)._tree
+    path = tmp_path / "index"
+    check_index(tree, tmp_path, path)
+    data = bytearray(path.read_bytes())
+    data[9000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexUnusableError, match="page 2 of the index is damaged"):
+        check_index(tree, tmp_path, path)
+    assert [found.name for found in tmp_path.iterdir()] == ["index"]
 
 
 # --- writing it ---------------------------------------------------------------------------------

@@ -60,6 +60,41 @@ def test_a_written_tree_is_the_tree_in_memory(tmp_path, monkeypatch, size, level
             assert [*tree.prove(index).path] == rfc9162.path(index, 0, size)
 
 
+@pytest.mark.parametrize("size", [*range(10), 33, 100, 257])
+@pytest.mark.parametrize("levels", [1, 3, trees._BLOCK_LEVELS])
+def test_every_stored_hash_is_held_against_the_two_below(tmp_path, monkeypatch, size, levels):
+    monkeypatch.setattr(trees, "_BLOCK_LEVELS", levels)
+    hashes = rfc9162.leaf_hashes(size)
+    written(tmp_path, hashes)[1].check()
+    Tree.from_leaf_hashes(hashes).check()
+    path = tmp_path / "tree"
+    data = path.read_bytes()
+    places = range(0, len(data), 32 if size < 34 else 32 * 7)
+    for number, at in enumerate(places):
+        at += number % 32
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << number % 8]) + data[at + 1 :])
+        tree = Tree.open(path)
+        last_of_an_odd_level = at // 32 == size - 1 and size % 2
+        if last_of_an_odd_level:  # no stored hash is above it: that shows the root
+            tree.check()
+            assert tree.root != rfc9162.mth(0, size)
+        else:
+            with pytest.raises(LedgerError, match="is not that of the two below it"):
+                tree.check()
+
+
+def test_damage_far_inside_a_large_tree_is_named(tmp_path):
+    leaves = random.Random(5).randbytes(32 * (2 * BLOCK_LEAVES + 3))
+    written(tmp_path, leaves)
+    path = tmp_path / "tree"
+    data = bytearray(path.read_bytes())
+    at = len(leaves) + 32 * 1000
+    data[at + 31] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(LedgerError, match=f"the hash at byte {at} of the tree file"):
+        Tree.open(path).check()
+
+
 @pytest.mark.parametrize(
     "size", [BLOCK_LEAVES - 1, BLOCK_LEAVES, BLOCK_LEAVES + 1, 2 * BLOCK_LEAVES + 3]
 )

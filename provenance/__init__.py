@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from provenance.ledger.checking import verify
     from provenance.ledger.ledger import Ledger
     from provenance.ledger.proving import Proof
+    from provenance.upkeep.fsck import fsck
     from provenance.verification import Bundle, Policy, Verified
 
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "Verified": "provenance.verification",
     "WitnessError": "provenance.errors",
     "connect": "provenance.client",
+    "fsck": "provenance.upkeep.fsck",
     "verify": "provenance.ledger.checking",
 }
 
@@ -87,6 +89,7 @@ __all__ = [
     "Verified",
     "WitnessError",
     "connect",
+    "fsck",
     "verify",
 ]
 

@@ -36,6 +36,7 @@ ORDER = [
     "lineage",
     "monitoring",
     "ledger",
+    "upkeep",
     "client",
     "__init__",
     "integrations",

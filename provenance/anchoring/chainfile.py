@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from provenance.anchoring.anchor import Head
 from provenance.anchoring.evm import EVM_ERRORS
@@ -142,6 +143,15 @@ class ChainFile:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def select(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, with whatever is damaged in them."""
+        with self._transaction("BEGIN"):
+            return self._connection.execute(query).fetchall()
+
+    def values(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield every key and value of the store, unchecked; the caller is `reading`."""
+        yield from self._connection.execute("SELECT key, value FROM node")
 
     # --- the index ------------------------------------------------------------------------------
 

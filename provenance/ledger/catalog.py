@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from provenance.ledger.indexing import SORTED_BY, Facet, IndexRows, facet_of_text
-from provenance.log.store import Number, insert, number_key
+from provenance.log.store import Number, Sealed, insert, number_key
 from provenance.records import Artifact
 from provenance.statements import KIND_NUMBERS, Kind, Statement
 
@@ -64,7 +64,7 @@ AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
 _MINED: tuple[AnchorState, ...] = ("mined", "confirmed", "final")
 
 
-class AnchorRow(SQLModel, table=True):
+class AnchorRow(Sealed, table=True):
     """A tree head on its way to a chain, or on it. In no block: the last three are None."""
 
     __tablename__ = "anchor"

@@ -9,7 +9,7 @@ from hashlib import sha256
 from provenance.anchoring import ChainPin
 from provenance.ledger.config import ChainConfig, Config, check_origin
 from provenance.ledger.desk import Clock
-from provenance.ledger.folder import Folder, write_file
+from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.keys import add_key
@@ -57,7 +57,7 @@ def create(
     folder.trust(policy)
     chains = {CHAIN: ChainConfig(path="chain.db")}
     config = Config(origin=origin, database=database, chains=chains)
-    write_file(folder.config, config.to_toml(), private=True)
+    folder.write_config(config)
     with closing(Database.create(database or folder.database)) as made:
         journal = Journal(made, origin, keyring, clock)
         genesis = Key(

@@ -6,6 +6,7 @@
       config.toml     the origin, where each chain and each witness is reached, and the URL of a
                       PostgreSQL database, where that holds the log; 0600: it can hold a password
       policy.json     whom the ledger itself trusts; `Ledger.policy` exports it
+      *.sha256        of each of the two, what the ledger wrote last, for ``sha256sum --check``
       ledger.db       log, envelopes, catalogue (SQLite), unless PostgreSQL holds them
       trees/          for each artifact its tree, named by artifact digest, and the tree's index
       drafts/         trees that are being built
@@ -27,6 +28,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,7 @@ from provenance.signing.keyfiles import sync_folder
 if TYPE_CHECKING:
     from provenance.verification import Policy
 
-__all__ = ["FOLDER", "Folder", "locked", "write_file"]
+__all__ = ["FOLDER", "Folder", "checksum_path", "locked", "write_file"]
 
 FOLDER = ".provenance"
 
@@ -56,26 +58,27 @@ class Folder:
         self.keys = path / "keys"
 
     @classmethod
-    def find(cls, start: Path) -> Folder:
+    def find(cls, start: Path, *, to_write: bool = True) -> Folder:
         """Return the ledger in `start` or the nearest folder above it.
 
         Raises:
             LedgerError: there is none, or it cannot be entered.
         """
-        folder = cls.around(start)
+        folder = cls.around(start, to_write=to_write)
         if folder is None:
             start = start.absolute()
             raise LedgerError(f"no ledger in {start} or above it: make one with `provenance init`")
         return folder
 
     @classmethod
-    def around(cls, start: Path) -> Folder | None:
+    def around(cls, start: Path, *, to_write: bool = True) -> Folder | None:
         """As `find`, but None where there is no ledger."""
         start = start.absolute()
         for parent in (start, *start.parents):
             path = parent / FOLDER
             if os.path.isdir(path):  # noqa: PTH112 - False, not an error, where it cannot be seen
-                if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                wanted = os.R_OK | os.X_OK | (os.W_OK if to_write else 0)
+                if not os.access(path, wanted):
                     raise LedgerError(f"no right to use {path}: check its owner and mode")
                 return cls(path)
         return None
@@ -129,8 +132,16 @@ class Folder:
             LedgerError: it cannot be read or written; what was there still is.
         """
         config = replace(Config.read(self.config), **changes)
-        write_file(self.config, config.to_toml(), private=True)
+        self.write_config(config)
         return config
+
+    def write_config(self, config: Config) -> None:
+        """Write ``config.toml``; the caller is `alone` with it.
+
+        Raises:
+            LedgerError: it cannot be written; what was there still is.
+        """
+        self._write(self.config, config.to_toml(), private=True)
 
     def trust(self, policy: Policy) -> None:
         """Write ``policy.json``; the caller is `alone` with it.
@@ -138,7 +149,13 @@ class Folder:
         Raises:
             LedgerError: it cannot be written; what was there still is.
         """
-        write_file(self.policy, policy.to_bytes().decode() + "\n")
+        self._write(self.policy, policy.to_bytes().decode() + "\n")
+
+    def _write(self, path: Path, text: str, *, private: bool = False) -> None:
+        """Write one of the files that a person may edit, and beside it what it should be."""
+        write_file(path, text, private=private)
+        # A crash here leaves a checksum of what was there before, as editing does: `fsck` asks.
+        write_file(checksum_path(path), f"{sha256(text.encode()).hexdigest()}  {path.name}\n")
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
@@ -171,6 +188,11 @@ class Folder:
             yield self.drafts
         finally:
             os.close(lock)
+
+
+def checksum_path(path: Path) -> Path:
+    """Return where the checksum of a file that a person may edit stands, as sha256sum writes it."""
+    return path.with_name(f"{path.name}.sha256")
 
 
 @contextmanager

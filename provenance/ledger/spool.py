@@ -2,7 +2,8 @@
 
 ::
 
-    {"name":"predictions","nonce":"…","issued":"…",…}LF       what the batch's statement will say
+    {"name":"predictions","nonce":"…",…} 9f86d081884c7d65 LF  what the batch's statement will say,
+                                                              and SHA-256(that)[:8] in hex
     leaf hash, 32 bytes ‖ SHA-256(leaf hash)[:8]              one frame for each record
     …
 
@@ -32,12 +33,12 @@ from provenance.signing.keyfiles import sync_folder
 from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
 from provenance.statements.statement import MAX_STATEMENT
 
-__all__ = ["MAX_HEADER", "Header", "Spool", "pending", "spool_files"]
+__all__ = ["FRAME", "MAX_HEADER", "Header", "Spool", "inspect", "pending", "spool_files"]
 
 SUFFIX = ".spool"
-MAX_HEADER = MAX_STATEMENT  # which says all that a header does, and more
 _CHECK = 8
-_FRAME = HASH_SIZE + _CHECK
+MAX_HEADER = MAX_STATEMENT + 2 * _CHECK + 2  # a statement says all that a header does, and more
+FRAME = HASH_SIZE + _CHECK
 _BLOCK = 1 << 15
 """Frames that are read at a time. The system reads 2 GiB at most, and says nothing of the rest."""
 
@@ -79,8 +80,31 @@ def pending(folder: Path) -> int:
         # Gone, if it was registered just now.
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             file.readline(MAX_HEADER)
-            count += (os.fstat(file.fileno()).st_size - file.tell()) // _FRAME
+            count += (os.fstat(file.fileno()).st_size - file.tell()) // FRAME
     return count
+
+
+def inspect(path: Path) -> tuple[int, int]:
+    """Return how many whole records a spool file has, and how many bytes are behind them.
+
+    Less than a frame is left by a process that was killed at it, and by one that is at it now.
+
+    Raises:
+        MalformedError: it is damaged; or has no header, as one in which nothing was acknowledged.
+        LedgerError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # registered just now
+        return 0, 0
+    except OSError as error:
+        raise LedgerError(f"cannot read {path}: {error.strerror}") from error
+    line, newline, frames = data.partition(b"\n")
+    if not newline:
+        raise MalformedError("it has no header")
+    _parse_header(line)
+    count = _count_whole(frames)
+    return count, len(frames) - count * FRAME
 
 
 class Spool:
@@ -107,7 +131,7 @@ class Spool:
             LedgerError: it cannot be written.
         """
         path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
-        line = forms.dump(header) + b"\n"
+        line = _format_header(header)
         # Nobody adopts a file between its making and its locking.
         with _alone(folder), contextlib.ExitStack() as undo:
             try:
@@ -152,8 +176,7 @@ class Spool:
                 _remove(path)
             return None
         try:
-            value = forms.parse(line, what="its header", cap=MAX_HEADER)
-            header = forms.decode(Header, value, "its header")
+            header = _parse_header(line)
             count = _count_whole(frames)
         except MalformedError as error:
             file.close()
@@ -165,10 +188,10 @@ class Spool:
 
     def append(self, leaf_hash: bytes) -> None:
         """Write one frame through to the disk."""
-        frame = leaf_hash + sha256(leaf_hash).digest()[:_CHECK]
+        frame = leaf_hash + _checksum(leaf_hash)
         try:
             # Where an earlier write failed half-way, its torn frame is overwritten.
-            at = self._start + self.count * _FRAME
+            at = self._start + self.count * FRAME
             _write(self._file, frame, at)
         except OSError as error:
             raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
@@ -181,18 +204,39 @@ class Spool:
             LedgerError: the file was cut, or cannot be read.
         """
         for first in range(0, self.count, _BLOCK):
-            length = min(_BLOCK, self.count - first) * _FRAME
+            length = min(_BLOCK, self.count - first) * FRAME
             try:
-                frames = os.pread(self._file.fileno(), length, self._start + first * _FRAME)
+                frames = os.pread(self._file.fileno(), length, self._start + first * FRAME)
             except OSError as error:
                 raise LedgerError(f"cannot read {self._path}: {error.strerror}") from error
             if len(frames) != length:
                 raise LedgerError(f"the spool file {self._path} was cut while it was in use")
-            yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, _FRAME))
+            yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, FRAME))
 
     def remove(self) -> None:
         """Remove it, now that its batch is registered."""
         _remove(self._path)
+
+
+def _format_header(header: Header) -> bytes:
+    text = forms.dump(header)
+    return text + b" " + _checksum(text).hex().encode() + b"\n"
+
+
+def _parse_header(line: bytes) -> Header:
+    """Read the first line of a spool file; the inverse of `_format_header`.
+
+    Raises:
+        MalformedError: it is damaged.
+    """
+    text, _, check = line.rpartition(b" ")
+    if check != _checksum(text).hex().encode():
+        raise MalformedError("its header is damaged")
+    return forms.decode(Header, forms.parse(text, what="its header", cap=MAX_HEADER), "its header")
+
+
+def _checksum(data: bytes) -> bytes:
+    return sha256(data).digest()[:_CHECK]
 
 
 def _alone(folder: Path) -> contextlib.AbstractContextManager[None]:
@@ -227,12 +271,12 @@ def _count_whole(frames: bytes) -> int:
         MalformedError: another one is damaged. Each was on the disk before the next was begun.
     """
     count = 0
-    while _is_whole(frames[count * _FRAME : (count + 1) * _FRAME]):
+    while _is_whole(frames[count * FRAME : (count + 1) * FRAME]):
         count += 1
-    if len(frames) > (count + 1) * _FRAME:
+    if len(frames) > (count + 1) * FRAME:
         raise MalformedError(f"its record {count} is damaged")
     return count
 
 
 def _is_whole(frame: bytes) -> bool:
-    return len(frame) == _FRAME and sha256(frame[:HASH_SIZE]).digest()[:_CHECK] == frame[HASH_SIZE:]
+    return len(frame) == FRAME and _checksum(frame[:HASH_SIZE]) == frame[HASH_SIZE:]

@@ -8,21 +8,21 @@ nothing away from an anchor.
 
 from __future__ import annotations
 
-from sqlmodel import Field, Session, SQLModel, col, delete
+from sqlmodel import Field, Session, col, delete
 
 from provenance import forms
 from provenance.anchoring import AnchorError, ChainPin, ChainReader, RpcReader, StateProof
 from provenance.errors import ChainError
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import AnchorRow
-from provenance.log.store import Database, number_key
+from provenance.log.store import Database, Sealed, number_key
 
 __all__ = ["StateProofRow", "forget_chain", "keep_state_proof", "kept_state_proof"]
 
 MAX_PROOF = 1 << 20
 
 
-class StateProofRow(SQLModel, table=True):
+class StateProofRow(Sealed, table=True):
     """What leads from the hash of an anchor's block to the root that it anchors."""
 
     __tablename__ = "state_proof"

@@ -21,12 +21,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Literal, get_args
 
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, col, select
 
 from provenance.errors import InputError
 from provenance.ledger.desk import Clock
 from provenance.log.kept import Kept
-from provenance.log.store import Database, Number
+from provenance.log.store import Database, Number, Sealed
 
 __all__ = ["SCOPES", "Scope", "Token", "TokenRow", "Tokens"]
 
@@ -39,7 +39,7 @@ _FORM = re.compile(r"plt_([0-9a-f]{8})_([A-Za-z0-9_-]{43})", re.ASCII)
 _NAME = re.compile(r"[^\W_][\w .@:/-]{0,99}")
 
 
-class TokenRow(SQLModel, table=True):
+class TokenRow(Sealed, table=True):
     """One token; times in seconds since 1970."""
 
     __tablename__ = "token"

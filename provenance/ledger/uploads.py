@@ -36,7 +36,7 @@ from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.signing.keyfiles import sync_folder
 
-__all__ = ["Appending", "NoUploadError", "OffsetError", "Upload", "Uploads"]
+__all__ = ["Appending", "NoUploadError", "OffsetError", "Upload", "Uploads", "claimed"]
 
 KEPT = 7 * 86400
 """Seconds for which an upload is kept that nobody goes on with."""
@@ -164,8 +164,7 @@ class Uploads:
         if not re.fullmatch("[0-9a-f]{32}", number, re.ASCII):
             raise none
         try:
-            value = forms.parse((place / "artifact.json").read_bytes(), what=number, cap=_MAX_CLAIM)
-            artifact = forms.decode(Artifact, value, number)
+            artifact = claimed(place)
             if self.is_kept(artifact):
                 offset = artifact.size * HASH_SIZE
             else:
@@ -280,6 +279,17 @@ class Appending:
         with self._lock, _using(self._path):
             os.fsync(self._leaves.fileno())
         return self.offset
+
+
+def claimed(place: Path) -> Artifact:
+    """Return what the upload in the folder `place` is to become.
+
+    Raises:
+        MalformedError: it does not say so.
+        OSError: it cannot be read.
+    """
+    data = (place / "artifact.json").read_bytes()
+    return forms.decode(Artifact, forms.parse(data, what=place.name, cap=_MAX_CLAIM), place.name)
 
 
 def _number(artifact: Artifact, owner: str) -> str:

@@ -31,7 +31,7 @@ from provenance.errors import InputError, LedgerError
 
 __all__ = ["Backend", "PostgreSQL", "SQLite", "backend", "is_url"]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 
@@ -65,11 +65,11 @@ class Backend(ABC):
     writing: ClassVar[Mapping[str, Any]] = {"writes": True}
 
     @abstractmethod
-    def engine(self) -> Engine:
+    def engine(self, *, to_write: bool) -> Engine:
         """Return what opens connections; none is open yet."""
 
     @abstractmethod
-    def look(self) -> None:
+    def look(self, *, to_write: bool) -> None:
         """Raise LedgerError for what can be seen to be wrong without a connection."""
 
     @abstractmethod
@@ -104,17 +104,21 @@ class SQLite(Backend):
         self.path = path
         self.place = str(path)
 
-    def engine(self) -> Engine:
+    def engine(self, *, to_write: bool) -> Engine:
         """Return what opens connections; none is open yet."""
         # A path may hold what a URL reads otherwise.
         url = URL.create("sqlite", database=str(self.path))
+        if not to_write:
+            place = self.path.absolute().as_uri()
+            url = URL.create("sqlite", database=place, query={"mode": "ro", "uri": "true"})
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
         @event.listens_for(engine, "connect")
         def _connect(connection: sqlite3.Connection, _record: Any) -> None:
             connection.isolation_level = None  # transactions are begun below, not by the driver
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            if to_write:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
@@ -123,12 +127,13 @@ class SQLite(Backend):
 
         return engine
 
-    def look(self) -> None:
+    def look(self, *, to_write: bool) -> None:
         """Raise LedgerError where the file is missing or may not be used."""
         if not self.path.is_file():
             raise LedgerError(f"the ledger's database {self.path} is missing")
-        if not os.access(self.path, os.R_OK | os.W_OK):
-            raise LedgerError(f"no right to read and write {self.path}: check its owner and mode")
+        if not os.access(self.path, os.R_OK | os.W_OK if to_write else os.R_OK):
+            what = "read and write" if to_write else "read"
+            raise LedgerError(f"no right to {what} {self.path}: check its owner and mode")
 
     def mark(self, connection: Connection) -> None:
         """Write down the version of the new tables."""
@@ -175,7 +180,7 @@ class PostgreSQL(Backend):
         query = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "provenance"}
         self._url = parsed.set(query={**query, **parsed.query})
 
-    def engine(self) -> Engine:
+    def engine(self, *, to_write: bool) -> Engine:
         """Return what opens connections; none is open yet."""
         try:
             # A connection that a restart of the server broke is replaced before it is used.
@@ -207,7 +212,7 @@ class PostgreSQL(Backend):
 
         return engine
 
-    def look(self) -> None:
+    def look(self, *, to_write: bool) -> None:
         """Nothing can be seen from here."""
 
     def mark(self, connection: Connection) -> None:

@@ -10,18 +10,20 @@ found by its entry's index, and that none is logged twice follows from `EntryRow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, cast
 
-from sqlalchemy import BigInteger, Connection, Dialect, Index, Integer, Table, text
+from sqlalchemy import BigInteger, Connection, Dialect, Index, Integer, Table, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, Session, SQLModel
 
+from provenance import forms
 from provenance.errors import InputError, LedgerError
 from provenance.log.backends import Backend, backend
 from provenance.statements import KIND_NUMBERS
@@ -33,9 +35,11 @@ __all__ = [
     "EntryRow",
     "EnvelopeRow",
     "Number",
+    "Sealed",
     "TileRow",
     "insert",
     "number_key",
+    "seal_of",
 ]
 
 STANDING_KINDS = (KIND_NUMBERS["key"], KIND_NUMBERS["supersede"])
@@ -55,6 +59,43 @@ class Number(TypeDecorator[int]):
 def number_key() -> Any:
     """Return the field of a number in a primary key, which the database never counts up."""
     return Field(primary_key=True, sa_type=Number, sa_column_kwargs={"autoincrement": False})
+
+
+class Sealed(SQLModel):
+    """A row that nothing else implies, so it says itself what it should be.
+
+    Attributes:
+        seal: see `seal_of`. Made anew whenever the row is written through a session.
+    """
+
+    seal: bytes = b""
+
+
+def seal_of(table: str, values: Mapping[str, str | int | bytes | None]) -> bytes:
+    """Return the seal of a row: SHA-256 over the RFC 8785 bytes of ``[table, values]``.
+
+    Args:
+        table: its name.
+        values: of every column but the seal, by name. Bytes stand there in hex, integers beyond
+            2^53-1 as decimal strings.
+    """
+    shown: dict[str, forms.Json] = {}
+    for name, value in values.items():
+        if isinstance(value, bytes):
+            shown[name] = value.hex()
+        elif isinstance(value, int) and abs(value) > forms.MAX_INTEGER:
+            shown[name] = str(value)
+        else:
+            shown[name] = value
+    return sha256(forms.canonical([table, shown])).digest()
+
+
+@event.listens_for(Sealed, "before_insert", propagate=True)
+@event.listens_for(Sealed, "before_update", propagate=True)
+def _seal(_mapper: Any, _connection: Connection, row: Sealed) -> None:
+    table = cast(Table, row.__table__)  # type: ignore[attr-defined]
+    names = [column.name for column in table.columns if column.name != "seal"]
+    row.seal = seal_of(table.name, {name: getattr(row, name) for name in names})
 
 
 class EntryRow(SQLModel, table=True):
@@ -130,10 +171,10 @@ class Database:
         place: how messages name it: a path, or a URL without user and password.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, to_write: bool = True) -> None:
         self.place = backend.place
         self._backend = backend
-        self._engine = backend.engine()
+        self._engine = backend.engine(to_write=to_write)
         self._reader = self._engine.execution_options(**backend.reading)
         self._writer = self._engine.execution_options(**backend.writing)
 
@@ -158,15 +199,15 @@ class Database:
         return database
 
     @classmethod
-    def open(cls, place: Path | str) -> Self:
+    def open(cls, place: Path | str, *, to_write: bool = True) -> Self:
         """Open what `create` made.
 
         Raises:
             LedgerError: it is missing, no right to it, not ours, or of another version.
         """
         found = backend(place)
-        found.look()
-        database = cls(found)
+        found.look(to_write=to_write)
+        database = cls(found, to_write=to_write)
         try:
             with database._explained(), database._reader.connect() as connection:
                 found.check(connection)

@@ -26,10 +26,10 @@ def everything(folder):
 
 def test_what_a_new_ledger_holds(home):
     folder = home / ".provenance"
-    assert {"chain.db", "config.toml", "drafts", "keys", "ledger.db", "policy.json"} | {
-        "spool",
-        "trees",
-    } == {path.name for path in folder.iterdir()}
+    settings = {"config.toml", "config.toml.sha256", "policy.json", "policy.json.sha256"}
+    assert settings | {"chain.db", "drafts", "keys", "ledger.db", "spool", "trees"} == {
+        path.name for path in folder.iterdir()
+    }
     keys = {path.name for path in (folder / "keys").iterdir()}
     assert keys == {"admin.pem", "chain.pem", "log.pem", "signer.pem"}
     assert Config.read(folder / "config.toml").to_toml() == (folder / "config.toml").read_text()
@@ -97,7 +97,7 @@ def test_an_init_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_, **__):
         raise LedgerError("the disk is full")
 
-    monkeypatch.setattr("provenance.ledger.creation.write_file", full)
+    monkeypatch.setattr("provenance.ledger.folder.write_file", full)
     with pytest.raises(LedgerError, match="the disk is full"):
         Ledger.init(tmp_path / "new", origin="acme.example/ml")
     assert everything(tmp_path / "new") == []
@@ -208,7 +208,7 @@ def test_a_database_of_another_version_is_named(home):
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="schema version 99, not 5"):
+    with pytest.raises(LedgerError, match="schema version 99, not 6"):
         Ledger.open(home)
 
 

@@ -6,16 +6,20 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from appending import ORIGIN, check_whole, promised, submission
+from sqlmodel import select
 
 from provenance.errors import LedgerError
+from provenance.ledger.catalog import AnchorRow
 from provenance.log import backends
 from provenance.log.backends import SCHEMA_VERSION
 from provenance.log.log import Log
-from provenance.log.store import Database
+from provenance.log.store import CheckpointRow, Database, EntryRow, seal_of
 
 
 @pytest.fixture
@@ -128,16 +132,16 @@ def test_it_is_durable_and_open_to_readers(path: Path) -> None:
         pragma = session.connection().exec_driver_sql
         assert pragma("PRAGMA journal_mode").scalar() == "wal"
         assert pragma("PRAGMA synchronous").scalar() == 2
-        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 5
+        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 6
     database.close()
 
 
 def test_a_database_of_another_version(path: Path) -> None:
-    for version in (0, 1, 4, 6):
+    for version in (0, 1, 4, 5, 7):
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA user_version = {version}")
         connection.close()
-        with pytest.raises(LedgerError, match=f"schema version {version}, not 5"):
+        with pytest.raises(LedgerError, match=f"schema version {version}, not 6"):
             Database.open(path)
 
 
@@ -206,3 +210,47 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     database.close()
     assert name in {each.name for each in folder.iterdir()}
     assert check_whole(folder / name) == ["full 0"]
+
+
+# --- rows that say themselves what they should be -------------------------------------------------
+
+
+def test_a_seal_is_the_hash_of_a_row() -> None:
+    values = {"name": "é", "number": 7, "large": 2**60, "data": b"\x00\xff", "none": None}
+    text = '["x",{"data":"00ff","large":"1152921504606846976","name":"é","none":null,"number":7}]'
+    assert seal_of("x", values) == sha256(text.encode()).digest()
+
+
+def test_each_way_to_write_a_row_seals_it(path: Path) -> None:
+    with closing(Database.open(path)) as database:
+        place = {"size": 4, "root": b"r" * 32, "tx_hash": b"t" * 32, "nonce": 2**60}
+
+        def sealed(chain: str) -> str:
+            with database.reading() as session:
+                row = session.get(AnchorRow, (chain, 4))
+                assert row is not None
+                values = {name: value for name, value in row.model_dump().items() if name != "seal"}
+                assert row.seal == seal_of("anchor", values)
+                return row.state
+
+        with database.writing() as session:
+            session.add(AnchorRow(chain="added", state="submitted", **place))
+            session.merge(AnchorRow(chain="merged", state="submitted", **place))
+        assert (sealed("added"), sealed("merged")) == ("submitted", "submitted")
+        with database.writing() as session:
+            session.merge(AnchorRow(chain="merged", state="mined", **place))
+            row = session.get(AnchorRow, ("added", 4))
+            assert row is not None
+            row.state = "final"
+            session.add(row)
+        assert (sealed("added"), sealed("merged")) == ("final", "mined")
+
+
+def test_what_is_opened_to_be_read_is_not_written(path: Path) -> None:
+    before = path.read_bytes()
+    with closing(Database.open(path, to_write=False)) as database:
+        with database.reading() as session:
+            assert session.exec(select(EntryRow)).all() == []
+        with pytest.raises(LedgerError, match="readonly"), database.writing() as session:
+            session.add(CheckpointRow(size=1, note=""))
+    assert path.read_bytes() == before

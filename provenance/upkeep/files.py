@@ -1,0 +1,253 @@
+"""The files beside the database: trees and their indices, keys, and what waits to be registered."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from provenance.errors import InputError, LedgerError, MalformedError
+from provenance.ledger.config import ChainConfig
+from provenance.ledger.folder import Folder
+from provenance.ledger.keyring import ACCOUNT, Keyring
+from provenance.ledger.spool import FRAME, inspect, spool_files
+from provenance.ledger.uploads import claimed
+from provenance.merkle import HASH_SIZE, Tree
+from provenance.merkle.index import IndexUnusableError, check_index
+from provenance.signing import VerifierKey, read_key_file, read_secret_file
+from provenance.signing.keys import is_encrypted
+from provenance.statements import Key, Statement
+from provenance.upkeep.report import SHOWN, Area, Findings, Kind, Progress, counted
+
+__all__ = ["check_keys", "check_pending", "check_trees"]
+
+TREE = Kind(
+    "no record of this artifact can be proven, or only some",
+    "register the same data again, which writes it anew; or bring the file back from a backup",
+)
+INDEX = Kind(
+    "records are not found by it: it is left aside, and looking them up takes longer",
+    "delete the file: it is built again when it is next needed",
+)
+KEY = Kind(
+    "it signs nothing that the log takes, or is known to others than its owner",
+    "bring the file back from where its copy is kept; a key that others may have seen, revoke: "
+    "`provenance keys revoke`",
+)
+PENDING = Kind(
+    "outputs that were acknowledged cannot be registered",
+    "bring the file back from a backup; or move it away, to go on without its outputs",
+)
+UPLOAD = Kind(
+    "a client cannot go on with it; nothing that was acknowledged as registered rests on it",
+    "delete the folder: the client begins anew",
+)
+
+
+# --- trees ----------------------------------------------------------------------------------------
+
+
+def check_trees(
+    folder: Folder,
+    artifacts: Mapping[bytes, tuple[int, bytes]],
+    found: Findings,
+    progress: Progress,
+) -> Area:
+    """Hash every tree again, and make every index again.
+
+    Args:
+        folder: of the ledger.
+        artifacts: digest → (size, root) of all that the log registers.
+        found: for the findings.
+        progress: called with bytes done, and all of them.
+    """
+    sizes = {path.name: path.stat().st_size for path in _listed(folder.trees, found)}
+    total, done, leaves, trees = sum(sizes.values()), 0, 0, 0
+    missing = [digest for digest in artifacts if digest.hex() not in sizes]
+    for digest in missing[:SHOWN]:
+        found.doubts.append(
+            f"trees/{digest.hex()} is not here: it never was, where a statement came without it, "
+            "or it is lost. Register the same data here, and records of it can be proven"
+        )
+    if len(missing) > SHOWN:
+        found.doubts.append(f"{len(missing) - SHOWN} more trees are not here")
+    for digest in sorted(set(artifacts) - set(missing)):
+        name = digest.hex()
+        size, root = artifacts[digest]
+        trees, leaves = trees + 1, leaves + size
+        _check_tree(folder, digest, size, root, found)
+        done += sizes.pop(name) + sizes.pop(f"{name}.index", 0)
+        progress(done, total)
+    for name in sorted(sizes):
+        if not re.fullmatch(r"[0-9a-f]{64}(\.index)?", name):
+            found.notes.append(f"trees/{name} is none of the ledger's files")
+        elif not name.endswith(".index"):
+            found.notes.append(f"trees/{name} is of no artifact in the log: a call that failed")
+    return found.area(f"{counted(trees, 'tree')} of {counted(leaves, 'record')}", there=bool(trees))
+
+
+def _check_tree(folder: Folder, digest: bytes, size: int, root: bytes, found: Findings) -> None:
+    what = f"trees/{digest.hex()}"
+    try:
+        tree = Tree.open(folder.tree(digest))
+        tree.check()
+        if (tree.size, tree.root) != (size, root):
+            found.fault(
+                f"{what} has {tree.size} leaves and the root {tree.root.hex()}, not {size} and "
+                f"{root.hex()}",
+                TREE,
+            )
+            return
+    except LedgerError as error:
+        found.fault(f"{what}: {error}", TREE)
+        return
+    if not folder.index(digest).exists():
+        found.notes.append(f"{what} has no index: one is built when a record is looked up")
+        return
+    with tempfile.TemporaryDirectory(prefix="provenance-fsck-") as spare:
+        try:
+            check_index(tree, Path(spare), folder.index(digest))
+        except IndexUnusableError as error:
+            found.fault(f"{what}.index: {error}", INDEX)
+        except LedgerError as error:
+            found.doubts.append(f"{what}.index was not checked: {error}")
+
+
+def _listed(folder: Path, found: Findings) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.is_dir())
+    except OSError as error:
+        found.fault(f"{folder} cannot be read: {error.strerror}", TREE)
+        return []
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def check_keys(
+    folder: Folder,
+    genesis: Statement | None,
+    keyids: Collection[str],
+    chains: Mapping[str, ChainConfig],
+    passphrase: str | None,
+    found: Findings,
+) -> Area:
+    """Open every private key, and find its public half in the log.
+
+    Args:
+        folder: of the ledger.
+        genesis: the statement of entry 0, which names log key and account.
+        keyids: of every key that the log knows.
+        chains: as configured: with the key files of accounts.
+        passphrase: of the keys; where they have one and it is not given, they stay undecided.
+        found: for the findings.
+    """
+    files = _listed(folder.keys, found)
+    if not files and not found.faults:
+        return found.area("no private keys here, as in a backup without them", there=False)
+    predicate = genesis.predicate if genesis is not None else None
+    said = predicate if isinstance(predicate, Key) else None
+    secret = (passphrase or os.environ.get("PROVENANCE_PASSPHRASE") or "").encode() or None
+    names = {path.name for path in files}
+    if "log.pem" not in names:
+        found.fault("keys/log.pem is missing: no checkpoint can be signed", KEY)
+    accounts = {ACCOUNT, *(chain.account for chain in chains.values() if chain.account)}
+    for path in files:
+        if f"keys/{path.name}" in accounts or path.suffix != ".pem":
+            continue
+        _check_signer(path, said, keyids, secret, found)
+    for name in sorted(accounts):
+        _check_account(folder, name, said, passphrase, found)
+    return found.area(counted(len(files), "key file"))
+
+
+def _check_signer(
+    path: Path, genesis: Key | None, keyids: Collection[str], secret: bytes | None, found: Findings
+) -> None:
+    what = f"keys/{path.name}"
+    try:
+        data = read_secret_file(path)
+        if is_encrypted(data) and secret is None:
+            found.doubts.append(f"{what} has a passphrase, which was not given")
+            return
+        public = read_key_file(path, secret).public
+    except InputError as error:
+        found.fault(f"{what}: {error}", KEY)
+        return
+    if path.name == "log.pem" and genesis is not None:
+        if VerifierKey.parse(str(genesis.log_key)).key != public:
+            found.fault(f"{what} is not the key of this log", KEY)
+    elif genesis is not None and public.keyid not in keyids:
+        if path.name in ("admin.pem", "signer.pem"):
+            found.fault(f"{what} is a key that the log does not know", KEY)
+        else:
+            found.doubts.append(
+                f"{what} is a key that the log does not know: it was not added yet, or it is "
+                "damaged. `provenance keys add` lets it sign"
+            )
+
+
+def _check_account(
+    folder: Folder, name: str, genesis: Key | None, passphrase: str | None, found: Findings
+) -> None:
+    path = folder.path / name
+    try:
+        secret = Keyring(folder, passphrase).account(name)
+    except InputError as error:
+        if path.is_file() and "no passphrase was given" in str(error):
+            found.doubts.append(f"{name} has a passphrase, which was not given")
+        else:
+            found.fault(f"{name}: {error}", KEY)
+        return
+    if name != ACCOUNT or genesis is None or not genesis.accounts:
+        return
+    from eth_keys.datatypes import PrivateKey
+
+    address = PrivateKey(secret).public_key.to_address()
+    if address not in {account.publisher for account in genesis.accounts}:
+        found.fault(f"{name} is the account {address}, which entry 0 does not name", KEY)
+
+
+# --- what waits -----------------------------------------------------------------------------------
+
+
+def check_pending(folder: Folder, found: Findings) -> Area:
+    """Read what is recorded and not registered yet, and what is being uploaded."""
+    count = 0
+    for path in spool_files(folder.spool):
+        what = f"spool/{path.name}"
+        try:
+            whole, rest = inspect(path)
+        except MalformedError as error:
+            found.fault(f"{what}: {error}", PENDING)
+        except LedgerError as error:
+            found.doubts.append(str(error))
+        else:
+            count += whole
+            if rest == FRAME:
+                found.doubts.append(
+                    f"{what}: its last output is torn by a crash, and was not acknowledged, or it "
+                    "is damaged"
+                )
+    uploads = 0
+    for place in sorted((folder.path / "uploads").glob("*")):
+        uploads += 1
+        with found.catching(UPLOAD, f"uploads/{place.name}: "):
+            _check_upload(place)
+    return found.area(
+        f"{counted(count, 'output')} not registered yet, {counted(uploads, 'upload')}",
+        there=bool(count or uploads),
+    )
+
+
+def _check_upload(place: Path) -> None:
+    try:
+        leaves = place / "leaves"
+        if leaves.exists() and leaves.stat().st_size > claimed(place).size * HASH_SIZE:
+            raise LedgerError("it has more leaf hashes than it claims")
+    except FileNotFoundError:
+        return  # finished or forgotten just now
+    except OSError as error:
+        raise LedgerError(f"it cannot be read: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -50,6 +51,8 @@ def monitor(
 ) -> None:
     """Follow a log from what was last seen of it: one history, on every chain.
 
+    The token for a log that not everybody may read comes from PROVENANCE_TOKEN.
+
     Looks once, or until something is found. Exit status: 0 one history, 1 something does not
     hold, 2 wrong usage or malformed input, 3 undecided: the log, a chain or a witness is missing.
     """
@@ -58,7 +61,12 @@ def monitor(
 
     pause = None if every is None else seconds("--every", every)
     with Watch(
-        target, policy=policy, chains=pairs("--rpc", rpc), state=state, evidence=evidence
+        target,
+        token=os.environ.get("PROVENANCE_TOKEN"),
+        policy=policy,
+        chains=pairs("--rpc", rpc),
+        state=state,
+        evidence=evidence,
     ) as watch:
         while True:
             try:

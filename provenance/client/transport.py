@@ -6,7 +6,6 @@ text is made harmless to a terminal first.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from provenance.errors import (
     TreeMissingError,
 )
 from provenance.exchange.connections import Connections
-from provenance.exchange.peer import Join, split_url
+from provenance.exchange.peer import Join
 
 if TYPE_CHECKING:
     import httpx
@@ -60,11 +59,8 @@ class Transport:
     """
 
     def __init__(self, url: str, timeout: float, token: str | None = None) -> None:
-        self._headers = (
-            {} if token is None else {"Authorization": f"Bearer {_sendable(token, url)}"}
-        )
         self._ledger = Connections(
-            url, "a ledger", timeout, unanswered=LedgerError, overlong=MalformedError
+            url, "a ledger", timeout, unanswered=LedgerError, overlong=MalformedError, token=token
         )
         self.name = self._ledger.name
 
@@ -103,7 +99,7 @@ class Transport:
                 raise self._refusal(response.status_code, problem)
             return join(response.iter_raw(), cap, path), response.headers
 
-        sent = {**self._headers, **(headers or {})}
+        sent = dict(headers or {})
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
         return self._ledger.ask(method, path, read, query=query, content=content, headers=sent)
@@ -120,20 +116,6 @@ class Transport:
         refused = 400 <= status < 500 and status != 429  # Too Many Requests, RFC 6585
         kind = _KINDS.get(slug, InputError) if refused else LedgerError
         return kind(f"{self.name} answers HTTP {status}: {said}")
-
-
-def _sendable(token: str, url: str) -> str:
-    """Return a token, if it can be sent there without anybody on the way who reads it.
-
-    Raises:
-        InputError: it cannot. It is not repeated.
-    """
-    parts = split_url(url, "a ledger")
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise InputError("a token is sent over https only, or to this machine")
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise InputError("the token holds characters that no token has")
-    return token
 
 
 def _plain(text: str) -> str:

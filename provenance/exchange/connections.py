@@ -6,9 +6,11 @@ makes it, would be most of the work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import SplitResult
 
 from provenance.errors import InputError
 from provenance.exchange.peer import Join, Peer, place, split_url
@@ -31,9 +33,10 @@ class Connections:
         unanswered: the error where there is no answer, or not in time.
         overlong: the error where there is too much of one.
         encodings: the ``Accept-Encoding``; nothing is unpacked here.
+        token: sent with each request (RFC 6750).
 
     Raises:
-        InputError: not such a URL, or httpx is not installed.
+        InputError: not such a URL, one that a token is not sent to, or httpx is not installed.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Connections:
         unanswered: Callable[[str], Exception],
         overlong: Callable[[str], Exception],
         encodings: str = "identity",
+        token: str | None = None,
     ) -> None:
         try:
             import httpx
@@ -53,9 +57,12 @@ class Connections:
                 f"asking {what} over HTTP needs httpx: pip install 'provenance-ledger[client]'"
             ) from error
         parts = split_url(url, what)
+        headers = {"Accept-Encoding": encodings}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {_sendable(token, parts)}"
         try:
             self._client: httpx.Client = httpx.Client(
-                base_url=url, timeout=timeout, headers={"Accept-Encoding": encodings}
+                base_url=url, timeout=timeout, headers=headers
             )
         except httpx.InvalidURL:
             raise InputError(f"the URL of {what} that is no URL") from None
@@ -100,3 +107,16 @@ class Connections:
                 raise self._peer.silent(error) from error
 
         return self._peer.within_time(exchange)
+
+
+def _sendable(token: str, parts: SplitResult) -> str:
+    """Return a token, if it can be sent there without anybody on the way who reads it.
+
+    Raises:
+        InputError: it cannot. It is not repeated.
+    """
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise InputError("a token is sent over https only, or to this machine")
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise InputError("the token holds characters that no token has")
+    return token

@@ -83,6 +83,7 @@ class Watch:
 
     Args:
         target: the URL before ``/checkpoint``, or the folder of a ledger.
+        token: to read the log at a URL with, where not everybody may.
         policy: whom to trust. If None: the policy saved by ``provenance trust add`` for the log's
             origin, else that of the ledger: the one in `target`, or the one around the working
             folder where it is of this origin.
@@ -100,6 +101,7 @@ class Watch:
         self,
         target: str,
         *,
+        token: str | None = None,
         policy: Policy | str | PathLike[str] | None = None,
         chains: Mapping[str, ChainReader | str] | None = None,
         state: Path | None = None,
@@ -122,7 +124,7 @@ class Watch:
         if "://" in target:
             from provenance.monitoring.web import HttpSource
 
-            source = HttpSource(target)
+            source = HttpSource(target, token=token)
             self._stack.callback(source.close)
             self._source = source
         else:

@@ -31,15 +31,16 @@ GZIP = 31
 class HttpSource:
     """A log behind the prefix of its URLs. May be shared between threads."""
 
-    def __init__(self, url: str, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, timeout: float = 30.0, token: str | None = None) -> None:
         """Name the log; nothing is sent yet.
 
         Args:
             url: what stands before ``/checkpoint``, http or https.
             timeout: seconds for each request, all of it.
+            token: sent with each, where not everybody may read the log.
 
         Raises:
-            InputError: not such a URL, or httpx is not installed.
+            InputError: not such a URL, one that a token is not sent to, or httpx is not installed.
         """
         self._log = Connections(
             url,
@@ -48,6 +49,7 @@ class HttpSource:
             unanswered=SourceError,
             overlong=SourceError,
             encodings="gzip, identity",
+            token=token,
         )
 
     def close(self) -> None:

@@ -41,6 +41,12 @@ def test_from_new_to_revoked(provenance, asking):
             url = json.loads("".join(served.stdout.readline() for _ in range(3)))["url"]
             assert asking(f"{url}/v1/artifacts", token) == 200
             assert asking(f"{url}/v1/artifacts") == 401
+            provenance("policy", "export", "-o", "own.json")
+            follow = ("monitor", url, "--policy", "own.json", "--json")
+            refused = provenance.json(*follow, status=3)
+            assert "answers HTTP 401" in refused["undecided"][0]
+            followed = provenance.run(*follow, PROVENANCE_TOKEN=token)
+            assert json.loads(followed.stdout)["verdict"] == "one history"
             assert provenance("tokens", "revoke", "auditor")[0].endswith("'auditor' is revoked\n")
             assert asking(f"{url}/v1/artifacts", token) == 401
         finally:

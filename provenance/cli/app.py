@@ -3,9 +3,9 @@
 ====  =============================================================================================
 0     done; of ``verify``: verified
 1     of ``verify``: not verified; of ``hash --check``: not as listed; of ``hash --check-cache``,
-      ``monitor``, ``chain status``: something does not hold
+      ``monitor``, ``chain status``, ``fsck``: something does not hold
 2     usage, malformed input, or a ledger, witness or chain that cannot do it
-3     of ``verify``, ``monitor`` and ``chain status``: undecided
+3     of ``verify``, ``monitor``, ``chain status`` and ``fsck``: undecided
 70    a fault of this program, with a traceback
 130   interrupted (128 + SIGINT)
 141   the output was closed (128 + SIGPIPE)
@@ -61,6 +61,7 @@ COMMANDS = {
     "trust": "trust:trust",
     "keys": "keys:keys",
     "drain": "drain:drain",
+    "fsck": "fsck:fsck",
     "serve": "serve:serve",
     "tokens": "tokens:tokens",
     "witness": "witness:witness",

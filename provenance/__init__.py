@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from provenance.ledger.checking import verify
     from provenance.ledger.ledger import Ledger
     from provenance.ledger.proving import Proof
+    from provenance.upkeep.backup import backup
     from provenance.upkeep.fsck import fsck
+    from provenance.upkeep.restore import restore
     from provenance.verification import Bundle, Policy, Verified
 
 _HOMES = {
@@ -64,8 +66,10 @@ _HOMES = {
     "VerificationError": "provenance.errors",
     "Verified": "provenance.verification",
     "WitnessError": "provenance.errors",
+    "backup": "provenance.upkeep.backup",
     "connect": "provenance.client",
     "fsck": "provenance.upkeep.fsck",
+    "restore": "provenance.upkeep.restore",
     "verify": "provenance.ledger.checking",
 }
 
@@ -88,8 +92,10 @@ __all__ = [
     "VerificationError",
     "Verified",
     "WitnessError",
+    "backup",
     "connect",
     "fsck",
+    "restore",
     "verify",
 ]
 

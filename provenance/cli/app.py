@@ -62,6 +62,8 @@ COMMANDS = {
     "keys": "keys:keys",
     "drain": "drain:drain",
     "fsck": "fsck:fsck",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "serve": "serve:serve",
     "tokens": "tokens:tokens",
     "witness": "witness:witness",

@@ -29,7 +29,7 @@ from provenance.log import Checkpoint
 from provenance.monitoring import LogSource, MissingError, Monitor, Round, SourceError, State
 from provenance.verification import Policy
 
-__all__ = ["LedgerSource", "Look", "Watch"]
+__all__ = ["LedgerSource", "Look", "Watch", "seen_here"]
 
 
 class LedgerSource:
@@ -235,6 +235,16 @@ def _origin(source: LogSource) -> str:
 
 
 # --- the state file -------------------------------------------------------------------------------
+
+
+def seen_here(origin: str) -> Checkpoint | None:
+    """Return the newest checkpoint that monitors of this user saw of a log; None without one.
+
+    Raises:
+        InputError: the state file is damaged.
+    """
+    state = _read(_state_path(origin))
+    return None if state is None else state.head
 
 
 def _state_path(origin: str) -> Path:

@@ -11,6 +11,7 @@
       trees/          for each artifact its tree, named by artifact digest, and the tree's index
       drafts/         trees that are being built
       uploads/        leaf hashes that clients of the service are sending
+      uploaded/       which of these were complete of late
       spool/          outputs that are recorded, but not yet registered
       keys/           private keys, 0600
       chain.db        the embedded chain

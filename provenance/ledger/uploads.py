@@ -5,20 +5,23 @@
     uploads/<id>/
       artifact.json   root, size and encoding that are claimed
       leaves          32 bytes a record, as far as they came
+    uploaded/<id>     what is left of one that is complete: its claim, for who asks once more
 
 What comes is kept: an upload that breaks off goes on where it stood, after a crash too. When all of
 it is there, the root is computed anew, and either the tree is kept or everything is thrown away;
 should a crash come between, whoever asks for the upload next has it done. An upload belongs to who
-began it; nobody else can write to it. It is forgotten a week after it was last written to; a tree
-that was kept stays.
+began it; nobody else can write to it. It is forgotten a week after it was last written to, and an
+hour after it is complete; the tree stays.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -40,6 +43,9 @@ __all__ = ["Appending", "NoUploadError", "OffsetError", "Upload", "Uploads", "cl
 
 KEPT = 7 * 86400
 """Seconds for which an upload is kept that nobody goes on with."""
+
+ANSWERED = 3600
+"""Seconds for which it is told of an upload that it is complete."""
 
 MOST = 1000
 """Uploads that may be open at a time."""
@@ -85,6 +91,8 @@ class Uploads:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._uploads = folder.path / "uploads"
+        self._uploaded = folder.path / "uploaded"
+        self._swept = -math.inf
 
     def begin(self, artifact: Artifact, owner: str) -> Upload:
         """Begin the upload of an artifact's leaf hashes, or return how far it is.
@@ -99,21 +107,10 @@ class Uploads:
             LedgerError: the disk is full, say.
         """
         number = _number(artifact, owner)
-        place = self._uploads / number
-        with self._folder.alone("uploads"), _using(place):
-            self._forget_old()
-            if not place.exists() and sum(1 for _ in self._uploads.iterdir()) >= MOST:
-                raise InputError(f"{MOST} uploads are open here: try again when some are done")
-            if not self.is_kept(artifact) and 3 * artifact.size * HASH_SIZE > self._room():
-                raise InputError(f"there is no room for {artifact.size:,} leaf hashes and a tree")
-            place.mkdir(exist_ok=True)
-            if not self.is_kept(artifact):
-                (place / "leaves").touch()
-                sync_folder(place)
-            if not (place / "artifact.json").is_file():
-                write_file(place / "artifact.json", forms.dump(artifact).decode())
-                sync_folder(self._uploads)
-            os.utime(place)
+        if self.is_kept(artifact):
+            self._answer(number, artifact)
+        else:
+            self._open(number, artifact)
         return self.find(number, owner)
 
     def find(self, number: str, owner: str) -> Upload:
@@ -157,6 +154,32 @@ class Uploads:
         """Whether the tree is here, from an upload or otherwise."""
         return has_tree(self._folder, artifact.digest, artifact.root)
 
+    def _open(self, number: str, artifact: Artifact) -> None:
+        place = self._uploads / number
+        with self._folder.alone("uploads"), _using(place):
+            self._forget_old()
+            if not place.exists() and sum(1 for _ in self._uploads.iterdir()) >= MOST:
+                raise InputError(f"{MOST} uploads are open here: try again when some are done")
+            if 3 * artifact.size * HASH_SIZE > self._room():
+                raise InputError(f"there is no room for {artifact.size:,} leaf hashes and a tree")
+            place.mkdir(exist_ok=True)
+            (place / "leaves").touch()
+            sync_folder(place)
+            if not (place / "artifact.json").is_file():
+                write_file(place / "artifact.json", forms.dump(artifact).decode())
+                sync_folder(self._uploads)
+            os.utime(place)
+
+    def _answer(self, number: str, artifact: Artifact) -> None:
+        """Keep for a while that an upload is complete. A crash may forget it: it is begun anew."""
+        path = self._uploaded / number
+        with _using(path):
+            self._forget_answered()
+            self._uploaded.mkdir(exist_ok=True)
+            draft = path.with_name(f"{number}.{secrets.token_hex(4)}")
+            draft.write_bytes(forms.dump(artifact))
+            draft.replace(path)
+
     def _look(self, number: str, owner: str) -> Upload:
         """Return how far an upload is."""
         place = self._uploads / number
@@ -164,7 +187,10 @@ class Uploads:
         if not re.fullmatch("[0-9a-f]{32}", number, re.ASCII):
             raise none
         try:
-            artifact = claimed(place)
+            try:
+                artifact = claimed(place / "artifact.json")
+            except FileNotFoundError:
+                artifact = claimed(self._uploaded / number)
             if self.is_kept(artifact):
                 offset = artifact.size * HASH_SIZE
             else:
@@ -225,6 +251,8 @@ class Uploads:
                 )
             keep_tree(self._folder, _blocks(place / "leaves"), claimed.encoding)
             (place / "leaves").unlink()  # the tree begins with them
+            self._answer(upload.id, claimed)
+            shutil.rmtree(place, ignore_errors=True)
 
     def _room(self) -> int:
         """Return how many bytes of the disk there are for uploads."""
@@ -240,6 +268,17 @@ class Uploads:
             with suppress(FileNotFoundError):
                 if place.stat().st_mtime < before:
                     shutil.rmtree(place, ignore_errors=True)
+
+    def _forget_answered(self) -> None:
+        """Remove what was told for long enough; seldom, since there may be very many."""
+        if time.monotonic() < self._swept + ANSWERED / 6 or not self._uploaded.is_dir():
+            return
+        self._swept = time.monotonic()
+        before = time.time() - ANSWERED
+        for path in self._uploaded.iterdir():
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
 
 class Appending:
@@ -281,15 +320,15 @@ class Appending:
         return self.offset
 
 
-def claimed(place: Path) -> Artifact:
-    """Return what the upload in the folder `place` is to become.
+def claimed(path: Path) -> Artifact:
+    """Return what an upload is to become, by the file that says so.
 
     Raises:
         MalformedError: it does not say so.
         OSError: it cannot be read.
     """
-    data = (place / "artifact.json").read_bytes()
-    return forms.decode(Artifact, forms.parse(data, what=place.name, cap=_MAX_CLAIM), place.name)
+    value = forms.parse(path.read_bytes(), what=path.name, cap=_MAX_CLAIM)
+    return forms.decode(Artifact, value, path.name)
 
 
 def _number(artifact: Artifact, owner: str) -> str:

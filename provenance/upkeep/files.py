@@ -245,7 +245,10 @@ def check_pending(folder: Folder, found: Findings) -> Area:
 def _check_upload(place: Path) -> None:
     try:
         leaves = place / "leaves"
-        if leaves.exists() and leaves.stat().st_size > claimed(place).size * HASH_SIZE:
+        if (
+            leaves.exists()
+            and leaves.stat().st_size > claimed(place / "artifact.json").size * HASH_SIZE
+        ):
             raise LedgerError("it has more leaf hashes than it claims")
     except FileNotFoundError:
         return  # finished or forgotten just now

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from asking import problem
 
 import provenance
 from provenance import Ledger, forms
+from provenance.ledger import uploads
 from provenance.merkle import Tree
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact, hash_record
 from provenance.signing import PrivateKey, sign
@@ -290,3 +293,26 @@ def test_an_empty_artifact_is_complete_at_once(http: httpx.Client, ledger: Ledge
         "offset": 0,
         "length": 0,
     }
+
+
+def test_what_is_complete_takes_up_no_place(
+    http: httpx.Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST", 2)
+    for number in range(5):
+        leaf = hash_record({"id": number}, JSON)
+        one = Artifact(root=leaf, size=1, encoding=JSON)
+        place = begun(http, one)
+        assert send(http, place, leaf, 0).status_code == 204
+        assert http.head(place).headers["upload-offset"] == "32", "who lost the answer asks"
+        again = begin(http, one)
+        assert (again.status_code, again.headers["upload-offset"]) == (201, "32")
+    artifacts = [Artifact(root=bytes([n]) * 32, size=1, encoding=JSON) for n in range(3)]
+    assert [begin(http, one).status_code for one in artifacts] == [201, 201, 422]
+    # An hour later nobody is told any more; who begins it again, is.
+    uploaded = ledger.folder.path / "uploaded"
+    for path in uploaded.iterdir():
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(ledger.uploads, "_swept", -math.inf)
+    assert begin(http, one).headers["upload-offset"] == "32"
+    assert [path.name for path in uploaded.iterdir()] == [place.rpartition("/")[2]]

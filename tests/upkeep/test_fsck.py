@@ -26,6 +26,7 @@ from provenance.merkle import TreeWriter
 from provenance.signing import Envelope, PrivateKey, VerifierKey, sign_note
 from provenance.signing.dsse import Signature
 from provenance.upkeep import report
+from provenance.upkeep.chainfile import chain_damage
 from provenance.upkeep.database import TABLES
 from provenance.upkeep.report import Findings, Kind
 from provenance.verification import Mark
@@ -414,6 +415,21 @@ def test_damage_of_the_embedded_chain(home, folder, name):
         return
     assert found.verdict == "damaged"
     assert re.search(words, said["chain"]), said["chain"]
+
+
+def test_every_value_of_the_chains_store_is_hashed(folder):
+    """Also what only an older state was, and nobody reads any more."""
+    connection = sqlite3.connect(folder / "chain.db", isolation_level=None)
+    keys = connection.execute("SELECT key FROM node WHERE length(key) = 32").fetchall()
+    for (key,) in keys:
+        (value,) = connection.execute("SELECT value FROM node WHERE key = ?", (key,)).fetchone()
+        connection.execute("UPDATE node SET value = zeroblob(9) WHERE key = ?", (key,))
+        found = chain_damage(folder / "chain.db")
+        assert f"the value under 0x{key.hex()} does not have this hash" in next(found)
+        found.close()
+        connection.execute("UPDATE node SET value = ? WHERE key = ?", (value, key))
+    connection.close()
+    assert list(chain_damage(folder / "chain.db")) == []
 
 
 def test_state_that_cannot_be_reached(home, folder):

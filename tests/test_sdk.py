@@ -105,7 +105,7 @@ def test_the_block_that_the_product_is_described_by(project):
     assert verified.anchors[0].time == anchor.block_time
 
     said = [event.statement.kind for event in ledger.history(clean).events]
-    assert said == ["dataset", "dataset", "step", "quality"]
+    assert said == ["dataset", "step", "quality", "dataset"], "the nearest first"
     kinds = [line.kind for line in ledger.entries(start=2)]
     steps = ["dataset", "step", "model", "step"]
     assert kinds == ["dataset", *steps, "outputs", "quality", "dataset", "dataset", "supersede"]

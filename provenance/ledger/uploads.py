@@ -157,6 +157,9 @@ class Uploads:
     def _open(self, number: str, artifact: Artifact) -> None:
         place = self._uploads / number
         with self._folder.alone("uploads"), _using(place):
+            if self.is_kept(artifact):  # by now
+                self._answer(number, artifact)
+                return
             self._forget_old()
             if not place.exists() and sum(1 for _ in self._uploads.iterdir()) >= MOST:
                 raise InputError(f"{MOST} uploads are open here: try again when some are done")
@@ -252,7 +255,8 @@ class Uploads:
             keep_tree(self._folder, _blocks(place / "leaves"), claimed.encoding)
             (place / "leaves").unlink()  # the tree begins with them
             self._answer(upload.id, claimed)
-            shutil.rmtree(place, ignore_errors=True)
+            with self._folder.alone("uploads"):  # somebody may be beginning it again
+                shutil.rmtree(place, ignore_errors=True)
 
     def _room(self) -> int:
         """Return how many bytes of the disk there are for uploads."""

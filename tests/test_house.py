@@ -180,6 +180,9 @@ def test_the_verify_half_loads_where_nothing_else_is_installed():
 
 
 def test_every_public_name_exists_and_is_described(module):
+    if module == "provenance.log.migrations.env":
+        assert ast.get_docstring(ast.parse(MODULES[module].read_text()))
+        return  # Alembic runs it, where the connection is that it asks for
     loaded = importlib.import_module(module)
     assert (loaded.__doc__ or "").strip(), f"{module} has no docstring"
     for name in getattr(loaded, "__all__", ()):

@@ -4,10 +4,9 @@
 \\                   SQLite                       PostgreSQL
 =================== ============================ ==============================================
 named by            a path                       ``postgresql://[user[:password]@]host/database``
-one writer          ``BEGIN IMMEDIATE``          a lock on the one row of ``provenance_schema``
+one writer          ``BEGIN IMMEDIATE``          a lock on the one row of ``alembic_version``
 one state to read   WAL                          ``REPEATABLE READ``, read only
 on disk at commit   ``synchronous = FULL``       ``synchronous_commit = on``, ``fsync`` demanded
-version             ``PRAGMA user_version``      the value of that row
 =================== ============================ ==============================================
 
 A ledger has a database of its own, or on PostgreSQL a schema of its own
@@ -28,10 +27,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from provenance.errors import InputError, LedgerError
+from provenance.log.schema import REVISION, VERSION_TABLE, found_revision
 
 __all__ = ["Backend", "PostgreSQL", "SQLite", "backend", "is_url"]
 
-SCHEMA_VERSION = 6
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 
@@ -72,13 +71,14 @@ class Backend(ABC):
     def look(self, *, to_write: bool) -> None:
         """Raise LedgerError for what can be seen to be wrong without a connection."""
 
-    @abstractmethod
-    def mark(self, connection: Connection) -> None:
-        """Write down the version of the new tables."""
+    def check_room(self, connection: Connection) -> None:
+        """Check that tables can be made here.
 
-    @abstractmethod
-    def version(self, connection: Connection) -> int | None:
-        """Return the version of the tables; None where there are none."""
+        Raises:
+            LedgerError: there are tables of a ledger already, or of somebody else's Alembic.
+        """
+        if found_revision(connection) is not None:
+            raise LedgerError(self.taken(f"it has a table {VERSION_TABLE}"))
 
     def check(self, connection: Connection) -> None:
         """Check that tables of this version are there.
@@ -86,11 +86,20 @@ class Backend(ABC):
         Raises:
             LedgerError: they are not.
         """
-        found = self.version(connection)
+        found = found_revision(connection)
         if found is None:
-            raise LedgerError(f"{self.place} holds no ledger")
-        if found != SCHEMA_VERSION:
-            raise LedgerError(f"{self.place} has schema version {found}, not {SCHEMA_VERSION}")
+            raise LedgerError(f"{self.place} holds no ledger: it tells no schema version")
+        if found != REVISION:
+            raise LedgerError(
+                f"{self.place} has schema version {found}, not {REVISION}: use the version of "
+                "provenance-ledger that made it"
+            )
+
+    def taken(self, reason: str) -> str:
+        """Say that no ledger can be made here."""
+        return (
+            f"{self.place} is taken: {reason}. Give each ledger a database, or a schema, of its own"
+        )
 
     @abstractmethod
     def explain(self, error: DBAPIError) -> str:
@@ -134,14 +143,6 @@ class SQLite(Backend):
         if not os.access(self.path, os.R_OK | os.W_OK if to_write else os.R_OK):
             what = "read and write" if to_write else "read"
             raise LedgerError(f"no right to {what} {self.path}: check its owner and mode")
-
-    def mark(self, connection: Connection) -> None:
-        """Write down the version of the new tables."""
-        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def version(self, connection: Connection) -> int | None:
-        """Return the version of the tables."""
-        return connection.exec_driver_sql("PRAGMA user_version").scalar()
 
     def explain(self, error: DBAPIError) -> str:
         """Say what happened, and what to do."""
@@ -207,7 +208,7 @@ class PostgreSQL(Backend):
                 connection.exec_driver_sql(
                     "SET LOCAL synchronous_commit = on; "
                     "SET LOCAL idle_in_transaction_session_timeout = '60s'; "
-                    "SELECT version FROM provenance_schema FOR UPDATE"
+                    "SELECT version_num FROM alembic_version FOR UPDATE"
                 )
 
         return engine
@@ -215,18 +216,14 @@ class PostgreSQL(Backend):
     def look(self, *, to_write: bool) -> None:
         """Nothing can be seen from here."""
 
-    def mark(self, connection: Connection) -> None:
-        """Make the row that says the version, and that writers lock."""
-        self._demand(connection, "server_encoding", "UTF8", "make the database with encoding UTF8")
-        connection.exec_driver_sql("CREATE TABLE provenance_schema (version integer NOT NULL)")
-        connection.exec_driver_sql("INSERT INTO provenance_schema VALUES (%s)", (SCHEMA_VERSION,))
+    def check_room(self, connection: Connection) -> None:
+        """Check that tables can be made here, and hold any text.
 
-    def version(self, connection: Connection) -> int | None:
-        """Return the version of the tables; None where there are none."""
-        there = "SELECT to_regclass('provenance_schema') IS NOT NULL"
-        if not connection.exec_driver_sql(there).scalar():
-            return None
-        return connection.exec_driver_sql("SELECT version FROM provenance_schema").scalar()
+        Raises:
+            LedgerError: they cannot.
+        """
+        super().check_room(connection)
+        self._demand(connection, "server_encoding", "UTF8", "make the database with encoding UTF8")
 
     def check(self, connection: Connection) -> None:
         """Check the version, and that the server writes to disk what it commits.
@@ -248,10 +245,7 @@ class PostgreSQL(Backend):
         reason = _first_line(error.orig)
         match state:
             case "42P07":  # duplicate_table
-                return (
-                    f"{self.place} is taken: {reason}. Give each ledger a database, or a schema, "
-                    "of its own"
-                )
+                return self.taken(reason)
             case "55P03":  # lock_not_available
                 return (
                     f"{self.place} is being written by another process for more than "

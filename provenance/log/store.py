@@ -26,6 +26,7 @@ from sqlmodel import Field, Session, SQLModel
 from provenance import forms
 from provenance.errors import InputError, LedgerError
 from provenance.log.backends import Backend, backend
+from provenance.log.schema import make_tables
 from provenance.statements import KIND_NUMBERS
 
 __all__ = [
@@ -189,10 +190,11 @@ class Database:
         database = cls(backend(place))
         try:
             with database._explained(), database._engine.begin() as connection:
-                # Without a look first: a table that is there is an error, not the one to use.
-                SQLModel.metadata.create_all(connection, checkfirst=False)
+                database._backend.check_room(connection)
+                make_tables(connection)
+                # Where two make them at once, Alembic lets the second go on with those of the
+                # first: this row it cannot add.
                 connection.exec_driver_sql("INSERT INTO generation VALUES (0, 0)")
-                database._backend.mark(connection)
         except BaseException:
             database.close()
             raise

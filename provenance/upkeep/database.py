@@ -1,7 +1,7 @@
 """The database itself: SQLite's own structures, its schema, and rows that nothing else implies.
 
 ``PRAGMA integrity_check`` reads every page, and holds every index against its table. It takes the
-schema as it finds it, so that is compared with the one that is made today. What no other area
+schema as it finds it, so that is compared with the one that the migration makes. What no other area
 computes anew (where anchors stand, tokens) has a seal in each row.
 """
 
@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel
 
 from provenance.errors import LedgerError
 from provenance.ledger.tokens import SCOPES, TokenRow
+from provenance.log.schema import VERSION_TABLE, make_tables
 from provenance.log.store import GenerationRow, Sealed, seal_of
 from provenance.upkeep.report import Area, Findings, Kind, counted
 
@@ -55,6 +56,7 @@ TABLES = {
     "state_proof": "anchors",
     "token": "tokens",
     "generation": None,
+    VERSION_TABLE: "database",
 }
 """Table → the area in which each of its columns is computed anew, verified, or sealed.
 
@@ -102,7 +104,7 @@ def _schema_of_today() -> set[tuple[Any, ...]]:
     engine = create_engine("sqlite://")
     try:
         with engine.begin() as connection:
-            SQLModel.metadata.create_all(connection)
+            make_tables(connection)
             sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
             return {tuple(row) for row in connection.exec_driver_sql(sql)}
     finally:

@@ -83,6 +83,11 @@ def test_a_command_loads_no_other(tmp_path, arguments, status, expected):
     assert loaded == {f"provenance.cli.{name}" for name in expected}
 
 
+def test_only_who_makes_tables_loads_what_makes_them(made, tmp_path):
+    assert "alembic" not in loaded_by(made, tmp_path, "status")
+    assert "alembic" in loaded_by(tmp_path, tmp_path, "init", "--origin", "a.example/x")
+
+
 def test_what_needs_more_loads_more(made, tmp_path):
     """The test above can fail: the names in it are those of what is loaded."""
     assert loaded_by(made, tmp_path, "status") & HEAVY >= {"sqlmodel", "sqlalchemy", "pydantic"}

@@ -206,9 +206,11 @@ def test_a_damaged_database_is_named(home, content):
 def test_a_database_of_another_version_is_named(home):
     path = home / ".provenance/ledger.db"
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute("UPDATE alembic_version SET version_num = '99'")
+    connection.commit()
     connection.close()
-    with pytest.raises(LedgerError, match="schema version 99, not 6"):
+    said = "schema version 99, not 7: use the version of provenance-ledger that made it"
+    with pytest.raises(LedgerError, match=said):
         Ledger.open(home)
 
 

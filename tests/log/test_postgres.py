@@ -136,8 +136,11 @@ def test_of_two_that_create_at_once_one_is_refused(postgres: Server) -> None:
 
 
 def test_a_database_of_another_version(postgres: Server, url: str) -> None:
-    postgres.run("UPDATE provenance_schema SET version = 99", name_of(url))
-    assert "has schema version 99, not 6" in told(lambda: Database.open(url))
+    postgres.run("UPDATE alembic_version SET version_num = '99'", name_of(url))
+    said = "has schema version 99, not 7: use the version of provenance-ledger that made it"
+    assert said in told(lambda: Database.open(url))
+    postgres.run("DELETE FROM alembic_version", name_of(url))
+    assert "holds no ledger: it tells no schema version" in told(lambda: Database.open(url))
 
 
 def test_a_database_that_cannot_hold_every_text(postgres: Server) -> None:

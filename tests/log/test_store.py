@@ -17,7 +17,6 @@ from sqlmodel import select
 from provenance.errors import LedgerError
 from provenance.ledger.catalog import AnchorRow
 from provenance.log import backends
-from provenance.log.backends import SCHEMA_VERSION
 from provenance.log.log import Log
 from provenance.log.store import CheckpointRow, Database, EntryRow, seal_of
 
@@ -132,17 +131,32 @@ def test_it_is_durable_and_open_to_readers(path: Path) -> None:
         pragma = session.connection().exec_driver_sql
         assert pragma("PRAGMA journal_mode").scalar() == "wal"
         assert pragma("PRAGMA synchronous").scalar() == 2
-        assert pragma("PRAGMA user_version").scalar() == SCHEMA_VERSION == 6
     database.close()
 
 
 def test_a_database_of_another_version(path: Path) -> None:
-    for version in (0, 1, 4, 5, 7):
-        connection = sqlite3.connect(path)
-        connection.execute(f"PRAGMA user_version = {version}")
-        connection.close()
-        with pytest.raises(LedgerError, match=f"schema version {version}, not 6"):
+    for sql, said in (
+        ("UPDATE alembic_version SET version_num = '6'", "schema version 6, not 7: use the"),
+        ("UPDATE alembic_version SET version_num = '8'", "schema version 8, not 7: use the"),
+        ("INSERT INTO alembic_version VALUES ('ae10')", "schema version 8 and ae10, not 7: use"),
+        ("DELETE FROM alembic_version", "holds no ledger: it tells no schema version"),
+        ("DROP TABLE alembic_version", "holds no ledger: it tells no schema version"),
+    ):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(sql)
+        with pytest.raises(LedgerError, match=said):
             Database.open(path)
+
+
+def test_a_file_that_is_taken(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match="is taken: it has a table alembic_version"):
+        Database.create(path)
+    assert path.read_bytes() == before
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    with pytest.raises(LedgerError, match="table entry already exists"):
+        Database.create(path)
 
 
 def test_no_database(tmp_path: Path) -> None:
@@ -164,12 +178,17 @@ def test_a_damaged_database(path: Path) -> None:
     append(database, 0, 30)
     database.close()
     data = bytearray(path.read_bytes())
-    data[4096:] = bytes(len(data) - 4096)
+    begin = 3 * 4096  # behind the version
+    data[begin:] = bytes(len(data) - begin)
     path.write_bytes(data)
     database = Database.open(path)
     with pytest.raises(LedgerError, match="cannot be used: database disk image is malformed"):
         append(database, 30, 1)
     database.close()
+    data[4096:begin] = bytes(begin - 4096)
+    path.write_bytes(data)
+    with pytest.raises(LedgerError, match="cannot be used: database disk image is malformed"):
+        Database.open(path)
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:

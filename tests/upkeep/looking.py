@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from provenance.upkeep.database import TABLES
 
-PRAGMAS = ("user_version", "application_id", "encoding")
+PRAGMAS = {"ledger.db": ("encoding",), "chain.db": ("user_version", "application_id", "encoding")}
 
 
 def told(report):
@@ -51,7 +51,7 @@ def content(path):
         return path.read_bytes()
     connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
     try:
-        found = [connection.execute(f"PRAGMA {name}").fetchone() for name in PRAGMAS]
+        found = [connection.execute(f"PRAGMA {name}").fetchone() for name in PRAGMAS[path.name]]
         sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
         for kind, name, table, text in connection.execute(sql).fetchall():
             found.append((kind, name, table, text))

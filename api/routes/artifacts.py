@@ -135,6 +135,14 @@ class WalkQuery(BaseModel):
         pattern=f"^{WALK_CURSOR}$",
         description="`next_cursor` of the page before, of the same question.",
     )
+    as_of: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_INTEGER,
+        description="Only what the first so many entries of the log say: the size that a "
+        "checkpoint names, say. All, if it is not given.",
+        examples=[42],
+    )
 
 
 WALK_RESPONSES = responses(NotRegisteredError, MalformedError, InputError)

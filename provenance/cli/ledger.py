@@ -242,17 +242,26 @@ Cursor = Annotated[
 ]
 
 
+AsOf = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="SIZE", help="Only what the first SIZE entries of the log say; else all."
+    ),
+]
+
+
 def history(
     ref: RefArgument,
     depth: Depth = None,
     limit: Limit = None,
     cursor: Cursor = None,
+    as_of: AsOf = None,
     form: Form = "text",
     as_json: Json = False,
 ) -> None:
-    """Show every statement from an artifact back to its sources."""
+    """Show every statement from an artifact back to its sources, and how sure each arrow is."""
     with open_ledger() as ledger:
-        found = ledger.history(ref, depth=depth, limit=limit, cursor=cursor)
+        found = ledger.history(ref, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
     _show_walk(found, form, as_json)
 
 
@@ -261,12 +270,13 @@ def descendants(
     depth: Depth = None,
     limit: Limit = None,
     cursor: Cursor = None,
+    as_of: AsOf = None,
     form: Form = "text",
     as_json: Json = False,
 ) -> None:
     """Show what was made of an artifact: every step and batch of outputs from it on."""
     with open_ledger() as ledger:
-        found = ledger.descendants(ref, depth=depth, limit=limit, cursor=cursor)
+        found = ledger.descendants(ref, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
     _show_walk(found, form, as_json)
 
 

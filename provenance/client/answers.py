@@ -5,6 +5,7 @@ What the service writes of its own is in snake_case; what was signed stands as i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,7 +15,8 @@ from provenance.anchoring.anchor import ADDRESS
 from provenance.errors import MalformedError
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.paging import Place, Places
-from provenance.lineage import Event, History
+from provenance.lineage import End, Event, History
+from provenance.lineage.drawing import arrows_to_json
 from provenance.log import Entry
 from provenance.records import Artifact, Encoding
 from provenance.statements import KIND_NUMBERS, Statement
@@ -228,7 +230,30 @@ class _Line:
     depth: int
     kind: str
     signers: tuple[str, ...]
+    revoked: tuple[str, ...] = ()
+    reproduced: dict[str, int] = field(default_factory=dict)
+    arrows: forms.Json = None
     statement: forms.Json
+
+    def read(self) -> Event:
+        """Return the statement, and what is told of it."""
+        return Event(
+            self.index,
+            Statement.parse(forms.canonical(self.statement)),
+            self.signers,
+            self.depth,
+            self.revoked,
+            {_digest(digest): entry for digest, entry in self.reproduced.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    name: str
+    registered: int | None = None
+    revoked: bool = False
+    superseded: int | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,26 +261,35 @@ class HistoryAnswer:
     """A history as the server writes it."""
 
     artifact: forms.Hash
-    artifacts: dict[str, str]
+    size: int
+    artifacts: dict[str, _End]
     statements: tuple[_Line, ...]
+    circles: forms.Json = None
     next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
 
     def read(self) -> History:
-        """Return the history.
+        """Return the history. What is registered, superseded and revoked is the server's word.
 
         Raises:
-            MalformedError: a statement is not of the form it should have.
+            MalformedError: a statement is not of the form it should have, or a grade does not
+                follow from what the server says.
         """
-        events = (
-            Event(
-                line.index,
-                Statement.parse(forms.canonical(line.statement)),
-                line.signers,
-                line.depth,
-            )
-            for line in self.statements
-        )
-        return History(self.artifact, tuple(events), self.next_cursor)
+        ends = {
+            _digest(digest): End(end.registered, end.revoked, end.superseded, end.conflict)
+            for digest, end in self.artifacts.items()
+        }
+        events = tuple(line.read() for line in self.statements)
+        history = History(self.artifact, events, self.next_cursor, self.size, ends)
+        for event, line in zip(events, self.statements, strict=True):
+            if (line.arrows or []) != arrows_to_json(history.arrows(event)):
+                raise MalformedError("the answer has a grade that does not follow")
+        return history
+
+
+def _digest(text: str) -> bytes:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise MalformedError(f"an artifact digest has 64 hex digits, not {text[:100]!r}")
+    return bytes.fromhex(text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -39,7 +39,7 @@ from provenance.ledger.leaves import leaves_of
 from provenance.ledger.outputs import recover
 from provenance.ledger.paging import WALK_CURSOR, Page, Places
 from provenance.ledger.recording import Recorder, Ref
-from provenance.lineage import Event, History
+from provenance.lineage import End, Event, History
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
 from provenance.records import Artifact, Encoding, hash_record
@@ -328,12 +328,15 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         depth: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        as_of: int | None = None,
     ) -> History:
         """Return every statement about an artifact and about what it came from, nearest first.
 
-        Args as for `Ledger.history`; a page has 1,000 statements at most.
+        Args as for `Ledger.history`; a page has 1,000 statements at most. The statements are as
+        they were signed; that there are no others, and what is registered, superseded, revoked or
+        run again, is the server's word. The grades follow from that.
         """
-        return self._walk(_path(ref, "/history"), depth, limit, cursor)
+        return self._walk(_path(ref, "/history"), depth, limit, cursor, as_of)
 
     def descendants(
         self,
@@ -342,19 +345,34 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         depth: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        as_of: int | None = None,
     ) -> History:
         """Return every statement by which something was made of an artifact; as `history`."""
-        return self._walk(_path(ref, "/descendants"), depth, limit, cursor)
+        return self._walk(_path(ref, "/descendants"), depth, limit, cursor, as_of)
 
-    def _walk(self, path: str, depth: int | None, limit: int | None, cursor: str | None) -> History:
+    def _walk(
+        self,
+        path: str,
+        depth: int | None,
+        limit: int | None,
+        cursor: str | None,
+        as_of: int | None,
+    ) -> History:
         events: list[Event] = []
+        ends: dict[bytes, End] = {}
         while True:
-            asked = {"depth": depth, "limit": min(limit or PAGE, PAGE), "cursor": cursor}
+            asked = {
+                "depth": depth,
+                "limit": min(limit or PAGE, PAGE),
+                "cursor": cursor,
+                "as_of": as_of,
+            }
             given = {name: value for name, value in asked.items() if value is not None}
             page = self._get(path, HistoryAnswer, given).read()
             events += page.events
+            ends |= page.ends
             if page.next_cursor is None or limit is not None:
-                return History(page.artifact, tuple(events), page.next_cursor)
+                return replace(page, events=tuple(events), ends=ends)
             if not _goes_on(cursor, page.next_cursor):
                 raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
             cursor = page.next_cursor

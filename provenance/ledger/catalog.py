@@ -7,11 +7,13 @@ transaction that appends it, and could be built again from the log alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, cast
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, Table, text
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
@@ -20,7 +22,15 @@ from provenance.log.store import Number, Sealed, insert, number_key
 from provenance.records import Artifact
 from provenance.statements import KIND_NUMBERS, Kind, Statement
 
-__all__ = ["AnchorRow", "AnchorState", "Catalog", "FacetRow", "MentionRow", "RegisteredArtifact"]
+__all__ = [
+    "FACET",
+    "AnchorRow",
+    "AnchorState",
+    "Catalog",
+    "FacetRow",
+    "MentionRow",
+    "RegisteredArtifact",
+]
 
 
 class MentionRow(SQLModel, table=True):
@@ -56,6 +66,10 @@ class FacetRow(SQLModel, table=True):
     facet: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     value: bytes = Field(primary_key=True)
     entry: int = number_key()
+
+
+FACET = cast(Table, FacetRow.__table__)  # type: ignore[attr-defined]
+"""For questions whose every part is chosen by an index."""
 
 
 AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
@@ -239,6 +253,15 @@ class Catalog:
             col(AnchorRow.state).in_(("submitted", "mined")) | confirmed | reorged,
         )
         return list(self._session.exec(query.order_by(col(AnchorRow.size))))
+
+    def covered(self, chains: Collection[str], time: datetime) -> int:
+        """Return how many entries stood in a block of one of the chains before a time."""
+        query = select(func.coalesce(func.max(AnchorRow.size), 0)).where(
+            col(AnchorRow.chain).in_(chains),
+            col(AnchorRow.state).in_(_MINED),
+            col(AnchorRow.block_time) < math.ceil(time.timestamp()),
+        )
+        return self._session.exec(query).one()
 
     def submitted_anchors(self, chain: str) -> list[AnchorRow]:
         """Return the anchors on `chain` that were sent and not seen in a block yet."""

@@ -15,6 +15,12 @@ bytes, whose order as bytes is the order of what it stands for::
                  of the artifact, 32 bytes
     METADATA     SHA-256(RFC 8785 of [key, text]) of each member; see `facet_of_metadata`
     ENVELOPE     SHA-256 of the envelope: of every statement
+    SUPERSEDED   the artifact digest that a correction is about, 32 bytes
+    STEP_SIGNER  the keyid, 32 bytes, of each signature under a step
+    MADE         of each artifact that a step which succeeded made: its digest, then that of the
+                 set of inputs, that of the step, and `signers_digest`, 32 bytes each; see
+                 `provenance.lineage.grades`
+    MODEL        of outputs whose model is named: their digest and the model's, 32 bytes each
 
 A text of 200 bytes or more is its first 168 and its SHA-256: so it is found by all of it, and put
 in order by its beginning.
@@ -23,7 +29,7 @@ in order by its beginning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from hashlib import sha256
@@ -31,7 +37,8 @@ from typing import NamedTuple
 
 from provenance import forms
 from provenance.errors import MalformedError
-from provenance.statements import KIND_NUMBERS, Kind, Statement
+from provenance.lineage.grades import ends_of, set_digest, step_digest
+from provenance.statements import KIND_NUMBERS, Kind, Outputs, Statement, Step, Supersede
 from provenance.statements.predicates import Described
 
 __all__ = [
@@ -44,6 +51,7 @@ __all__ = [
     "facet_of_text",
     "facet_of_time",
     "index_rows",
+    "signers_digest",
 ]
 
 ARTIFACT_KINDS: tuple[Kind, ...] = ("dataset", "model", "outputs")
@@ -75,6 +83,10 @@ class Facet(IntEnum):
     SHA256 = 12
     METADATA = 13
     ENVELOPE = 14
+    SUPERSEDED = 15
+    STEP_SIGNER = 16
+    MADE = 17
+    MODEL = 18
 
 
 SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
@@ -113,10 +125,10 @@ def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: by
         envelope_hash: SHA-256 of the envelope, as the entry has it.
     """
     predicate, subject = statement.predicate, statement.subjects[0]
-    kind = KIND_NUMBERS[statement.kind]
+    kind, keyids = KIND_NUMBERS[statement.kind], list(keyids)
     mentions = [(digest, kind, True) for each in statement.subjects if (digest := each.artifact)]
     mentions += [(each.artifact, kind, False) for each in predicate.references()]
-    facets = {(Facet.ENVELOPE, envelope_hash)}
+    facets = {(Facet.ENVELOPE, envelope_hash), *_links(statement, keyids)}
     registers = None
     if isinstance(predicate, Described):
         artifact = predicate.artifact
@@ -146,6 +158,27 @@ def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: by
             facets.add((Facet.METADATA, facet_of_metadata(key, value)))
     ordered = sorted((int(facet), value) for facet, value in facets)
     return IndexRows(registers, tuple(mentions), tuple(ordered))
+
+
+def _links(statement: Statement, keyids: Sequence[str]) -> Iterator[tuple[Facet, bytes]]:
+    """Yield the facets by which it is found how sure a history is."""
+    predicate, (sources, made) = statement.predicate, ends_of(statement)
+    if isinstance(predicate, Supersede):
+        yield Facet.SUPERSEDED, statement.artifact_digests()[0]
+    elif isinstance(predicate, Outputs):
+        yield from ((Facet.MODEL, made[0] + model) for model in sources)
+    elif isinstance(predicate, Step):
+        yield from ((Facet.STEP_SIGNER, bytes.fromhex(keyid)) for keyid in keyids)
+        if predicate.outcome == "succeeded":
+            run = set_digest(sources) + step_digest(predicate) + signers_digest(keyids)
+            yield from ((Facet.MADE, artifact + run) for artifact in made)
+
+
+def signers_digest(keyids: Sequence[str]) -> bytes:
+    """Return the digest of those who signed: of one, the keyid; else that of the set of them."""
+    if len(keyids) == 1:
+        return bytes.fromhex(keyids[0])
+    return set_digest(map(bytes.fromhex, keyids))
 
 
 def facet_of_text(text: str) -> bytes:

@@ -70,14 +70,23 @@ class Places(Page[Place[T]]):
     unread: tuple[int, ...] = ()
 
 
-def read_walk_cursor(cursor: str, size: int) -> tuple[int, int]:
-    """Return (size of the log, how many were told) of a cursor, in a log of `size` entries.
+def read_walk_cursor(cursor: str | None, size: int, as_of: int | None) -> tuple[int, int]:
+    """Return (size of the log, how many were told) where a page of a walk begins.
+
+    Args:
+        cursor: that of the page; None for the first one.
+        size: of the log.
+        as_of: which size of it was asked for, if any was.
 
     Raises:
-        InputError: there is no such cursor.
+        InputError: there is no such cursor, or no such size.
     """
+    if as_of is not None and not 1 <= as_of <= size:
+        raise InputError(f"the log has {size} entries: it can be asked as of 1 to {size}")
+    if cursor is None:
+        return as_of or size, 0
     if re.fullmatch(WALK_CURSOR, cursor):
         begun, told = map(int, cursor.split("."))
-        if told <= begun <= size:
+        if told <= begun <= size and as_of in (None, begun):
             return begun, told
-    raise InputError(f"{cursor[:100]!r} is no cursor of this log")
+    raise InputError(f"{cursor[:100]!r} is no cursor of this log, or of this question")

@@ -11,13 +11,12 @@ of entries in the index of `FacetRow`, and so is every order. Where several are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    Table,
     and_,
     func,
     literal,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from provenance.ledger.catalog import FacetRow
+from provenance.ledger.catalog import FACET
 from provenance.ledger.filters import Condition, Key, Sought
 from provenance.ledger.indexing import Facet
 
@@ -101,7 +100,7 @@ class _Search:
 
     def _count(self, condition: Condition) -> int:
         """Return how many entries meet a condition, but no more than one beyond `MOST`."""
-        facet = _FACET.alias()
+        facet = FACET.alias()
         few: Select[Any] = (
             select(literal_column("1")).where(*_meets(facet, condition)).limit(MOST + 1)
         )
@@ -111,7 +110,7 @@ class _Search:
         self, leading: Condition | None, rest: Sequence[Condition], after: Key | None
     ) -> Select[Any]:
         """Return the question for (value, entry, whether the rest holds), in order."""
-        facet = _FACET.alias()
+        facet = FACET.alias()
         holds = and_(true(), *(_holds(facet.c.entry, each) for each in rest))
         if self._by is Facet.REGISTERED:  # entries of one value: those are in order already
             lies_in = leading or Condition(Facet.REGISTERED, b"")
@@ -132,7 +131,7 @@ class _Search:
 
     def _put_in_order(self, rarest: Condition, after: Key | None) -> Select[Any]:
         """Return the question for (value, entry) of all that meets every condition, in order."""
-        facet, order = _FACET.alias(), _FACET.alias()
+        facet, order = FACET.alias(), FACET.alias()
         value: ColumnElement[bytes] = literal(b"")
         if self._by is not Facet.REGISTERED:
             of_entry = order.c.entry == facet.c.entry
@@ -154,9 +153,6 @@ class _Search:
         return query.order_by(value, entry)
 
 
-_FACET = cast(Table, FacetRow.__table__)  # type: ignore[attr-defined]
-
-
 def _meets(facet: FromClause, condition: Condition) -> list[ColumnElement[bool]]:
     """Return what holds of a row that meets a condition."""
     value = facet.c.value
@@ -175,7 +171,7 @@ def _is_of(facet: FromClause, which: Facet) -> ColumnElement[bool]:
 
 def _holds(entry: ColumnElement[int], condition: Condition) -> ColumnElement[bool]:
     """Return whether an entry meets a condition: asked one by one, so that no plan reads a list."""
-    facet = _FACET.alias()
+    facet = FACET.alias()
     met: Select[Any] = select(literal_column("1")).where(
         *_meets(facet, condition), facet.c.entry == entry
     )

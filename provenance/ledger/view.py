@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from os import PathLike
 from typing import Any, Self, Unpack
+
+from sqlmodel import Session
 
 from provenance.errors import InputError, LedgerError, NoSuchRecordError
 from provenance.ledger import anchors, keys, spool, status
@@ -26,8 +29,10 @@ from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
 from provenance.ledger.status import Status
+from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.lineage import History
+from provenance.lineage.signers import Signers
 from provenance.log import Entry
 from provenance.log.kept import Kept
 from provenance.log.log import Log
@@ -188,6 +193,7 @@ class LedgerView:
         depth: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        as_of: int | None = None,
     ) -> History:
         """Return every statement about an artifact and about what it came from, nearest first.
 
@@ -196,12 +202,14 @@ class LedgerView:
             depth: how many steps back; None for all, 0 for the artifact alone.
             limit: statements on a page; None for all. A page ends early where it holds 8 MiB.
             cursor: the ``next_cursor`` of the page before, of the same question.
+            as_of: only what the first so many entries say, as if there were no more: the size
+                that a checkpoint names, say. REF is what it means today.
 
         Raises:
-            InputError: unknown REF or cursor, or a walk of more than 100,000 statements that is
-                asked for page by page.
+            InputError: unknown REF or cursor, a size that the log never had, or a walk of more
+                than 100,000 statements that is asked for page by page.
         """
-        return self._walk(ref, depth, limit, cursor, onward=False)
+        return self._walk(ref, depth, limit, cursor, as_of, onward=False)
 
     def descendants(
         self,
@@ -210,21 +218,40 @@ class LedgerView:
         depth: int | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        as_of: int | None = None,
     ) -> History:
         """Return every statement by which something was made of an artifact; as `history`.
 
         Those are steps that it went into, and batches of outputs of a model; and on from what
         they made.
         """
-        return self._walk(ref, depth, limit, cursor, onward=True)
+        return self._walk(ref, depth, limit, cursor, as_of, onward=True)
 
     def _walk(
-        self, ref: Ref, depth: int | None, limit: int | None, cursor: str | None, *, onward: bool
+        self,
+        ref: Ref,
+        depth: int | None,
+        limit: int | None,
+        cursor: str | None,
+        as_of: int | None,
+        *,
+        onward: bool,
     ) -> History:
         with self._database.reading() as session:
             digest = resolve(session, self.origin, ref).artifact.digest
-            way = Walk(session, self.origin, onward=onward)
-            return way.page(digest, depth=depth, limit=limit, cursor=cursor)
+            way = Walk(session, self.origin, onward=onward, signers=self._signers)
+            return way.page(digest, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
+
+    def _signers(self, session: Session, size: int) -> Signers:
+        """Return what the first `size` entries say of keys."""
+
+        def covered(time: datetime) -> int:
+            policy = self.policy()
+            chains = [pin.name for pin in policy.chains if policy.dates(pin)]
+            return Catalog(session).covered(chains, time)
+
+        log = Log(session, self.origin)
+        return self._kept.get(("signers", size), lambda: read_signers(log, size, covered))
 
     def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the first `size` entries, with the envelopes of keys and corrections.

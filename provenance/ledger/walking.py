@@ -7,8 +7,9 @@ page, and later entries are no part of the walk; so what is logged meanwhile mov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 from sqlmodel import Session, col, select
@@ -16,7 +17,9 @@ from sqlmodel import Session, col, select
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import MentionRow
 from provenance.ledger.paging import read_walk_cursor
+from provenance.ledger.vouching import Vouching
 from provenance.lineage import Event, History, walk
+from provenance.lineage.signers import Signers
 from provenance.log.log import Log
 from provenance.signing import Envelope
 from provenance.statements import KIND_NUMBERS, Statement
@@ -36,21 +39,43 @@ _BATCH = 500
 class Walk:
     """A walk within a session: to the sources of an artifact, or to what was made of it."""
 
-    def __init__(self, session: Session, origin: str, *, onward: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        origin: str,
+        *,
+        onward: bool,
+        signers: Callable[[Session, int], Signers],
+    ) -> None:
+        """Begin.
+
+        Args:
+            session: of the database.
+            origin: the log's name.
+            onward: to what was made.
+            signers: what the log says of keys, as of a size.
+        """
         self._session = session
         self._log = Log(session, origin)
         self._onward = onward
+        self._signers = signers
 
     def page(
-        self, artifact: bytes, *, depth: int | None, limit: int | None, cursor: str | None
+        self,
+        artifact: bytes,
+        *,
+        depth: int | None,
+        limit: int | None,
+        cursor: str | None,
+        as_of: int | None = None,
     ) -> History:
         """Return the statements of a page, the nearest first; all of them without `limit`.
 
         Raises:
-            InputError: no cursor of this log, or the walk is longer than is told page by page.
+            InputError: no cursor of this log, or one as of another size; the log never had this
+                size; or the walk is longer than is told page by page.
         """
-        size = self._log.size
-        size, start = (size, 0) if cursor is None else read_walk_cursor(cursor, size)
+        size, start = read_walk_cursor(cursor, self._log.size, as_of)
         most = None if limit is None else start + limit + 1
         if most is not None and start + 1 > MOST:
             raise InputError(
@@ -63,6 +88,8 @@ class Walk:
             linked=self._linked,
             depth=depth,
         )
+        signers = self._signers(self._session, size)
+        vouching = Vouching(self._session, self._log, signers, size)
         found, held, taken = list(islice(steps, start, most)), 0, 0
         events: list[Event] = []
         for entry, distance in found[:limit]:
@@ -70,13 +97,17 @@ class Walk:
             with suppress(LedgerError):  # it was erased: the walk goes on by the index
                 data = self._log.envelope(entry)
                 envelope = Envelope.parse(data)
-                statement = Statement.parse(envelope.payload)
-                events.append(Event(entry, statement, envelope.keyids, distance))
+                statement, keyids = Statement.parse(envelope.payload), envelope.keyids
+                revoked = vouching.revoked(keyids, entry)
+                reproduced = vouching.reproduced(entry, statement, keyids)
+                events.append(Event(entry, statement, keyids, distance, revoked, reproduced))
                 held += len(data)
             if limit is not None and held > MAX_PAGE:
                 break
         more = taken < len(found)
-        return History(artifact, tuple(events), f"{size}.{start + taken}" if more else None)
+        cursor = f"{size}.{start + taken}" if more else None
+        page = History(artifact, tuple(events), cursor, size)
+        return replace(page, ends=vouching.ends(page.names))
 
     def _statements(self, artifacts: Sequence[bytes], size: int, most: int | None) -> list[int]:
         """Return the entries below `size` that artifacts lead to, in order: the first `most`."""

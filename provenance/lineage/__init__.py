@@ -1,9 +1,13 @@
 """Processing history: the graph that the statements of a log draw.
 
 - `graph`: from an artifact back to its sources, and on to what was made of it
+- `grades`: how sure each arrow is
+- `signers`: whose signatures count no more, and which keys are one signer's
+- `circles`: what is said to be made of itself
 - `drawing`: the same as text, JSON, Mermaid and DOT
 """
 
+from provenance.lineage.grades import Arrow, End, Grade
 from provenance.lineage.graph import Event, History, walk
 
-__all__ = ["Event", "History", "walk"]
+__all__ = ["Arrow", "End", "Event", "Grade", "History", "walk"]

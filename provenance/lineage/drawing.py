@@ -1,58 +1,98 @@
-"""A history as text, JSON, Mermaid and DOT. Names are hostile: each form escapes its own way."""
+"""A history as text, JSON, Mermaid and DOT. Names are hostile: each form escapes its own way.
+
+The line of an arrow is its grade: solid where it is attested, thick where it is reproduced, dashed
+where it is only declared, and red where it is broken. A dotted one leads to what supersedes.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from provenance import forms
+from provenance.lineage.grades import Arrow, Grade
 from provenance.lineage.graph import Event, History
 from provenance.statements import Outputs, Quality, Step, Supersede
 
-__all__ = ["to_dot", "to_json", "to_mermaid", "to_text"]
+__all__ = ["arrows_to_json", "to_dot", "to_json", "to_mermaid", "to_text"]
 
-_Edge = tuple[str, str, str]
+
+class _Edge(NamedTuple):
+    """A line of a drawing; without a grade it leads from an artifact to what supersedes it."""
+
+    begin: str
+    end: str
+    grade: Grade | None
 
 
 def to_json(history: History) -> dict[str, forms.Json]:
-    """Return every statement with its place and signers, and each artifact's name."""
+    """Return every statement with its place, signers and arrows, and what is known of artifacts."""
+    circles = [[digest.hex() for digest in circle] for circle in history.circles]
     return {
         "artifact": history.artifact.hex(),
-        "artifacts": {digest.hex(): name for digest, name in history.names.items()},
-        "statements": [
-            {
-                "index": event.index,
-                "depth": event.depth,
-                "kind": event.statement.kind,
-                "signers": list(event.signers),
-                "statement": json.loads(event.statement.to_bytes()),
-            }
-            for event in history.events
-        ],
+        "size": history.size,
+        "artifacts": {
+            digest.hex(): {"name": name, **_end_to_json(history, digest)}
+            for digest, name in history.names.items()
+        },
+        "statements": [_event_to_json(history, event) for event in history.events],
+        **({"circles": circles} if circles else {}),
         **({} if history.next_cursor is None else {"next_cursor": history.next_cursor}),
     }
 
 
+def _end_to_json(history: History, artifact: bytes) -> dict[str, forms.Json]:
+    end = history.end(artifact)
+    return {
+        **({} if end.registered is None else {"registered": end.registered}),
+        **({"revoked": True} if end.revoked else {}),
+        **({} if end.superseded is None else {"superseded": end.superseded}),
+        **({"conflict": True} if end.conflict else {}),
+    }
+
+
+def _event_to_json(history: History, event: Event) -> dict[str, forms.Json]:
+    reproduced = {digest.hex(): entry for digest, entry in event.reproduced.items()}
+    arrows = arrows_to_json(history.arrows(event))
+    return {
+        "index": event.index,
+        "depth": event.depth,
+        "kind": event.statement.kind,
+        "signers": list(event.signers),
+        **({"revoked": list(event.revoked)} if event.revoked else {}),
+        **({"reproduced": reproduced} if reproduced else {}),
+        **({"arrows": arrows} if arrows else {}),
+        "statement": json.loads(event.statement.to_bytes()),
+    }
+
+
+def arrows_to_json(arrows: list[Arrow]) -> list[dict[str, forms.Json]]:
+    """Return the arrows of a statement as a list."""
+    return [
+        {"from" if each.into else "to": each.artifact.hex(), "grade": str(each.grade)}
+        for each in arrows
+    ]
+
+
 def to_text(history: History) -> str:
-    """Return one line per statement, newest first, each with what it says."""
-    return "".join(
-        f"{line}\n" for event in reversed(history.in_log_order) for line in _lines(event)
-    )
+    """Return one line per statement, newest first, each with what it says and how sure that is."""
+    lines = [line for event in reversed(history.in_log_order) for line in _lines(history, event)]
+    names = history.names
+    for circle in history.circles:
+        shown = (f"{_shown(names[digest])} {digest.hex()[:12]}" for digest in circle)
+        lines.append(f"made of themselves: {', '.join(shown)}")
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(event: Event) -> Iterator[str]:
+def _lines(history: History, event: Event) -> Iterator[str]:
     statement, predicate = event.statement, event.statement.predicate
     subjects = ", ".join(_shown(subject.name) for subject in statement.subjects)
-    signers = ", ".join(keyid[:8] for keyid in event.signers)
     match predicate:
         case Step():
             yield f"#{event.index}  step {_shown(predicate.name)} {predicate.outcome}"
-            for reference in predicate.inputs:
-                yield f"      from {_shown(reference.name)} {reference.artifact.hex()[:12]}"
-            for subject in statement.subjects:
-                if subject.artifact is not None:
-                    yield f"      made {_shown(subject.name)} {subject.artifact.hex()[:12]}"
+            yield from _arrow_lines(history, event)
             for name, value in predicate.parameters.items():
                 yield f"      {_shown(name)} = {_shown(json.dumps(value, ensure_ascii=False))}"
             if predicate.error:
@@ -69,7 +109,32 @@ def _lines(event: Event) -> Iterator[str]:
         case _:
             digest = next(iter(statement.artifact_digests())).hex()[:12]
             yield f"#{event.index}  {statement.kind} {subjects} {digest}"
+            if isinstance(predicate, Outputs):
+                yield from _arrow_lines(history, event)
+    signers = ", ".join(
+        keyid[:8] + (" (revoked)" if keyid in event.revoked else "") for keyid in event.signers
+    )
     yield f"      signed {predicate.issued} by {signers}"
+
+
+def _arrow_lines(history: History, event: Event) -> Iterator[str]:
+    for arrow in history.arrows(event):
+        way = "from" if arrow.into else "made"
+        named = f"{_shown(history.names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
+        yield f"      {way} {named}  {_grade_text(history, event, arrow)}"
+
+
+def _grade_text(history: History, event: Event, arrow: Arrow) -> str:
+    end, said = history.end(arrow.artifact), str(arrow.grade)
+    if arrow.grade is Grade.DECLARED:
+        said += ": not registered here"
+    elif arrow.grade is Grade.REPRODUCED and not arrow.into:
+        said += f" by #{event.reproduced[arrow.artifact]}"
+    elif arrow.grade is Grade.BROKEN and end.superseded is not None:
+        said += f": superseded by #{end.superseded}"
+    elif arrow.grade is Grade.BROKEN:
+        said += ": signature revoked"
+    return said + ("; others say it was made otherwise" if end.conflict else "")
 
 
 def to_mermaid(history: History) -> str:
@@ -79,9 +144,21 @@ def to_mermaid(history: History) -> str:
         # Mermaid's own entities: any sign may mean something to it, even within quotes.
         text = re.sub(r"[^\w .,:/-]", lambda sign: f"#{ord(sign[0])};", label)
         lines.append(f'  {identity}("{text}")' if is_step else f'  {identity}["{text}"]')
-    for begin, end, style in _edges(history):
-        lines.append(f"  {begin} {'-.->' if style else '-->'} {end}")
+    edges = _edges(history)
+    lines += [f"  {edge.begin} {_MERMAID[edge.grade]} {edge.end}" for edge in edges]
+    broken = [str(at) for at, edge in enumerate(edges) if edge.grade is Grade.BROKEN]
+    if broken:
+        lines.append(f"  linkStyle {','.join(broken)} stroke:red")
     return "\n".join(lines) + "\n"
+
+
+_MERMAID = {
+    Grade.ATTESTED: "-->",
+    Grade.REPRODUCED: "==>",
+    Grade.DECLARED: "-.->",
+    Grade.BROKEN: "--x",
+    None: "-. superseded by .->",
+}
 
 
 def to_dot(history: History) -> str:
@@ -90,15 +167,24 @@ def to_dot(history: History) -> str:
     for identity, label, is_step in _nodes(history):
         text = label.replace("\\", "\\\\").replace('"', '\\"')
         lines.append(f'  {identity} [shape={"ellipse" if is_step else "box"}, label="{text}"];')
-    for begin, end, style in _edges(history):
-        lines.append(f"  {begin} -> {end}{f' [style={style}]' if style else ''};")
+    lines += [f"  {edge.begin} -> {edge.end}{_DOT[edge.grade]};" for edge in _edges(history)]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+_DOT = {
+    Grade.ATTESTED: "",
+    Grade.REPRODUCED: " [style=bold]",
+    Grade.DECLARED: " [style=dashed]",
+    Grade.BROKEN: " [color=red]",
+    None: ' [style=dotted, label="superseded by"]',
+}
 
 
 def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
     """Yield (id, label, whether it is a step)."""
     for digest, name in history.names.items():
-        yield f"a{digest.hex()[:16]}", f"{_shown(name)} {digest.hex()[:8]}", False
+        conflict = " (conflict)" if history.end(digest).conflict else ""
+        yield f"a{digest.hex()[:16]}", f"{_shown(name)} {digest.hex()[:8]}{conflict}", False
     for event in history.in_log_order:
         predicate = event.statement.predicate
         if isinstance(predicate, Step):
@@ -107,22 +193,21 @@ def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
 
 
 def _edges(history: History) -> list[_Edge]:
-    """Return (from, to, DOT style), each once."""
+    """Return every line, each once: those of outputs go from the model to the batch."""
     edges: dict[_Edge, None] = {}
     for event in history.in_log_order:
-        predicate = event.statement.predicate
-        subjects = [s.artifact for s in event.statement.subjects if s.artifact is not None]
-        for reference in predicate.references():
-            source = f"a{reference.artifact.hex()[:16]}"
-            if isinstance(predicate, Step):
-                edges[source, f"s{event.index}", ""] = None
-            elif isinstance(predicate, Outputs):
-                edges[source, f"a{subjects[0].hex()[:16]}", ""] = None
-            elif isinstance(predicate, Supersede):
-                edges[f"a{subjects[0].hex()[:16]}", source, "dashed"] = None
+        statement, predicate = event.statement, event.statement.predicate
+        arrows = history.arrows(event)
         if isinstance(predicate, Step):
-            for subject in subjects:
-                edges[f"s{event.index}", f"a{subject.hex()[:16]}", ""] = None
+            for arrow in arrows:
+                ends = f"a{arrow.artifact.hex()[:16]}", f"s{event.index}"
+                edges[_Edge(*(ends if arrow.into else ends[::-1]), arrow.grade)] = None
+        elif isinstance(predicate, Outputs) and arrows:
+            model, batch = (f"a{arrow.artifact.hex()[:16]}" for arrow in arrows)
+            edges[_Edge(model, batch, min(arrow.grade for arrow in arrows))] = None
+        elif isinstance(predicate, Supersede) and predicate.replacement:
+            old, new = statement.artifact_digests()
+            edges[_Edge(f"a{old.hex()[:16]}", f"a{new.hex()[:16]}", None)] = None
     return list(edges)
 
 

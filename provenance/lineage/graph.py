@@ -5,16 +5,20 @@ of a batch of outputs, are what it came from. To its history belongs every state
 these artifacts: registrations, steps, quality figures, reviews, corrections. To its descendants
 lead the statements that refer to it, and to what was made of it: steps, and batches of outputs.
 
+How sure each arrow is, `provenance.lineage.grades` says.
+
 Both are walked breadth first: `Event.depth` is how many steps lie between, and the statements of
 one depth come in the log's order. So a walk has one order, and a page is a part of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from provenance import forms
+from provenance.lineage.circles import circles
+from provenance.lineage.grades import Arrow, End, Grade, ends_of
 from provenance.statements import Statement
 
 __all__ = ["Event", "History", "walk"]
@@ -29,12 +33,17 @@ class Event:
         statement: what was signed.
         signers: key ids, hex, whose signatures on it were valid when it was logged.
         depth: of the artifact that led to it, from the one that was asked for, which has 0.
+        revoked: those of the signers whose signature was revoked since.
+        reproduced: artifact digest → the entry of a run of the same step by somebody else that
+            made it, too.
     """
 
     index: int
     statement: Statement
     signers: tuple[str, ...]
     depth: int = 0
+    revoked: tuple[str, ...] = ()
+    reproduced: Mapping[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,50 @@ class History:
         artifact: the artifact digest that was asked for, 32 bytes.
         events: the statements, the nearest first.
         next_cursor: given as ``cursor`` it leads to the next page; None at the end.
+        size: of the log as of which all this is said, in entries.
+        ends: what is known of each artifact that the statements name; nothing, if it is not there.
     """
 
     artifact: bytes
     events: tuple[Event, ...]
     next_cursor: str | None = None
+    size: int = 0
+    ends: Mapping[bytes, End] = field(default_factory=dict)
+
+    def end(self, artifact: bytes) -> End:
+        """Return what is known of an artifact."""
+        return self.ends.get(artifact, End())
+
+    def arrows(self, event: Event) -> list[Arrow]:
+        """Return the arrows of a statement: those into it, then those out of it."""
+        ends = ends_of(event.statement)
+        again = Grade.REPRODUCED if event.reproduced else Grade.ATTESTED
+        return [
+            *(self._arrow(event, each, again, into=True) for each in ends.sources),
+            *(
+                self._arrow(event, each, again if each in event.reproduced else Grade.ATTESTED)
+                for each in ends.made
+            ),
+        ]
+
+    def _arrow(self, event: Event, artifact: bytes, best: Grade, *, into: bool = False) -> Arrow:
+        grade = Grade.BROKEN if event.revoked else self.end(artifact).grade
+        return Arrow(artifact, into, best if grade is Grade.ATTESTED else grade)
+
+    @property
+    def circles(self) -> list[tuple[bytes, ...]]:
+        """The artifacts that are said to be made of themselves, each circle by its digests."""
+        following: dict[bytes | int, list[bytes | int]] = {}
+        for event in self.events:
+            ends = ends_of(event.statement)
+            for source in ends.sources:
+                following.setdefault(source, []).append(event.index)
+            following[event.index] = [*ends.made]
+        found = (
+            tuple(sorted(each for each in circle if isinstance(each, bytes)))
+            for circle in circles(following)
+        )
+        return sorted(found)
 
     @property
     def in_log_order(self) -> list[Event]:

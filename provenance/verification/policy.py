@@ -167,6 +167,13 @@ class Policy:
         """Return what a statement treated at `level` must show."""
         return self.demands.get(level, DEMANDS[level])
 
+    def dates(self, pin: ChainPin) -> bool:
+        """Say whether an anchor there shows how old an entry is.
+
+        Whoever holds the machine can backdate on an embedded chain: another outweighs it.
+        """
+        return not pin.embedded or all(other.embedded for other in self.chains)
+
     def pin(self, name: str) -> ChainPin:
         """Return the pin of the chain of this name.
 

@@ -296,16 +296,12 @@ class Case:
     @property
     def dating(self) -> list[Anchored]:
         """The anchors that count as dates, the earliest first."""
-        return [anchored for anchored in self.anchored if self._dates(anchored.pin)]
+        return [anchored for anchored in self.anchored if self.policy.dates(anchored.pin)]
 
     @property
     def out_of_reach(self) -> list[str]:
         """The chains that would count as dates, and could not be asked."""
-        return [pin.name for pin in self.unreachable if self._dates(pin)]
-
-    def _dates(self, pin: ChainPin) -> bool:
-        """Whoever holds the machine can backdate on an embedded chain: another outweighs it."""
-        return not pin.embedded or all(other.embedded for other in self.policy.chains)
+        return [pin.name for pin in self.unreachable if self.policy.dates(pin)]
 
     # --- standing --------------------------------------------------------------------------------
 

@@ -342,6 +342,42 @@ def test_an_artifact_that_contradicts_itself_is_no_answer(
         remote.artifact("train")
 
 
+def test_a_grade_follows_from_what_the_server_says(url: str) -> None:
+    import httpx
+
+    answer = httpx.get(f"{url}/v1/artifacts/train-clean/history").json()
+    (step,) = [line for line in answer["statements"] if line["kind"] == "step"]
+    at, raw = answer["statements"].index(step), step["arrows"][0]["from"]
+    assert [arrow["grade"] for arrow in step["arrows"]] == ["attested", "attested"]
+
+    def changed(line: dict[str, Any] | None = None, **end: Any) -> dict[str, Any]:
+        statements = [*answer["statements"]]
+        statements[at] = step | (line or {})
+        artifacts = answer["artifacts"] | {raw: {"name": "train", "registered": 1} | end}
+        return answer | {"statements": statements, "artifacts": artifacts}
+
+    def read(told: dict[str, Any]) -> list[str]:
+        with scripted(lambda *_: (200, {}, json.dumps(told).encode())) as remote:
+            history = remote.history("train-clean")
+            return [str(arrow.grade) for arrow in history.arrows(history.events[at])]
+
+    assert read(changed()) == ["attested", "attested"]
+    broken = [{"from": raw, "grade": "broken"}, step["arrows"][1]]
+    assert read(changed({"arrows": broken}, superseded=3)) == ["broken", "attested"]
+    for lie in (
+        changed({"arrows": broken}),
+        changed({"arrows": []}),
+        changed({"revoked": step["signers"]}),
+        changed({"reproduced": {step["arrows"][1]["to"]: 2}}),
+        changed(superseded=3),
+        changed(revoked=True),
+        changed({"reproduced": {"zz": 2}}),
+        answer | {"artifacts": {}},
+    ):
+        with pytest.raises(MalformedError):
+            read(lie)
+
+
 def test_the_artifact_of_another_ref_is_no_answer(shown: dict[str, Any]) -> None:
     with scripted(answering(shown)) as remote:
         for ref in ("trains", "0" * 64, shown["digest"][:20] + "x"):

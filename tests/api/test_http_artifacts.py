@@ -198,6 +198,23 @@ def test_walks_page_by_page(http: httpx.Client, ledger: Ledger, way: str, ref: s
             assert first == getattr(ledger, way)(ref, depth=depth, limit=1)
 
 
+def test_as_of_a_size_that_the_log_had(http: httpx.Client, ledger: Ledger) -> None:
+    step = next(e for e in ledger.history("train-clean").events if e.statement.kind == "step")
+    with provenance.connect(str(http.base_url)) as remote:
+        for size in (step.index, step.index + 1, ledger.size()):
+            for way, ref in (("history", "train-clean"), ("descendants", "train")):
+                expected = getattr(ledger, way)(ref, as_of=size)
+                path = f"/v1/artifacts/{ref}/{way}?as_of={size}"
+                told = http.get(path).raise_for_status().json()
+                assert told == json.loads(json.dumps(expected.to_json()))
+                assert told["size"] == size
+                assert getattr(remote, way)(ref, as_of=size) == expected
+    assert ledger.descendants("train", as_of=step.index).events == ()
+    beyond = http.get(f"/v1/artifacts/train/history?as_of={ledger.size() + 1}")
+    assert "can be asked as of 1 to" in problem(beyond, 422, "unusable")
+    problem(http.get("/v1/artifacts/train/history?as_of=0"), 422, "malformed")
+
+
 def test_what_was_made_of_it(http: httpx.Client) -> None:
     (line,) = http.get("/v1/artifacts/train/descendants").json()["statements"]
     assert (line["kind"], line["depth"]) == ("step", 0)

@@ -224,6 +224,21 @@ def test_what_was_made_of_an_artifact(provenance):
     assert len(provenance.json("history", "open.csv", "--depth", "0")["statements"]) < len(whole)
 
 
+def test_how_sure_a_history_is(provenance):
+    provenance("step", "train", "--input", "rows", "--output", "open.csv", "--", "true")
+    size = provenance.json("status")["size"]
+    provenance("supersede", "rows", "--reason", "poisoned")
+
+    def grades(*more):
+        found = provenance.json("history", "open.csv", *more)["statements"]
+        return [arrow["grade"] for line in found for arrow in line.get("arrows", ())]
+
+    assert grades() == ["broken", "attested"]
+    assert grades("--as-of", str(size)) == ["attested", "attested"]
+    assert grades("--as-of", str(size - 1)) == []
+    assert f"broken: superseded by #{size}\n" in provenance("history", "open.csv")[0]
+
+
 @pytest.mark.parametrize(("form", "begin"), [("mermaid", "flowchart LR"), ("dot", "digraph ")])
 def test_history_is_drawn(reading, form, begin):
     assert reading("history", "rows", "--format", form)[0].startswith(begin)

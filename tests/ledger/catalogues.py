@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -14,10 +15,13 @@ from provenance.ledger.indexing import index_rows
 from provenance.log.store import EntryRow, EnvelopeRow, insert
 from provenance.records import JSON, Artifact
 from provenance.records.artifacts import ARTIFACT_DIGEST
-from provenance.signing import PrivateKey, sign
+from provenance.signing import Envelope, PrivateKey, Signature
 from provenance.statements import (
+    KIND_NUMBERS,
     ArtifactRef,
+    Code,
     Dataset,
+    Key,
     Model,
     Outputs,
     Quality,
@@ -25,11 +29,16 @@ from provenance.statements import (
     Step,
     Subject,
     Supersede,
+    key_subject,
 )
 from provenance.statements.predicates import Described
 
-KEY = PrivateKey.generate()
-KEYIDS = [number.to_bytes(1).hex() * 32 for number in range(3)]
+SIGNERS = [
+    PrivateKey(Ed25519PrivateKey.from_private_bytes(sha256(bytes([number])).digest())).public
+    for number in range(4)
+]
+KEYIDS = [key.keyid for key in SIGNERS]
+SINCE = ["2026-01-31T00:00:00Z", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.5Z"]
 NAMES = ["a", "b", "é", "A", "aa", "x" * 199, "x" * 200, "x" * 168 + "y" * 40, "x" * 168 + "z" * 40]
 TIMES = [
     "2026-01-31T12:00:00Z",
@@ -83,6 +92,13 @@ class Logged:
     keyids: tuple[str, ...]
 
     @property
+    def envelope(self):
+        """Whose signatures nobody looks at."""
+        signatures = (Signature(keyid=keyid, sig=bytes(64)) for keyid in self.keyids)
+        payload = self.statement.to_bytes()
+        return Envelope(payload=payload, signatures=tuple(signatures)).to_bytes()
+
+    @property
     def envelope_hash(self):
         return sha256(b"envelope %d" % self.index).digest()
 
@@ -117,6 +133,14 @@ def descriptions(draw):
     return Statement(subjects=(named,), predicate=kind(**claims))
 
 
+codes = st.builds(
+    Code,
+    command=st.none() | st.just(("make", "it")),
+    git_commit=st.none() | st.sampled_from(["1" * 40, "2" * 40]),
+    dirty=st.sampled_from([None, False, False, True]),
+)
+
+
 @st.composite
 def links(draw):
     """A statement that registers nothing: a step, a correction, a figure."""
@@ -126,11 +150,13 @@ def links(draw):
     if kind is Step:
         predicate = Step(
             **common,
-            name="s",
+            name=draw(st.sampled_from("sst")),
             inputs=tuple(map(reference, draw(st.lists(numbers, max_size=3)))),
+            code=draw(st.none() | codes),
+            parameters=draw(st.sampled_from([{}, {}, {"n": 1}])),
             started=TIMES[0],
             finished=TIMES[0],
-            outcome="succeeded",
+            outcome=draw(st.sampled_from(["succeeded", "succeeded", "failed"])),
         )
         subjects = tuple(map(subject, dict.fromkeys(made))) or (predicate.run,)
     elif kind is Supersede:
@@ -143,11 +169,28 @@ def links(draw):
     return Statement(subjects=subjects, predicate=predicate)
 
 
+@st.composite
+def key_changes(draw):
+    """A statement that revokes a key, or by which one takes another's place."""
+    common = {"nonce": bytes(16), "issued": TIMES[0]}
+    number = draw(st.integers(0, 3))
+    if draw(st.booleans()):
+        since = draw(st.none() | st.sampled_from(SINCE))
+        predicate = Key(
+            **common, action="revoke", keyid=KEYIDS[number], reason="x", compromised_since=since
+        )
+    else:
+        number |= 1
+        pem, old = SIGNERS[number].to_pem(), KEYIDS[number - 1]
+        predicate = Key(**common, action="rotate", public_key=pem, replaces=old)
+    return Statement(subjects=(key_subject("k", KEYIDS[number]),), predicate=predicate)
+
+
 def logs(*, most=25):
     """A log: its entries, in order."""
     signed = st.tuples(
-        descriptions() | links(),
-        st.sets(st.sampled_from(KEYIDS), min_size=1).map(sorted).map(tuple),
+        descriptions() | links() | links() | key_changes(),
+        st.sets(st.sampled_from(KEYIDS), min_size=1, max_size=2).map(sorted).map(tuple),
     )
     return st.lists(signed, max_size=most).map(
         lambda given: [Logged(index, *each) for index, each in enumerate(given)]
@@ -166,9 +209,11 @@ def fill_whole(session, log):
     fill(session, log)
     for table in ("entry", "envelope"):
         session.connection().execute(text(f"DELETE FROM {table}"))
-    entries = [(each.index, 1, b"", each.envelope_hash) for each in log]
+    entries = [
+        (each.index, KIND_NUMBERS[each.statement.kind], b"", each.envelope_hash) for each in log
+    ]
     insert(session, EntryRow, entries)
-    envelopes = [(each.index, sign(each.statement.to_bytes(), [KEY]).to_bytes()) for each in log]
+    envelopes = [(each.index, each.envelope) for each in log]
     insert(session, EnvelopeRow, envelopes)
 
 

@@ -8,7 +8,9 @@ from sqlalchemy import text
 
 from provenance import InputError
 from provenance.ledger import walking
+from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
+from provenance.log.log import Log
 from provenance.log.store import Database
 
 ROWS = [{"id": number} for number in range(3)]
@@ -25,11 +27,20 @@ def database(request, tmp_path_factory):
     database.close()
 
 
+def a_walk(session, *, onward):
+    return Walk(
+        session,
+        "log.example",
+        onward=onward,
+        signers=lambda session, size: read_signers(Log(session, "log.example"), size, lambda _: 0),
+    )
+
+
 def pages(session, start, *, onward, depth, limit):
     """Return (entry, depth) of all pages."""
     told, cursor = [], None
     while True:
-        way = Walk(session, "log.example", onward=onward)
+        way = a_walk(session, onward=onward)
         page = way.page(start, depth=depth, limit=limit, cursor=cursor)
         assert limit is None or len(page.events) <= limit
         told += [(event.index, event.depth) for event in page.events]
@@ -65,7 +76,7 @@ def test_what_is_logged_meanwhile_moves_nothing(database, log, cut, onward, limi
     start, old = artifact(0).digest, log[:cut]
     with database.writing() as session:
         fill_whole(session, old)
-        way = Walk(session, "log.example", onward=onward)
+        way = a_walk(session, onward=onward)
         page = way.page(start, depth=None, limit=limit, cursor=None)
         told = [(event.index, event.depth) for event in page.events]
         fill_whole(session, log)

@@ -6,8 +6,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from provenance.lineage import Event, History, walk
+from provenance.lineage import End, Event, History, walk
+from provenance.lineage.circles import circles
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.statements import (
     ArtifactRef,
@@ -94,6 +97,20 @@ def linked_by(statements, entries, *, onward):
             yield from (each.artifact for each in named if each.artifact is not None)
 
 
+def known(statements):
+    """What follows for each artifact, of signatures that all count."""
+    ends = {}
+    for index, statement in enumerate(statements):
+        digest = statement.artifact_digests()[0] if statement.artifact_digests() else b""
+        if isinstance(statement.predicate, Dataset | Outputs):
+            ends.setdefault(digest, End(index))
+    for index, statement in enumerate(statements):
+        if statement.kind == "supersede":
+            digest = statement.artifact_digests()[0]
+            ends[digest] = replace(ends.get(digest, End()), superseded=index)
+    return ends
+
+
 def history(*statements, of, onward=False, depth=None):
     """As a ledger with these statements would give it."""
     steps = walk(
@@ -103,7 +120,8 @@ def history(*statements, of, onward=False, depth=None):
         depth=depth,
     )
     events = (Event(index, statements[index], (SIGNER,), far) for index, far in steps)
-    return History(artifact(of).digest, tuple(events))
+    size, ends = len(statements), known(statements)
+    return History(artifact(of).digest, tuple(events), size=size, ends=ends)
 
 
 PIPELINE = (
@@ -163,7 +181,29 @@ def test_every_statement_on_to_what_was_made_and_none_else(of, indices):
 def test_a_circle_ends():
     found = history(step("a", ["x"], ["y"]), step("b", ["y"], ["x"]), of="x")
     assert [event.index for event in found.events] == [1, 0]
-    assert found.to_mermaid().count("-->") == 4
+    assert found.to_mermaid().count("-.->") == 4
+    circle = tuple(sorted((artifact("x").digest, artifact("y").digest)))
+    assert found.circles == [circle]
+    assert found.to_json()["circles"] == [[digest.hex() for digest in circle]]
+    shown = ", ".join(
+        f"{name} {artifact(name).digest_hex[:12]}"
+        for name in sorted("xy", key=lambda name: artifact(name).digest)
+    )
+    assert f"\nmade of themselves: {shown}\n" in found.to_text()
+    assert history(step("a", ["x"], ["x"]), of="x").circles == [(artifact("x").digest,)]
+    assert history(*PIPELINE, of="answers").circles == []
+
+
+@given(st.dictionaries(st.integers(0, 6), st.lists(st.integers(0, 6), max_size=3)))
+def test_circles_are_what_can_be_gone_around(following):
+    """By the closure of the relation, pair by pair."""
+    leads = {(a, b) for a, others in following.items() for b in others}
+    for _ in range(3):
+        leads |= {(a, d) for a, b in leads for c, d in leads if b == c}
+    around = {a: {b for b in range(7) if {(a, b), (b, a)} <= leads} | {a} for a in range(7)}
+    expected = {frozenset(part) for part in around.values() if len(part) > 1}
+    found = [frozenset(part) for part in circles(following)]
+    assert (set(found), len(found)) == (expected, len(expected))
 
 
 def test_a_long_chain_needs_no_stack():
@@ -191,8 +231,9 @@ def test_text():
     for line in (
         "      threshold = 0.9\n",
         "      accuracy = 0.8, wanted >= 0.9\n",
-        f"      from raw {artifact('raw').digest_hex[:12]}\n",
-        f"      made rest {artifact('rest').digest_hex[:12]}\n",
+        f"      from raw {artifact('raw').digest_hex[:12]}  broken: superseded by #11\n",
+        f"      made rest {artifact('rest').digest_hex[:12]}  attested\n",
+        f"      from model {artifact('model').digest_hex[:12]}  attested\n",
         f"      signed {TIME} by abababab\n",
     ):
         assert line in text
@@ -202,9 +243,20 @@ def test_json():
     found = history(*PIPELINE, of="clean")
     value = json.loads(json.dumps(found.to_json()))
     assert value["artifact"] == artifact("clean").digest_hex
+    assert value["size"] == 12
     assert value["artifacts"] == {
-        artifact(name).digest_hex: name for name in ("raw", "clean", "rest", "better")
+        artifact("raw").digest_hex: {"name": "raw", "registered": 0, "superseded": 11},
+        artifact("clean").digest_hex: {"name": "clean", "registered": 2},
+        artifact("rest").digest_hex: {"name": "rest", "registered": 3},
+        artifact("better").digest_hex: {"name": "better", "registered": 10},
     }
+    assert value["statements"][1]["arrows"] == [
+        {"from": artifact("raw").digest_hex, "grade": "broken"},
+        {"to": artifact("clean").digest_hex, "grade": "attested"},
+        {"to": artifact("rest").digest_hex, "grade": "attested"},
+    ]
+    assert "arrows" not in value["statements"][0]
+    assert "circles" not in value
     assert [s["index"] for s in value["statements"]] == [2, 4, 9, 0, 11]
     assert [s["depth"] for s in value["statements"]] == [0, 0, 0, 1, 1]
     assert "next_cursor" not in value
@@ -219,27 +271,45 @@ def test_json():
 # --- drawings: read back by the rules of each language -------------------------------------------
 
 NODE = re.compile(r'  (\w+)(\["|\(")((?:[\w .,:/-]|#\d+;)*)("\]|"\))')
-EDGE = re.compile(r"  (\w+) (-->|-\.->) (\w+)")
+EDGE = re.compile(r"  (\w+) (-->|==>|-\.->|--x|-\. superseded by \.->) (\w+)")
+RED = re.compile(r"  linkStyle (\d+(?:,\d+)*) stroke:red")
+MERMAID = {
+    "-->": "attested",
+    "==>": "reproduced",
+    "-.->": "declared",
+    "--x": "broken",
+    "-. superseded by .->": "supersedes",
+}
 
 
 def read_mermaid(text):
-    """(label → shape, (from label, to label, dashed)): nothing else may stand there."""
+    """(label → shape, (from label, to label, grade)): nothing else may stand there."""
     first, *lines = text.splitlines()
     assert first == "flowchart LR"
-    nodes, labels, edges = {}, {}, set()
+    nodes, labels, edges, red = {}, {}, [], []
     for line in lines:
         if node := NODE.fullmatch(line):
             label = html.unescape(node[3].replace("#", "&#"))
             nodes[label], labels[node[1]] = node[2], label
+        elif styled := RED.fullmatch(line):
+            red = list(map(int, styled[1].split(",")))
         else:
             edge = EDGE.fullmatch(line)
             assert edge, line
-            edges.add((labels[edge[1]], labels[edge[3]], edge[2] == "-.->"))
-    return nodes, edges
+            edges.append((labels[edge[1]], labels[edge[3]], MERMAID[edge[2]]))
+    assert red == [at for at, edge in enumerate(edges) if edge[2] == "broken"]
+    return nodes, set(edges)
 
 
 DOT_NODE = re.compile(r'  (\w+) \[shape=(box|ellipse), label="((?:[^"\\\n]|\\["\\])*)"\];')
-DOT_EDGE = re.compile(r"  (\w+) -> (\w+)( \[style=dashed\])?;")
+DOT_EDGE = re.compile(r"  (\w+) -> (\w+)( \[.*\])?;")
+DOT = {
+    None: "attested",
+    " [style=bold]": "reproduced",
+    " [style=dashed]": "declared",
+    " [color=red]": "broken",
+    ' [style=dotted, label="superseded by"]': "supersedes",
+}
 
 
 def read_dot(text):
@@ -254,7 +324,7 @@ def read_dot(text):
         else:
             edge = DOT_EDGE.fullmatch(line)
             assert edge, line
-            edges.add((labels[edge[1]], labels[edge[2]], bool(edge[3])))
+            edges.add((labels[edge[1]], labels[edge[2]], DOT[edge[3]]))
     return nodes, edges
 
 
@@ -265,21 +335,35 @@ def shown(name):
 @pytest.mark.parametrize("form", ["mermaid", "dot"])
 def test_drawings(form):
     found = history(*PIPELINE, of="answers")
+    dedupe = next(event for event in found.events if event.index == 4)
+    again = replace(dedupe, reproduced={artifact("rest").digest: 9})
+    events = tuple(again if event is dedupe else event for event in found.events)
+    ends = {**found.ends, artifact("model").digest: End(), artifact("clean").digest: End(0)}
+    ends[artifact("rest").digest] = End(3, conflict=True)
+    found = replace(found, events=events, ends=ends)
     read = read_mermaid(found.to_mermaid()) if form == "mermaid" else read_dot(found.to_dot())
     raw, clean, rest, model, answers, better = map(
         shown, ("raw", "clean", "rest", "model", "answers", "better")
     )
+    rest += " (conflict)"
     boxes = dict.fromkeys((raw, clean, rest, model, answers, better), '["')
     assert read[0] == {**boxes, "dedupe": '("', "train": '("'}
     assert read[1] == {
-        (raw, "dedupe", False),
-        ("dedupe", clean, False),
-        ("dedupe", rest, False),
-        (clean, "train", False),
-        ("train", model, False),
-        (model, answers, False),
-        (raw, better, True),
+        (raw, "dedupe", "broken"),
+        ("dedupe", clean, "attested"),
+        ("dedupe", rest, "reproduced"),
+        (clean, "train", "attested"),
+        ("train", model, "declared"),
+        (model, answers, "declared"),
+        (raw, better, "supersedes"),
     }
+    text = found.to_text()
+    rest, model = artifact("rest").digest_hex[:12], artifact("model").digest_hex[:12]
+    assert f"made rest {rest}  reproduced by #9; others say it was made otherwise\n" in text
+    assert f"made model {model}  declared: not registered here\n" in text
+    revoked = replace(found, events=(replace(again, revoked=(SIGNER,)),))
+    assert f"made rest {rest}  broken: signature revoked" in revoked.to_text()
+    assert f"signed {TIME} by abababab (revoked)\n" in revoked.to_text()
 
 
 HOSTILE = [
@@ -302,11 +386,11 @@ HOSTILE = [
 def test_a_name_stays_a_name(name):
     found = history(step(name, [name], ["out"], parameters={name: name}), of="out")
     nodes = {shown(name): '["', shown("out"): '["', name: '("'}
-    edges = {(shown(name), name, False), (name, shown("out"), False)}
+    edges = {(shown(name), name, "declared"), (name, shown("out"), "declared")}
     assert read_mermaid(found.to_mermaid()) == (nodes, edges)
     assert read_dot(found.to_dot()) == (nodes, edges)
     assert f"step {name} succeeded" in found.to_text()
-    assert name in found.to_json()["artifacts"].values()
+    assert {"name": name} in found.to_json()["artifacts"].values()
 
 
 def test_controls_act_on_no_terminal():

@@ -1,0 +1,292 @@
+"""How sure a history is: the same as going through all of the log, whatever its order."""
+
+from collections import Counter
+from datetime import datetime
+
+import pytest
+from catalogues import SINCE, Logged, artifact, fill_whole, logs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provenance import InputError
+from provenance.ledger import vouching
+from provenance.ledger.catalog import AnchorRow, Catalog
+from provenance.ledger.vouching import read_signers
+from provenance.ledger.walking import Walk
+from provenance.lineage import End
+from provenance.log.log import Log
+from provenance.log.store import Database
+from provenance.statements import Key, Outputs, Step, Supersede
+from provenance.statements.predicates import Described
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request, tmp_path_factory):
+    if request.param == "sqlite":
+        place = tmp_path_factory.mktemp("store") / "ledger.db"
+    else:
+        place = request.getfixturevalue("postgres").database()
+    database = Database.create(place)
+    yield database
+    database.close()
+
+
+# --- what is to be found, entry by entry ----------------------------------------------------------
+
+
+class Oracle:
+    """The first `size` entries, and what follows from them by going through all, each time."""
+
+    def __init__(self, log, size, anchored):
+        self.log = log[:size]
+        self.anchored = anchored
+
+    def said(self, form):
+        return [(each, p) for each in self.log if isinstance(p := each.statement.predicate, form)]
+
+    def revoked(self, each):
+        """The keys whose signature under an entry is revoked."""
+        found = []
+        for keyid in each.keyids:
+            times = [
+                p.compromised_since
+                for _, p in self.said(Key)
+                if p.action == "revoke" and p.keyid == keyid and p.compromised_since
+            ]
+            if times and each.index >= self.anchored[min(times, key=datetime.fromisoformat)]:
+                found.append(keyid)
+        return tuple(found)
+
+    def person(self, keyid):
+        for _, p in self.said(Key):
+            if p.action == "rotate" and p.subject_keyid == keyid:
+                return self.person(p.replaces)
+        return keyid
+
+    def end(self, digest):
+        registered = [e for e, p in self.said(Described) if p.artifact.digest == digest]
+        counts = [e for e in registered if not self.revoked(e)]
+        first = min((e.index for e in counts or registered), default=None)
+        superseded = [e.index for e, _ in self.said(Supersede) if subjects(e) == {digest}]
+        steps = {
+            inputs(e)
+            for e, p in self.said(Step)
+            if p.outcome == "succeeded" and digest in subjects(e)
+        }
+        models = {inputs(e) for e, p in self.said(Outputs) if p.model and digest in subjects(e)}
+        return End(
+            first,
+            bool(registered) and not counts,
+            min(superseded, default=None),
+            len(steps) > 1 or len(models) > 1,
+        )
+
+    def reproduced(self, each):
+        """Artifact → the first run by somebody else."""
+        found = {}
+        for other, _ in self.said(Step):
+            persons = [set(map(self.person, e.keyids)) for e in (each, other)]
+            revoked = self.revoked(each) or self.revoked(other)
+            if not persons[0] & persons[1] and not revoked and same_step(each, other):
+                for digest in subjects(each) & subjects(other):
+                    found.setdefault(digest, other.index)
+        return found
+
+    def arrows(self, each):
+        """(artifact, into, grade) of each arrow."""
+        again, found = self.reproduced(each), set()
+        predicate = each.statement.predicate
+        if isinstance(predicate, Step) or (isinstance(predicate, Outputs) and predicate.model):
+            for into, digests in ((True, inputs(each)), (False, subjects(each))):
+                for digest in digests:
+                    end = self.end(digest)
+                    if self.revoked(each) or end.revoked or end.superseded is not None:
+                        grade = "broken"
+                    elif end.registered is None:
+                        grade = "declared"
+                    elif again if into else digest in again:
+                        grade = "reproduced"
+                    else:
+                        grade = "attested"
+                    found.add((digest, into, grade))
+        return found
+
+
+def subjects(each):
+    return {s.artifact for s in each.statement.subjects} - {None}
+
+
+def inputs(each):
+    return frozenset(r.artifact for r in each.statement.predicate.references())
+
+
+def same_step(one, other):
+    a, b = one.statement.predicate, other.statement.predicate
+    if not isinstance(a, Step) or not a.outcome == b.outcome == "succeeded":
+        return False
+    commits = []
+    for code in (a.code, b.code):
+        if code is not None and code.dirty:
+            return False
+        commits.append(code.git_commit if code else None)
+    same = (a.name, a.parameters) == (b.name, b.parameters) and commits[0] == commits[1]
+    return same and inputs(one) == inputs(other)
+
+
+# --- against it -----------------------------------------------------------------------------------
+
+
+def told(session, number, anchored, *, onward, as_of=None, limit=None):
+    """Return every event of a walk, with what its page says of it, and of its artifacts."""
+
+    def signers(session, size):
+        log = Log(session, "log.example")
+        return read_signers(log, size, lambda time: anchored[text_of(time)])
+
+    way = Walk(session, "log.example", onward=onward, signers=signers)
+    found, ends, cursor = {}, {}, None
+    while True:
+        page = way.page(
+            artifact(number).digest, depth=None, limit=limit, cursor=cursor, as_of=as_of
+        )
+        for event in page.events:
+            arrows = {(a.artifact, a.into, str(a.grade)) for a in page.arrows(event)}
+            found[event.index] = event.revoked, dict(event.reproduced), arrows
+        for digest, end in page.ends.items():
+            assert ends.setdefault(digest, end) == end, "two pages say two things"
+        cursor = page.next_cursor
+        if cursor is None:
+            return found, ends
+
+
+def text_of(time):
+    return next(text for text in SINCE if datetime.fromisoformat(text) == time)
+
+
+anchors = st.tuples(*[st.integers(0, 25)] * 3).map(
+    lambda sizes: dict(zip(SINCE, sorted(sizes), strict=True))
+)
+
+
+@settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    log=logs(),
+    number=st.integers(0, 5),
+    onward=st.booleans(),
+    anchored=anchors,
+    cut=st.integers(0, 5),
+    limit=st.none() | st.integers(1, 9),
+    batch=st.integers(1, 5),
+)
+def test_it_is_what_going_through_all_finds(
+    database, log, number, onward, anchored, cut, limit, batch
+):
+    if not log:
+        return
+    size = max(len(log) - cut, 1)
+    oracle = Oracle(log, size, anchored)
+    with pytest.MonkeyPatch.context() as patched, database.writing() as session:
+        patched.setattr(vouching, "BATCH", batch)
+        fill_whole(session, log)
+        found, ends = told(session, number, anchored, onward=onward, as_of=size, limit=limit)
+    for index, (revoked, reproduced, arrows) in found.items():
+        each = log[index]
+        assert revoked == oracle.revoked(each)
+        assert reproduced == oracle.reproduced(each)
+        assert arrows == oracle.arrows(each)
+    for digest, end in ends.items():
+        assert end == oracle.end(digest)
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)
+@given(log=logs(), data=st.data(), onward=st.booleans())
+def test_the_order_of_arrival_changes_no_arrow(database, log, data, onward):
+    """But for what an anchor covers, which is a matter of order."""
+    shuffled = [
+        Logged(index, each.statement, each.keyids)
+        for index, each in enumerate(data.draw(st.permutations(log)))
+    ]
+    if not log:
+        return
+    drawn = []
+    for order in (log, shuffled):
+        with database.writing() as session:
+            fill_whole(session, order)
+            graphs = []
+            for number in range(6):
+                found, ends = told(session, number, dict.fromkeys(SINCE, 0), onward=onward)
+                told_of = Counter(
+                    (
+                        order[index].statement.to_bytes(),
+                        order[index].keyids,
+                        revoked,
+                        frozenset(reproduced),
+                        frozenset(arrows),
+                    )
+                    for index, (revoked, reproduced, arrows) in found.items()
+                )
+                known = {
+                    digest: (e.registered is None, e.revoked, e.superseded is None, e.conflict)
+                    for digest, e in ends.items()
+                }
+                graphs.append((told_of, known))
+            drawn.append(graphs)
+    assert drawn[0] == drawn[1]
+
+
+def test_only_a_block_of_a_chain_that_dates_covers(database):
+    rows = [("a", 5, "final", 100), ("a", 9, "mined", 200), ("a", 12, "reorged", 50)]
+    rows += [("b", 7, "confirmed", 100), ("a", 20, "submitted", None)]
+    with database.writing() as session:
+        for chain, size, state, time in rows:
+            session.add(
+                AnchorRow(
+                    chain=chain, size=size, root=b"", state=state, tx_hash=b"", block_time=time
+                )
+            )
+        session.flush()
+
+        def covered(chains, seconds):
+            return Catalog(session).covered(chains, datetime.fromisoformat(seconds))
+
+        assert covered(["a"], "1970-01-01T00:01:40Z") == 0
+        assert covered(["a"], "1970-01-01T00:01:40.1Z") == 5
+        assert covered(["a", "b"], "1970-01-01T00:03:20Z") == 7
+        assert covered(["a", "b"], "1970-01-01T00:03:21Z") == 9
+        assert covered([], "2026-01-01T00:00:00Z") == 0
+
+
+# --- of a ledger ----------------------------------------------------------------------------------
+
+ROWS = [{"id": number} for number in range(3)]
+
+
+def test_a_stolen_key_breaks_what_no_anchor_dates(ledger):
+    a = ledger.register(ROWS, name="a")
+    with ledger.step("one", inputs=[a]) as step:
+        b = step.output(ROWS[:2], name="b")
+    ledger.anchor()
+    with ledger.step("two", inputs=[b]) as step:
+        step.output(ROWS[:1], name="c")
+    size = ledger.size()
+    signer = ledger.history("a").events[0].signers[0]
+    since = ledger.anchors()[0].block_time.replace(year=2100)
+    ledger.revoke_key(signer, reason="stolen", compromised_since=since)
+
+    def grades(**more):
+        history = ledger.history("c", **more)
+        return [
+            [str(arrow.grade) for arrow in history.arrows(event)]
+            for event in history.events
+            if event.statement.kind == "step"
+        ]
+
+    assert grades() == [["broken", "broken"], ["attested", "attested"]]
+    assert grades(as_of=size) == [["attested"] * 2] * 2
+    assert grades(as_of=b.index + 2) == []
+    for wrong in (0, -1, size + 2):
+        with pytest.raises(InputError, match=f"as of 1 to {size + 1}"):
+            ledger.history("c", as_of=wrong)
+    first = ledger.history("c", limit=1)
+    with pytest.raises(InputError, match="of this question"):
+        ledger.history("c", limit=1, cursor=first.next_cursor, as_of=size)

@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # goes on where the verify half is loaded and where its own tests run, and nowhere else; and where
 # one thing is tried a thousand times, the marker `untraced` stands in the file. (pytest-cov has one
 # too, but starts again after each test, which takes ten milliseconds.)
-TRACED = {"tests", "exchange", "merkle", "statements", "signing", "verification"}
+TRACED = {"tests", "derivation", "exchange", "merkle", "statements", "signing", "verification"}
 TRACED |= {"test_artifacts", "test_canonical"}  # of tests/records
 TRACED |= {"test_checkpoint", "test_entry", "test_log_proof", "test_tiles"}  # of tests/log
 TRACED |= {"test_anchor", "test_jsonrpc"}  # of tests/anchoring

@@ -26,6 +26,7 @@ ORDER = [
     "native",
     "merkle",
     "records",
+    "derivation",
     "statements",
     "signing",
     "log",

@@ -24,21 +24,30 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from provenance.merkle.bulk import Bytes, Native, kernel
 from provenance.merkle.drafts import Draft
 from provenance.merkle.hashing import HASH_SIZE
 from provenance.merkle.parallel import in_order
-from provenance.merkle.trees import Tree
 
-__all__ = ["big_endian", "columns", "sorted_leaves", "sorted_records", "sorted_sections"]
+__all__ = ["Leaves", "big_endian", "columns", "sorted_leaves", "sorted_records", "sorted_sections"]
 
 _RUN = 1 << 18
 _SAMPLED = 1 << 9
 _BLOCK = 1 << 12
 
 
-def sorted_sections(tree: Tree, width: int, folder: Path, what: str) -> Iterator[bytes]:
+class Leaves(Protocol):
+    """A tree, or whatever else has leaves in an order."""
+
+    size: int
+
+    def leaf_hashes(self, begin: int, end: int) -> bytes:
+        """Return the hashes of leaves `begin` … `end` - 1, contiguous; of fewer at the end."""
+
+
+def sorted_sections(tree: Leaves, width: int, folder: Path, what: str) -> Iterator[bytes]:
     """Yield all records of a tree in order, many at a time.
 
     Args:

@@ -23,6 +23,7 @@ from hashlib import sha256
 from typing import Annotated, ClassVar, Literal
 
 from provenance import forms
+from provenance.derivation.claims import Derivation
 from provenance.errors import MalformedError
 from provenance.records.artifacts import ARTIFACT_DIGEST, Artifact
 from provenance.statements.criteria import Metric, judge
@@ -178,6 +179,9 @@ class Step(Predicate):
 
     A step without outputs, because it failed, say, has one subject that stands for the run: the
     step's name with `run_digest` of the nonce.
+
+    What is claimed of the records in `derivations`, whoever has the proof can check: how outputs
+    follow from inputs, or from other outputs.
     """
 
     kind = "step"
@@ -191,6 +195,7 @@ class Step(Predicate):
     finished: Time
     outcome: Literal["succeeded", "failed"]
     error: str | None = None
+    derivations: tuple[Derivation, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -198,6 +203,8 @@ class Step(Predicate):
         check_time(self.finished, "finished")
         if self.outcome == "succeeded" and self.error is not None:
             raise MalformedError("a step that succeeded has no error")
+        if self.derivations is not None and not self.derivations:
+            raise MalformedError("a step that claims no derivation leaves them out")
 
     def references(self) -> tuple[ArtifactRef, ...]:
         """Return the inputs."""
@@ -209,9 +216,18 @@ class Step(Predicate):
         return Subject(name=self.name, digest={RUN_DIGEST: run_digest(self.nonce).hex()})
 
     def check_subjects(self, subjects: Sequence[Subject]) -> None:
-        """Check that the subjects are artifacts, or the run alone."""
+        """Check that the subjects are artifacts, or the run alone, and what derives from what."""
         if list(subjects) != [self.run]:
             super().check_subjects(subjects)
+        outputs = {subject.artifact for subject in subjects}
+        known = outputs | {reference.artifact for reference in self.inputs}
+        for derivation in self.derivations or ():
+            if not outputs.issuperset(derivation.targets) or not known.issuperset(
+                derivation.sources
+            ):
+                raise MalformedError(
+                    "a derivation leads from inputs and outputs of the step to its outputs"
+                )
 
 
 def run_digest(nonce: bytes) -> bytes:

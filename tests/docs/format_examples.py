@@ -15,6 +15,7 @@ from provenance import forms
 from provenance.anchoring import Anchor, ChainPin, StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import root_slot
+from provenance.derivation.proof import Header
 from provenance.ledger.config import ChainConfig, Config, WitnessConfig
 from provenance.log import Checkpoint, Entry, LogProof
 from provenance.merkle import Tree, leaf_hash
@@ -156,6 +157,13 @@ POLICY = Policy(
 )
 
 
+# The second record was taken out.
+KEPT = RECORDS.leaf(0) + RECORDS.leaf(2)
+CLEAN = Artifact(root=Tree.from_leaf_hashes(KEPT).root, size=2, encoding=JSON)
+DERIVATION_HEADER = Header.of([ARTIFACT], [CLEAN], ordered=True)
+DERIVATION_BODY = RECORDS.leaf_hashes(0, 3) + bytes([1, 0, 1])
+
+
 CONFIG = Config(
     origin=ORIGIN,
     chains={
@@ -234,6 +242,11 @@ EXAMPLES = {
     "checkpoint": NOTE.rstrip("\n"),
     "proof": LogProof(2, LOG_TREE.prove(2).path, COSIGNED).to_bytes().decode().rstrip("\n"),
     "witness": str(WITNESS),
+    "derivation": pretty(forms.dump(DERIVATION_HEADER.derivation)),
+    "header": DERIVATION_HEADER.to_bytes().decode(),
+    "body": "\n".join(
+        (*(RECORDS.leaf(number).hex() for number in range(3)), DERIVATION_BODY[96:].hex(" "))
+    ),
     "policy": pretty(POLICY.to_bytes()),
     "fingerprint": POLICY.fingerprint,
     "bundle": pretty(BUNDLE.to_bytes()),

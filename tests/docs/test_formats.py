@@ -26,6 +26,7 @@ from provenance import forms
 from provenance.anchoring import StateProof
 from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import check_state
+from provenance.derivation import Derivation, Place, check_derivation
 from provenance.errors import UndecidedError
 from provenance.ledger.config import Config, wei
 from provenance.log import Checkpoint, LogProof, check_proof
@@ -66,6 +67,15 @@ def test_the_state_on_the_page_holds_under_the_hash_on_the_page() -> None:
     proof = forms.decode(StateProof, state, "state")
     facts = check_state(ANCHOR, pin, proof, block_hash=bytes.fromhex(block_hash[1]))
     assert facts.block_time == 1_800_000_000
+
+
+def test_the_derivation_on_the_page_is_proven_by_what_is_on_the_page(tmp_path: Path) -> None:
+    claim = forms.decode(Derivation, json.loads(shown()["derivation"]), "claim", whole=True)
+    header, body = shown()["header"].encode(), bytes.fromhex(shown()["body"])
+    (tmp_path / "proof").write_bytes(header + b"\n" + body)
+    checked = check_derivation(tmp_path / "proof", claim, follow=range(3))
+    assert checked.places == {0: Place(0, 0), 1: None, 2: Place(0, 1)}
+    assert checked.sources[0].digest_hex in shown()["artifact"]
 
 
 def test_the_configuration_on_the_page_is_read_as_it_was_meant(tmp_path: Path) -> None:

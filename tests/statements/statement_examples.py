@@ -5,6 +5,7 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from provenance.derivation import Derivation
 from provenance.records.artifacts import ARTIFACT_DIGEST, CHUNK, FILE, JSON, Artifact
 from provenance.signing import PrivateKey, VerifierKey
 from provenance.statements import (
@@ -103,6 +104,14 @@ FULL = {
             parameters={"threshold": 0.9},
             environment={"python": "3.11"},
             outcome="succeeded",
+            derivations=(
+                Derivation(
+                    claim="concatenation",
+                    ordered=True,
+                    sources=(DATA.digest, ANSWERS.digest),
+                    targets=(FILES.digest,),
+                ),
+            ),
         ),
         MODEL,
     ),

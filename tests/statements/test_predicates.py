@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from statement_examples import (
     ALL,
+    ANSWERS,
     COMMON,
     DATA,
     FAILED,
@@ -150,6 +151,24 @@ def test_a_step_that_succeeded_has_no_error():
     refused("that succeeded has no error", SHORT["step"], outcome="succeeded")
     refused("started is no time", SHORT["step"], started="2026-13-01T00:00:00Z")
     refused("finished is no time", SHORT["step"], finished="2026-04-31T00:00:00Z")
+
+
+def test_a_derivation_is_between_what_the_step_names():
+    (claim,) = FULL["step"].predicate.derivations
+    here = (FILES.digest,)
+    refused("leaves them out", FULL["step"], derivations=())
+    for sources, targets in (
+        ((bytes(32), ANSWERS.digest), here),
+        ((ANSWERS.digest, DATA.digest), (bytes(32),)),
+        ((ANSWERS.digest, FILES.digest), (DATA.digest,)),
+    ):
+        other = dataclasses.replace(claim, sources=sources, targets=targets)
+        refused("from inputs and outputs of the step", FULL["step"], derivations=(other,))
+    subset = dataclasses.replace(claim, claim="subset", sources=here, targets=(DATA.digest,))
+    outputs = (MODEL, TRAIN)
+    predicate = dataclasses.replace(FULL["step"].predicate, derivations=(subset,))
+    assert Statement(subjects=outputs, predicate=predicate)  # from one output to another
+    refused("from inputs and outputs", SHORT["step"], derivations=(subset,))
 
 
 @pytest.mark.parametrize("commit", ["abc", "AB" * 20, "ab" * 21, "HEAD"])

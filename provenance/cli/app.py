@@ -3,7 +3,7 @@
 ====  =============================================================================================
 0     done; of ``verify``: verified
 1     of ``verify``: not verified; of ``hash --check``: not as listed; of ``hash --check-cache``,
-      ``monitor``, ``chain status``, ``fsck``: something does not hold
+      ``monitor``, ``chain status``, ``fsck``, ``derivation check``: something does not hold
 2     usage, malformed input, or a ledger, witness or chain that cannot do it
 3     of ``verify``, ``monitor``, ``chain status`` and ``fsck``: undecided
 70    a fault of this program, with a traceback
@@ -53,6 +53,8 @@ COMMANDS = {
     "show": "ledger:show",
     "history": "ledger:history",
     "descendants": "ledger:descendants",
+    "diff": "derivation:diff",
+    "derivation": "derivation:derivation",
     "prove": "prove:prove",
     "verify": "verify:verify",
     "hash": "sums:hash",

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from provenance import forms
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers, values
 from provenance.cli.output import artifact_json, artifact_line, emit, progress, tell
@@ -40,6 +41,12 @@ def step(
         list[str] | None,
         typer.Option("--param", metavar="NAME=VALUE", help="Repeatable; VALUE may be JSON."),
     ] = None,
+    derive: Annotated[
+        bool,
+        typer.Option(
+            "--derive", help="Claim how the records of the outputs follow from the inputs'."
+        ),
+    ] = False,
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
@@ -63,6 +70,8 @@ def step(
                 for path in output or ():
                     with progress(path) as bar:
                         run.output(path, progress=bar)
+                if derive:
+                    run.derive()
         except CommandFailedError:
             tell(f"step {name} failed with exit status {status}, recorded as entry {run.index}")
         except ProvenanceError:
@@ -78,6 +87,7 @@ def step(
             "outcome": outcome,
             "exit_status": status,
             "outputs": [artifact_json(artifact) for artifact in run.outputs],
+            "derivations": [forms.encode(each) for each in run.derivations],
         },
         [] if status else [*map(artifact_line, run.outputs), f"entry {run.index}: step {name}"],
     )

@@ -30,6 +30,7 @@ from provenance.client.answers import (
 from provenance.client.sending import Sender
 from provenance.client.transport import Transport
 from provenance.client.writing import RemoteJournal
+from provenance.derivation import Derivation
 from provenance.errors import InputError, MalformedError, NoSuchRecordError, ProvenanceError
 from provenance.ledger.checking import read_policy, verify
 from provenance.ledger.desk import Clock
@@ -260,6 +261,13 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
     def _log_once(self, statement: Statement) -> RemoteArtifact:
         """Log a statement; what says the same already is of another time, and stays."""
         return self._log(statement)
+
+    def _derivation(
+        self, sources: Sequence[RemoteArtifact], targets: Sequence[RemoteArtifact]
+    ) -> Derivation:
+        raise InputError(
+            "a derivation is checked where the trees are: `provenance derivation claim` there"
+        )
 
     @property
     def _spool(self) -> Path:

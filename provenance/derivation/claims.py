@@ -88,6 +88,8 @@ def claim_between(sources: Sequence[Artifact], targets: Sequence[Artifact]) -> C
     Raises:
         MalformedError: they leave none: the encodings differ, or so do the sums of the sizes.
     """
+    if not sources or not targets:
+        raise MalformedError("a derivation has sources and targets")
     encodings = {artifact.encoding for artifact in (*sources, *targets)}
     if len(encodings) > 1:
         names = " and ".join(sorted(repr(encoding.name) for encoding in encodings))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from provenance.anchoring import ChainPin
+from provenance.derivation import Derivation
 from provenance.errors import BatchError
-from provenance.ledger import heads, keys, proving, publishing, registering, witnesses
+from provenance.ledger import deriving, heads, keys, proving, publishing, registering, witnesses
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
@@ -138,6 +139,11 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
 
     def _log_once(self, statement: Statement) -> RegisteredArtifact:
         return registering.log_once(self, statement)
+
+    def _derivation(
+        self, sources: Sequence[RegisteredArtifact], targets: Sequence[RegisteredArtifact]
+    ) -> Derivation:
+        return deriving.derivation(self, sources, targets)
 
     @property
     def _spool(self) -> Path:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from provenance import forms
+from provenance.derivation import Derivation
 from provenance.errors import InputError
 from provenance.ledger import remarks
 from provenance.ledger.describing import describe
 from provenance.ledger.desk import Desk
 from provenance.ledger.outputs import OutputBatches
-from provenance.ledger.steps import StepRun, reference
+from provenance.ledger.steps import StepRun, each, reference
 from provenance.merkle import EMPTY_ROOT
 from provenance.records import Artifact, Encoding
 from provenance.records.cache import user_cache
@@ -73,6 +74,10 @@ class Recorder(ABC, Generic[A, I_co]):
     @abstractmethod
     def _log_once(self, statement: Statement) -> A:
         """Sign and log a statement about an artifact, unless one that says the same is there."""
+
+    @abstractmethod
+    def _derivation(self, sources: Sequence[A], targets: Sequence[A]) -> Derivation:
+        """Return the claim that holds between artifacts, having checked a proof of it."""
 
     @property
     @abstractmethod
@@ -198,6 +203,32 @@ class Recorder(ABC, Generic[A, I_co]):
             InputError: an input is not registered.
         """
         return StepRun(self, name, inputs=inputs, params=params, code=code, environment=environment)
+
+    def derive(
+        self, sources: Ref[A] | Iterable[Ref[A]], targets: Ref[A] | Iterable[Ref[A]], *, step: str
+    ) -> StepRun[A]:
+        """Find out which claim holds between versions, and sign it as a step that made them.
+
+        For what was registered before; within a step, `StepRun.derive` does it. The times of the
+        step are those of the signing.
+
+        Args:
+            sources: one or several, in the order in which the claim is to name them.
+            targets: likewise; on one of the sides there is one.
+            step: what was done.
+
+        Returns:
+            The step, which has ended; its `derivations` is the one claim.
+
+        Raises:
+            InputError: unknown REF, or no claim holds; nothing was signed.
+        """
+        read, made = ([self.resolve(ref) for ref in each(side)] for side in (sources, targets))
+        found = self._derivation(read, made)
+        with self.step(step, inputs=read) as run:
+            run.outputs += made
+            run.derivations.append(found)
+        return run
 
     def outputs(
         self,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from provenance import forms
+from provenance.derivation import Derivation
 from provenance.errors import InputError
+from provenance.records import ARTIFACT_DIGEST
 from provenance.statements import ArtifactRef, Code, Statement, Step, Subject
 
 if TYPE_CHECKING:
     from provenance.ledger.recording import Recorder, Ref, Registered
 
-__all__ = ["StepRun", "reference"]
+__all__ = ["StepRun", "each", "reference"]
 
 A = TypeVar("A", bound="Registered")
 
@@ -27,6 +30,7 @@ class StepRun(Generic[A]):
 
     Attributes:
         outputs: what was registered so far.
+        derivations: what is claimed of their records so far.
         index: of the step's entry in the log, once it has ended and is there.
     """
 
@@ -42,12 +46,14 @@ class StepRun(Generic[A]):
     ) -> None:
         self._ledger = ledger
         self._name = name
-        self._inputs = tuple(reference(ledger.resolve(ref)) for ref in inputs)
+        self._read = [ledger.resolve(ref) for ref in inputs]
+        self._inputs = tuple(map(reference, self._read))
         self._params = dict(params or {})
         self._code = code
         self._environment = dict(environment or {})
         self._started = ""
         self.outputs: list[A] = []
+        self.derivations: list[Derivation] = []
         self.index: int | None = None
         self._running = False
         # What cannot be signed is found now, and not when the work is done.
@@ -72,11 +78,50 @@ class StepRun(Generic[A]):
         Raises:
             InputError: the step is not running, or `data` cannot be registered.
         """
-        if not self._running:
-            raise InputError(f"step {self._name!r} is not running: use it in a with block")
+        self._check_running()
         registered = self._ledger.register(data, name=name, kind=kind, **claims)
         self.outputs.append(registered)
         return registered
+
+    def derive(
+        self,
+        sources: Ref[A] | Iterable[Ref[A]] | None = None,
+        targets: Ref[A] | Iterable[Ref[A]] | None = None,
+    ) -> Derivation:
+        """Find out how outputs follow from inputs, record by record, and claim it in this step.
+
+        Which claim that is, their numbers and sizes say (`provenance.derivation.claims`); it is
+        proven and checked before it is signed.
+
+        Args:
+            sources: one or several, in the order in which the claim is to name them: inputs, or
+                outputs; all inputs, if None.
+            targets: outputs, likewise; all so far, if None.
+
+        Raises:
+            InputError: the step is not running, it names no such artifact, or no claim holds.
+        """
+        self._check_running()
+        read, made = ({_digest(one): one for one in side} for side in (self._read, self.outputs))
+        found = self._ledger._derivation(
+            [*read.values()] if sources is None else self._among({**read, **made}, sources),
+            [*made.values()] if targets is None else self._among(made, targets),
+        )
+        if found not in self.derivations:
+            self.derivations.append(found)
+        return found
+
+    def _among(self, known: Mapping[str, A], refs: Ref[A] | Iterable[Ref[A]]) -> list[A]:
+        """Return what REFs name, of the artifacts that are known by their digests."""
+        found = [self._ledger.resolve(ref) for ref in each(refs)]
+        for artifact in found:
+            if _digest(artifact) not in known:
+                raise InputError(f"step {self._name!r} has no {artifact.name!r} there")
+        return found
+
+    def _check_running(self) -> None:
+        if not self._running:
+            raise InputError(f"step {self._name!r} is not running: use it in a with block")
 
     def finish(self, *, error: str | None = None) -> int | None:
         """Sign the step, hand it in, and return its index in the log."""
@@ -107,6 +152,7 @@ class StepRun(Generic[A]):
             finished=finished,
             outcome="succeeded" if error is None else "failed",
             error=error,
+            derivations=tuple(self.derivations) or None,
         )
 
 
@@ -115,6 +161,17 @@ def _in_one_line(error: BaseException) -> str:
     reason = str(error).partition("\n")[0][:MAX_ERROR]
     text = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _digest(artifact: Registered) -> str:
+    return artifact.digests[ARTIFACT_DIGEST]
+
+
+def each(given: Ref[A] | Iterable[Ref[A]]) -> list[Ref[A]]:
+    """Return one or several REFs as a list."""
+    if isinstance(given, str | PathLike) or not isinstance(given, Iterable):
+        return [given]
+    return [*given]
 
 
 def reference(artifact: Registered) -> ArtifactRef:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self, Unpack
 
 from sqlmodel import Session
 
+from provenance.derivation import Derivation
+from provenance.derivation.difference import Difference
 from provenance.errors import InputError, LedgerError, NoSuchRecordError
-from provenance.ledger import anchors, keys, spool, status
+from provenance.ledger import anchors, deriving, keys, spool, status
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.chains import Chains
@@ -29,6 +32,7 @@ from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
 from provenance.ledger.status import Status
+from provenance.ledger.steps import each
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.lineage import History
@@ -252,6 +256,38 @@ class LedgerView:
 
         log = Log(session, self.origin)
         return self._kept.get(("signers", size), lambda: read_signers(log, size, covered))
+
+    def diff(self, before: Ref, after: Ref) -> Difference:
+        """Return which records were added, removed and moved from one version to another.
+
+        From their trees alone, each leaf of which is checked first.
+
+        Raises:
+            InputError: unknown REF, or artifacts of different encodings.
+            LedgerError: a tree file is missing or damaged, or the disk full.
+        """
+        return deriving.diff(self, before, after)
+
+    def prove_derivation(
+        self,
+        sources: Ref | Iterable[Ref],
+        targets: Ref | Iterable[Ref],
+        path: str | PathLike[str],
+    ) -> Derivation:
+        """Find out which claim holds between versions, and write its proof to `path`.
+
+        Whoever has the proof checks it with `provenance.derivation.check_derivation`.
+
+        Args:
+            sources: one or several, in the order in which the claim is to name them.
+            targets: likewise; on one of the sides there is one.
+            path: of the file; it is written whole, and checked.
+
+        Raises:
+            InputError: unknown REF, or no claim holds.
+            LedgerError: a tree file is missing or damaged, or the disk full.
+        """
+        return deriving.prove(self, each(sources), each(targets), Path(path))
 
     def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the first `size` entries, with the envelopes of keys and corrections.

@@ -1,0 +1,59 @@
+"""Versions of a ledger compared, record by record, from their trees; claims and their proofs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provenance.derivation import Derivation, check_derivation
+from provenance.derivation.columns import Version
+from provenance.derivation.difference import Difference, compare
+from provenance.derivation.proving import prove_derivation
+from provenance.errors import LedgerError
+from provenance.merkle import ProofError
+
+if TYPE_CHECKING:
+    from provenance.ledger.refs import Ref
+    from provenance.ledger.view import LedgerView
+
+__all__ = ["derivation", "diff", "prove"]
+
+
+def diff(ledger: LedgerView, before: Ref, after: Ref) -> Difference:
+    """Return what changed from one version to another; as `LedgerView.diff`."""
+    old, new = _version(ledger, before), _version(ledger, after)
+    for version in (old, new):
+        version.tree.check_leaves()
+    with ledger.folder.building() as drafts:
+        return compare(old, new, drafts)
+
+
+def prove(
+    ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref], path: Path
+) -> Derivation:
+    """Write a proof, and check it; as `LedgerView.prove_derivation`."""
+    before, after = ([_version(ledger, ref) for ref in side] for side in (sources, targets))
+    found = prove_derivation(before, after, path)
+    try:
+        check_derivation(path, found)
+    except ProofError as error:
+        path.unlink()
+        raise LedgerError(f"a tree file is damaged, see `provenance fsck`: {error}") from error
+    return found
+
+
+def derivation(ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref]) -> Derivation:
+    """Return the claim that holds, having proven and checked it; the proof is thrown away."""
+    with ledger.folder.building() as drafts:
+        path = drafts / f"derivation-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            return prove(ledger, sources, targets, path)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _version(ledger: LedgerView, ref: Ref) -> Version:
+    registered = ledger.resolve(ref)
+    return Version(registered.artifact, ledger._trees.open(registered).tree)

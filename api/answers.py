@@ -32,6 +32,7 @@ __all__ = [
     "FoundRecords",
     "Health",
     "HistoryAnswer",
+    "ImpactAnswer",
     "ProblemAnswer",
     "Readiness",
     "StepAnswer",
@@ -307,6 +308,64 @@ class HistoryAnswer(_Answer):
         description="Artifacts that are said to be made of themselves: each circle among these "
         "statements, by its digests.",
     )
+    next_cursor: str | None = Field(
+        None, description="Give it as `cursor` for more; left out at the end."
+    )
+
+
+class SourceAnswer(_Answer):
+    """An artifact that was asked about."""
+
+    digest: str = Field(pattern=HEX, description="The artifact digest.")
+    name: str | None = Field(None, description="Left out where what was signed is erased.")
+    kind: Literal["dataset", "model", "outputs", "unregistered"]
+    registered: int | None = Field(
+        None, ge=0, description="The entry that registers it. Left out if none does."
+    )
+
+
+class DescendantAnswer(SourceAnswer):
+    """An artifact that was made of them, at however many removes."""
+
+    depth: int = Field(ge=1, description="Steps between, by the shortest way.")
+    grade: Grade = Field(description="The least sure arrow of the surest way: docs/history.md.")
+    by: int = Field(ge=0, description="The first entry that says so, by a shortest way.")
+
+
+class ImpactAnswer(_Answer):
+    """What descends from artifacts, or a page of it, the nearest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "size": 9,
+                "sources": [
+                    {"digest": _DIGEST, "name": "train", "kind": "dataset", "registered": 2}
+                ],
+                "artifacts": [
+                    {
+                        "digest": _ROOT,
+                        "name": "net",
+                        "kind": "model",
+                        "registered": 5,
+                        "depth": 1,
+                        "grade": "reproduced",
+                        "by": 6,
+                    }
+                ],
+                "kinds": {"dataset": 0, "model": 1, "outputs": 0, "unregistered": 0},
+                "grades": {"broken": 0, "declared": 0, "attested": 0, "reproduced": 1},
+                "unread": [],
+            }
+        }
+    )
+
+    size: int = Field(ge=1, description="Of the log as of which this is said, in entries.")
+    sources: list[SourceAnswer] = Field(description="None of them is among the descendants.")
+    artifacts: list[DescendantAnswer]
+    kinds: dict[str, int] = Field(description="How many there are of each kind, on all pages.")
+    grades: dict[Grade, int] = Field(description="How many there are of each grade, on all pages.")
+    unread: list[int] = Field(description="Of artifacts: always empty.")
     next_cursor: str | None = Field(
         None, description="Give it as `cursor` for more; left out at the end."
     )

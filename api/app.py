@@ -14,7 +14,18 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
-from api.routes import artifacts, entries, figures, health, log, logged, proofs, records, trees
+from api.routes import (
+    artifacts,
+    entries,
+    figures,
+    health,
+    impact,
+    log,
+    logged,
+    proofs,
+    records,
+    trees,
+)
 from api.turns import Turns
 from provenance.ledger.ledger import Ledger
 
@@ -109,7 +120,8 @@ def create_part(
     app.state.limits = Limits(ledger.config.service.limits, refused=metrics.count_refused)
     app.state.public = ledger.config.service.public if public is None else public
     # The paths of artifacts take all that is left.
-    for routes in (health, figures, entries, trees, proofs, logged, records, artifacts, log):
+    parts = (health, figures, entries, trees, proofs, logged, records, impact, artifacts, log)
+    for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)
     add_handlers(app)

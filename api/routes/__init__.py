@@ -1,6 +1,7 @@
 """What is answered where.
 
 - `artifacts`: what is registered, and its history
+- `impact`: what descends from artifacts
 - `proofs`: bundles, made and verified
 - `log`: the log itself as C2SP tlog-tiles, and its anchors
 - `trees`, `entries`: what others signed, taken in

@@ -53,6 +53,7 @@ COMMANDS = {
     "show": "ledger:show",
     "history": "ledger:history",
     "descendants": "ledger:descendants",
+    "impact": "impact:impact",
     "diff": "derivation:diff",
     "derivation": "derivation:derivation",
     "prove": "prove:prove",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from provenance.ledger.filters import Filters
     from provenance.ledger.paging import Page, Place
 
-__all__ = ["find"]
+__all__ = ["find", "leaf_hashes"]
 
 
 def _given(help_text: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
@@ -100,7 +100,7 @@ def find(
                 record=None if record is None else read_record(record),
                 records=records,
                 path=path,
-                leaf_hash=None if leaf_hash is None else _hashes(leaf_hash),
+                leaf_hash=None if leaf_hash is None else leaf_hashes(leaf_hash),
                 sort=sort,
                 limit=limit,
                 cursor=cursor,
@@ -129,7 +129,12 @@ def _place_line(place: Place[RegisteredArtifact]) -> str:
     return f"{artifact_line(place.artifact)}: record {place.index}{equal}"
 
 
-def _hashes(given: list[str]) -> list[bytes]:
+def leaf_hashes(given: list[str]) -> list[bytes]:
+    """Return the leaf hashes that were given as hex digits.
+
+    Raises:
+        InputError: one of them is none.
+    """
     for each in given:
         if not re.fullmatch("[0-9a-f]{64}", each):
             raise InputError(f"--leaf-hash takes 64 hex digits, not {each[:100]!r}")

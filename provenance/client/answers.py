@@ -15,8 +15,9 @@ from provenance.anchoring.anchor import ADDRESS
 from provenance.errors import MalformedError
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.paging import Place, Places
-from provenance.lineage import End, Event, History
+from provenance.lineage import End, Event, Grade, History, Impact
 from provenance.lineage.drawing import arrows_to_json
+from provenance.lineage.impact import KINDS, Descendant, Source
 from provenance.log import Entry
 from provenance.records import Artifact, Encoding
 from provenance.statements import KIND_NUMBERS, Statement
@@ -29,6 +30,7 @@ __all__ = [
     "EntryPage",
     "FoundRecords",
     "HistoryAnswer",
+    "ImpactAnswer",
     "RemoteAnchor",
     "RemoteArtifact",
     "WireArtifact",
@@ -284,6 +286,58 @@ class HistoryAnswer:
             if (line.arrows or []) != arrows_to_json(history.arrows(event)):
                 raise MalformedError("the answer has a grade that does not follow")
         return history
+
+
+_ImpactKind = Literal["dataset", "model", "outputs", "unregistered"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    digest: forms.Hash
+    name: str | None = None
+    kind: _ImpactKind
+    registered: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Descendant(_Source):
+    depth: int
+    grade: Literal["broken", "declared", "attested", "reproduced"]
+    by: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImpactAnswer:
+    """What descends from artifacts, as the server writes it."""
+
+    size: int
+    sources: tuple[_Source, ...]
+    artifacts: tuple[_Descendant, ...]
+    kinds: dict[str, int]
+    grades: dict[str, int]
+    unread: tuple[int, ...]
+    next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
+
+    def read(self) -> Impact:
+        """Return it. All of it is the server's word.
+
+        Raises:
+            MalformedError: a kind or a grade that there is not.
+        """
+        if not set(self.kinds) <= set(KINDS) or not set(self.grades) <= set(map(str, Grade)):
+            raise MalformedError("the answer counts what is no kind, or no grade")
+        return Impact(
+            self.size,
+            tuple(Source(**vars(each)) for each in self.sources),
+            tuple(
+                Descendant(**(vars(each) | {"grade": Grade[each.grade.upper()]}))
+                for each in self.artifacts
+            ),
+            {kind: count for kind in KINDS if (count := self.kinds.get(kind))},
+            {grade: count for grade in Grade if (count := self.grades.get(str(grade)))},
+            self.unread,
+            self.next_cursor,
+        )
 
 
 def _digest(text: str) -> bytes:

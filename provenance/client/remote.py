@@ -22,6 +22,7 @@ from provenance.client.answers import (
     EntryPage,
     FoundRecords,
     HistoryAnswer,
+    ImpactAnswer,
     RemoteAnchor,
     RemoteArtifact,
     WireArtifact,
@@ -38,16 +39,17 @@ from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought
 from provenance.ledger.leaves import leaves_of
 from provenance.ledger.outputs import recover
-from provenance.ledger.paging import WALK_CURSOR, Page, Places
+from provenance.ledger.paging import WALK_CURSOR, Page, Places, holders
 from provenance.ledger.recording import Recorder, Ref
-from provenance.lineage import End, Event, History
+from provenance.lineage import End, Event, History, Impact
+from provenance.lineage.impact import Descendant
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
 from provenance.records import Artifact, Encoding, hash_record
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope, PrivateKey, read_key_file
-from provenance.statements import Statement
+from provenance.statements import MAX_ARTIFACTS, Statement
 from provenance.statements.predicates import Described
 from provenance.verification import Bundle, Content, Policy, Verified
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
@@ -369,20 +371,53 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         events: list[Event] = []
         ends: dict[bytes, End] = {}
         while True:
-            asked = {
-                "depth": depth,
-                "limit": min(limit or PAGE, PAGE),
-                "cursor": cursor,
-                "as_of": as_of,
-            }
-            given = {name: value for name, value in asked.items() if value is not None}
-            page = self._get(path, HistoryAnswer, given).read()
+            query = _walk_query(depth, min(limit or PAGE, PAGE), cursor, as_of)
+            page = self._get(path, HistoryAnswer, query).read()
             events += page.events
             ends |= page.ends
             if page.next_cursor is None or limit is not None:
                 return replace(page, events=tuple(events), ends=ends)
-            if not _goes_on(cursor, page.next_cursor):
-                raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
+            self._check_goes_on(cursor, page.next_cursor)
+            cursor = page.next_cursor
+
+    def impact(
+        self,
+        ref: str | None = None,
+        *,
+        record: Any = None,
+        records: Any = None,
+        path: str | PathLike[str] | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
+        artifacts: Sequence[bytes] | None = None,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        as_of: int | None = None,
+    ) -> Impact:
+        """Return what descends from an artifact, or from every artifact that holds a record.
+
+        Args as for `Ledger.impact`; a page has 1,000 descendants at most. Of a record the hash is
+        sent. All of the answer is the server's word: `descendants` returns what was signed.
+        """
+        by_record = (record, records, path, leaf_hash)
+        if [ref, artifacts, by_record.count(None) < 4 or None].count(None) != 2:
+            raise InputError("name one artifact, or records in one way, or digests of artifacts")
+        unread: tuple[int, ...] = ()
+        if ref is None and artifacts is None:
+            wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
+            artifacts, unread = holders(lambda after: self.find(leaf_hash=wanted, cursor=after))
+        method, where, body = "GET", _path(ref or "", "/impact"), None
+        if ref is None:
+            told = json.dumps({"artifacts": [each.hex() for each in artifacts or ()]})
+            method, where, body = "POST", "v1/impact", told.encode()
+        found: list[Descendant] = []
+        while True:
+            query = _walk_query(depth, min(limit or PAGE, PAGE), cursor, as_of)
+            page = self._ask(method, where, ImpactAnswer, query, body).read()
+            found += page.artifacts
+            if page.next_cursor is None or limit is not None:
+                return replace(page, artifacts=tuple(found), unread=unread)
+            self._check_goes_on(cursor, page.next_cursor, most=MAX_ARTIFACTS)
             cursor = page.next_cursor
 
     def anchors(self) -> list[RemoteAnchor]:
@@ -485,6 +520,10 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         if cursor is not None and not (key < after if sought.descending else key > after):
             raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
 
+    def _check_goes_on(self, cursor: str | None, following: str, *, most: int = 1) -> None:
+        if not _goes_on(cursor, following, most):
+            raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
+
     def _get(self, path: str, form: type[T], query: Mapping[str, Any] | None = None) -> T:
         return self._ask("GET", path, form, query)
 
@@ -512,15 +551,25 @@ def _query(filters: Filters, **rest: Any) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
-def _goes_on(cursor: str | None, following: str) -> bool:
-    """Say whether a page of a walk begins where one that began at `cursor` can have ended."""
+def _walk_query(
+    depth: int | None, limit: int, cursor: str | None, as_of: int | None
+) -> dict[str, Any]:
+    asked = {"depth": depth, "limit": limit, "cursor": cursor, "as_of": as_of}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _goes_on(cursor: str | None, following: str, most: int) -> bool:
+    """Say whether a page of a walk begins where one that began at `cursor` can have ended.
+
+    Of each entry it tells `most` at the most.
+    """
     if not re.fullmatch(WALK_CURSOR, following):
         return False
     size, told = map(int, following.split("."))
     if cursor is None:
-        return told <= size
+        return told <= most * size
     begun, before = map(int, cursor.split("."))
-    return size == begun and before < told <= size
+    return size == begun and before < told <= most * size
 
 
 def _path(ref: str, rest: str = "") -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from provenance.errors import InputError
 
-__all__ = ["WALK_CURSOR", "Page", "Place", "Places", "read_walk_cursor"]
+__all__ = ["WALK_CURSOR", "Page", "Place", "Places", "holders", "read_walk_cursor"]
 
 WALK_CURSOR = r"[1-9][0-9]{0,15}\.[1-9][0-9]{0,15}"
 """``42.100``: how large the log was at the first page of a walk, and how many were told."""
@@ -70,13 +70,33 @@ class Places(Page[Place[T]]):
     unread: tuple[int, ...] = ()
 
 
-def read_walk_cursor(cursor: str | None, size: int, as_of: int | None) -> tuple[int, int]:
+def holders(find: Callable[[str | None], Places[Any]]) -> tuple[list[bytes], tuple[int, ...]]:
+    """Return every artifact in which a record was found, and the entries that could not be asked.
+
+    Args:
+        find: returns the page at a cursor.
+    """
+    found: dict[bytes, None] = {}
+    unread: list[int] = []
+    page = find(None)
+    while True:
+        found.update((place.artifact.artifact.digest, None) for place in page)
+        unread += page.unread
+        if page.next_cursor is None:
+            return list(found), tuple(sorted(unread))
+        page = find(page.next_cursor)
+
+
+def read_walk_cursor(
+    cursor: str | None, size: int, as_of: int | None, *, most: int = 1
+) -> tuple[int, int]:
     """Return (size of the log, how many were told) where a page of a walk begins.
 
     Args:
         cursor: that of the page; None for the first one.
         size: of the log.
         as_of: which size of it was asked for, if any was.
+        most: how many can be told for each entry.
 
     Raises:
         InputError: there is no such cursor, or no such size.
@@ -87,6 +107,6 @@ def read_walk_cursor(cursor: str | None, size: int, as_of: int | None) -> tuple[
         return as_of or size, 0
     if re.fullmatch(WALK_CURSOR, cursor):
         begun, told = map(int, cursor.split("."))
-        if told <= begun <= size and as_of in (None, begun):
+        if told <= most * begun and begun <= size and as_of in (None, begun):
             return begun, told
     raise InputError(f"{cursor[:100]!r} is no cursor of this log, or of this question")

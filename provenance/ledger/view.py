@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, Unpack
-
-from sqlmodel import Session
 
 from provenance.derivation import Derivation
 from provenance.derivation.difference import Difference
@@ -33,10 +30,7 @@ from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
 from provenance.ledger.status import Status
 from provenance.ledger.steps import each
-from provenance.ledger.vouching import read_signers
-from provenance.ledger.walking import Walk
-from provenance.lineage import History
-from provenance.lineage.signers import Signers
+from provenance.ledger.tracing import Tracing
 from provenance.log import Entry
 from provenance.log.kept import Kept
 from provenance.log.log import Log
@@ -56,7 +50,7 @@ MAX_PAGE = 16 << 20
 """Bytes of envelopes, after which a page ends."""
 
 
-class LedgerView:
+class LedgerView(Tracing):
     """Look-ups in a ledger on disk. Needs no private key; may be shared between threads.
 
     A REF is a name, 8 or more hex digits of an artifact digest, root or sha256, the path of
@@ -69,6 +63,7 @@ class LedgerView:
     """
 
     def __init__(self, folder: Folder) -> None:
+        super().__init__()
         self.folder = folder
         self.config = Config.read(folder.config)
         self.origin = self.config.origin
@@ -189,73 +184,6 @@ class LedgerView:
             return find(
                 session, self.origin, self.folder, sought, wanted, cursor=cursor, limit=limit
             )
-
-    def history(
-        self,
-        ref: Ref,
-        *,
-        depth: int | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
-        as_of: int | None = None,
-    ) -> History:
-        """Return every statement about an artifact and about what it came from, nearest first.
-
-        Args:
-            ref: the artifact.
-            depth: how many steps back; None for all, 0 for the artifact alone.
-            limit: statements on a page; None for all. A page ends early where it holds 8 MiB.
-            cursor: the ``next_cursor`` of the page before, of the same question.
-            as_of: only what the first so many entries say, as if there were no more: the size
-                that a checkpoint names, say. REF is what it means today.
-
-        Raises:
-            InputError: unknown REF or cursor, a size that the log never had, or a walk of more
-                than 100,000 statements that is asked for page by page.
-        """
-        return self._walk(ref, depth, limit, cursor, as_of, onward=False)
-
-    def descendants(
-        self,
-        ref: Ref,
-        *,
-        depth: int | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
-        as_of: int | None = None,
-    ) -> History:
-        """Return every statement by which something was made of an artifact; as `history`.
-
-        Those are steps that it went into, and batches of outputs of a model; and on from what
-        they made.
-        """
-        return self._walk(ref, depth, limit, cursor, as_of, onward=True)
-
-    def _walk(
-        self,
-        ref: Ref,
-        depth: int | None,
-        limit: int | None,
-        cursor: str | None,
-        as_of: int | None,
-        *,
-        onward: bool,
-    ) -> History:
-        with self._database.reading() as session:
-            digest = resolve(session, self.origin, ref).artifact.digest
-            way = Walk(session, self.origin, onward=onward, signers=self._signers)
-            return way.page(digest, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
-
-    def _signers(self, session: Session, size: int) -> Signers:
-        """Return what the first `size` entries say of keys."""
-
-        def covered(time: datetime) -> int:
-            policy = self.policy()
-            chains = [pin.name for pin in policy.chains if policy.dates(pin)]
-            return Catalog(session).covered(chains, time)
-
-        log = Log(session, self.origin)
-        return self._kept.get(("signers", size), lambda: read_signers(log, size, covered))
 
     def diff(self, before: Ref, after: Ref) -> Difference:
         """Return which records were added, removed and moved from one version to another.

@@ -6,7 +6,7 @@ often the log names them elsewhere: of a list that may be long, its first or its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -59,14 +59,30 @@ class Vouching:
         self._session = session
         self._log = log
         self._signers = signers
-        self._size = size
+        self.size = size
 
     def revoked(self, keyids: Iterable[str], entry: int) -> tuple[str, ...]:
         """Return the keys whose signature under an entry is revoked."""
         return self._signers.revoked(keyids, entry)
 
-    def ends(self, artifacts: Iterable[bytes]) -> dict[bytes, End]:
-        """Return what is known of artifacts."""
+    def all_revoked(self, entries: Iterable[int]) -> set[int]:
+        """Return the entries of steps and outputs under which a signature is revoked."""
+        found: set[int] = set()
+        if not self._signers.revoked_from:
+            return found
+        left = iter(entries)
+        while batch := list(islice(left, BATCH)):
+            for keyid, first in self._signers.revoked_from.items():
+                query = select(FACET.c.entry).where(
+                    FACET.c.facet.in_((Facet.SIGNER, Facet.STEP_SIGNER)),
+                    FACET.c.value == bytes.fromhex(keyid),
+                    FACET.c.entry.in_([entry for entry in batch if entry >= first]),
+                )
+                found.update(self._session.connection().execute(query).scalars())
+        return found
+
+    def ends(self, artifacts: Iterable[bytes], *, claims: bool = True) -> dict[bytes, End]:
+        """Return what is known of artifacts; without `claims`, not whether they conflict."""
         found = {}
         for asked in _tables((each, each + _BEYOND) for each in artifacts):
             digest = asked.c.low
@@ -74,19 +90,20 @@ class Vouching:
                 self._first(Facet.DIGEST, digest, unrevoked=True),
                 self._first(Facet.DIGEST, digest),
                 self._first(Facet.SUPERSEDED, digest),
-                *(
+            ]
+            if claims:
+                told += [
                     self._claim(facet, asked, last=last)
                     for facet in (Facet.MADE, Facet.MODEL)
                     for last in (False, True)
-                ),
-            ]
-            for artifact, counts, registered, superseded, *claims in self._rows(digest, *told):
-                made, made_last, model, model_last = (each and each[32:64] for each in claims)
+                ]
+            for artifact, counts, registered, superseded, *claimed in self._rows(digest, *told):
+                by = [each and each[32:64] for each in claimed]
                 found[artifact] = End(
                     registered=registered if counts is None else counts,
                     revoked=registered is not None and counts is None,
                     superseded=superseded,
-                    conflict=made != made_last or model != model_last,
+                    conflict=by[::2] != by[1::2],
                 )
         return found
 
@@ -94,7 +111,7 @@ class Vouching:
         """Ask for the first entry that has a value."""
         facet = FACET.alias()
         query = select(facet.c.entry).where(
-            facet.c.facet == _is(which), facet.c.value == value, facet.c.entry < self._size
+            facet.c.facet == _is(which), facet.c.value == value, facet.c.entry < self.size
         )
         if unrevoked:
             for keyid, entry in self._signers.revoked_from.items():
@@ -118,7 +135,7 @@ class Vouching:
             facet.c.facet == _is(which),
             facet.c.value > low,
             facet.c.value < high,
-            facet.c.entry < self._size,
+            facet.c.entry < self.size,
         )
         return facet.c.value, query
 
@@ -156,6 +173,43 @@ class Vouching:
                     found[artifact] = min(runs)
         return found
 
+    def all_reproduced(self, artifacts: Iterable[bytes]) -> set[tuple[int, bytes]]:
+        """Return (entry, artifact) of each step that somebody else's run reproduced, of each.
+
+        It takes as long as there are steps that made them, and asks for none of their statements
+        but those that several signed.
+        """
+        found: set[tuple[int, bytes]] = set()
+        for asked in _tables((each, each + _BEYOND) for each in artifacts):
+            facet = FACET.alias()
+            query = select(facet.c.value, facet.c.entry).where(
+                facet.c.facet == _is(Facet.MADE),
+                facet.c.value > asked.c.low,
+                facet.c.value < asked.c.high,
+                facet.c.entry < self.size,
+            )
+            runs: dict[bytes, dict[bytes, list[int]]] = {}
+            for value, entry in self._session.connection().execute(query):
+                if value[64:96] != bytes(32):
+                    signers = runs.setdefault(value[:96], {})
+                    signers.setdefault(value[96:], []).append(entry)
+            for run, signers in runs.items():
+                if len(signers) > 1:
+                    found.update((entry, run[:32]) for entry in self._reproduced_of(signers))
+        return found
+
+    def _reproduced_of(self, runs: Mapping[bytes, list[int]]) -> Iterator[int]:
+        """Yield the runs of one step that count, and are no only ones; by `signers_digest`."""
+        counting: dict[frozenset[str], list[int]] = {}
+        for digest, entries in runs.items():
+            keyids = self._keyids(digest, min(entries))
+            counts = [entry for entry in entries if keyids and not self.revoked(keyids, entry)]
+            if counts:
+                counting.setdefault(self._signers.persons(keyids), []).extend(counts)
+        for persons, entries in counting.items():
+            if any(persons.isdisjoint(others) for others in counting):
+                yield from entries
+
     def _runs_by_others(self, run: bytes, keyids: Sequence[str]) -> Iterator[int]:
         """Yield the first run by each set of signers who have nobody among `keyids`."""
         persons = self._signers.persons(keyids)
@@ -165,7 +219,7 @@ class Vouching:
                 facet.facet == _is(Facet.MADE),
                 facet.value > after,
                 facet.value < run + _BEYOND,
-                facet.entry < self._size,
+                facet.entry < self.size,
             )
             ordered = query.order_by(facet.value, facet.entry).limit(1)
             row = self._session.connection().execute(ordered).first()

@@ -4,10 +4,12 @@
 - `grades`: how sure each arrow is
 - `signers`: whose signatures count no more, and which keys are one signer's
 - `circles`: what is said to be made of itself
+- `impact`: what descends, and by how sure a way
 - `drawing`: the same as text, JSON, Mermaid and DOT
 """
 
 from provenance.lineage.grades import Arrow, End, Grade
 from provenance.lineage.graph import Event, History, walk
+from provenance.lineage.impact import Impact
 
-__all__ = ["Arrow", "End", "Event", "Grade", "History", "walk"]
+__all__ = ["Arrow", "End", "Event", "Grade", "History", "Impact", "walk"]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from provenance import forms
 from provenance.lineage.grades import Arrow, Grade
 from provenance.lineage.graph import Event, History
+from provenance.lineage.shown import shown
 from provenance.statements import Outputs, Quality, Step, Supersede
 
 __all__ = ["arrows_to_json", "to_dot", "to_json", "to_mermaid", "to_text"]
@@ -81,31 +82,31 @@ def to_text(history: History) -> str:
     lines = [line for event in reversed(history.in_log_order) for line in _lines(history, event)]
     names = history.names
     for circle in history.circles:
-        shown = (f"{_shown(names[digest])} {digest.hex()[:12]}" for digest in circle)
-        lines.append(f"made of themselves: {', '.join(shown)}")
+        told = (f"{shown(names[digest])} {digest.hex()[:12]}" for digest in circle)
+        lines.append(f"made of themselves: {', '.join(told)}")
     return "".join(f"{line}\n" for line in lines)
 
 
 def _lines(history: History, event: Event) -> Iterator[str]:
     statement, predicate = event.statement, event.statement.predicate
-    subjects = ", ".join(_shown(subject.name) for subject in statement.subjects)
+    subjects = ", ".join(shown(subject.name) for subject in statement.subjects)
     match predicate:
         case Step():
-            yield f"#{event.index}  step {_shown(predicate.name)} {predicate.outcome}"
+            yield f"#{event.index}  step {shown(predicate.name)} {predicate.outcome}"
             yield from _arrow_lines(history, event)
             for name, value in predicate.parameters.items():
-                yield f"      {_shown(name)} = {_shown(json.dumps(value, ensure_ascii=False))}"
+                yield f"      {shown(name)} = {shown(json.dumps(value, ensure_ascii=False))}"
             if predicate.error:
-                yield f"      {_shown(predicate.error)}"
+                yield f"      {shown(predicate.error)}"
         case Quality():
             verdict = "passed" if predicate.passed else "FAILED"
             yield f"#{event.index}  quality of {subjects}: {verdict}"
             for name, metric in predicate.metrics.items():
                 wanted = predicate.criteria.get(name)
-                yield f"      {_shown(name)} = {metric}" + (f", wanted {wanted}" if wanted else "")
+                yield f"      {shown(name)} = {metric}" + (f", wanted {wanted}" if wanted else "")
         case Supersede():
-            by = f" by {_shown(predicate.replacement.name)}" if predicate.replacement else ""
-            yield f"#{event.index}  {subjects} superseded{by}: {_shown(predicate.reason)}"
+            by = f" by {shown(predicate.replacement.name)}" if predicate.replacement else ""
+            yield f"#{event.index}  {subjects} superseded{by}: {shown(predicate.reason)}"
         case _:
             digest = next(iter(statement.artifact_digests())).hex()[:12]
             yield f"#{event.index}  {statement.kind} {subjects} {digest}"
@@ -120,7 +121,7 @@ def _lines(history: History, event: Event) -> Iterator[str]:
 def _arrow_lines(history: History, event: Event) -> Iterator[str]:
     for arrow in history.arrows(event):
         way = "from" if arrow.into else "made"
-        named = f"{_shown(history.names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
+        named = f"{shown(history.names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
         yield f"      {way} {named}  {_grade_text(history, event, arrow)}"
 
 
@@ -184,12 +185,12 @@ def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
     """Yield (id, label, whether it is a step)."""
     for digest, name in history.names.items():
         conflict = " (conflict)" if history.end(digest).conflict else ""
-        yield f"a{digest.hex()[:16]}", f"{_shown(name)} {digest.hex()[:8]}{conflict}", False
+        yield f"a{digest.hex()[:16]}", f"{shown(name)} {digest.hex()[:8]}{conflict}", False
     for event in history.in_log_order:
         predicate = event.statement.predicate
         if isinstance(predicate, Step):
             failed = "" if predicate.outcome == "succeeded" else " (failed)"
-            yield f"s{event.index}", _shown(predicate.name) + failed, True
+            yield f"s{event.index}", shown(predicate.name) + failed, True
 
 
 def _edges(history: History) -> list[_Edge]:
@@ -209,8 +210,3 @@ def _edges(history: History) -> list[_Edge]:
             old, new = statement.artifact_digests()
             edges[_Edge(f"a{old.hex()[:16]}", f"a{new.hex()[:16]}", None)] = None
     return list(edges)
-
-
-def _shown(text: str) -> str:
-    """Return `text` without anything that a terminal or a drawing could take for a command."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

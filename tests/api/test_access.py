@@ -31,6 +31,8 @@ CALLS = {
     "GET /v1/artifacts/{ref}": "read",
     "GET /v1/artifacts/{ref}/history": "read",
     "GET /v1/artifacts/{ref}/descendants": "read",
+    "GET /v1/artifacts/{ref}/impact": "read",
+    "POST /v1/impact": "read",
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
     "GET /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
@@ -83,6 +85,7 @@ class Served:
             "/v1/artifacts/{ref}/proofs": '{"index":0}',
             "/v1/verify": '{"bundle":{}}',
             "/v1/records": '{"record":{}}',
+            "/v1/impact": '{"artifacts":[]}',
             "/v1/entries": "{}",
         }
         body = bodies.get(path) if method == "POST" else None

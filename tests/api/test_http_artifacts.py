@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from asking import problem
+from asking import post, problem
 from served import ROWS, serving
 
 import provenance
 from api import create_app
-from provenance import Ledger
+from provenance import InputError, Ledger
 from provenance.statements import Statement
 
 
@@ -196,6 +196,42 @@ def test_walks_page_by_page(http: httpx.Client, ledger: Ledger, way: str, ref: s
             assert walked == getattr(ledger, way)(ref, depth=depth)
             first = getattr(remote, way)(ref, depth=depth, limit=1)
             assert first == getattr(ledger, way)(ref, depth=depth, limit=1)
+
+
+def test_what_descends(http: httpx.Client, ledger: Ledger) -> None:
+    digest = ledger.resolve("train").artifact.digest
+    expected = json.loads(json.dumps(ledger.impact("train").to_json()))
+    assert http.get("/v1/artifacts/train/impact").raise_for_status().json() == expected
+    body = json.dumps({"artifacts": [digest.hex(), "00" * 32]})
+    assert post(http, "/v1/impact", body).raise_for_status().json() == expected
+    assert [each["name"] for each in expected["artifacts"]] == ["train-clean"]
+    with provenance.connect(str(http.base_url)) as remote:
+        for asked in (
+            {"ref": "train"},
+            {"ref": "train", "depth": 0},
+            {"record": ROWS[3]},
+            {"records": ROWS[2:5], "limit": 1},
+            {"leaf_hash": bytes(32)},
+            {"artifacts": [digest], "as_of": 3},
+        ):
+            assert remote.impact(**asked) == ledger.impact(**asked)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="in one way"):
+            remote.impact("train", record=ROWS[3])
+
+
+@pytest.mark.parametrize(
+    ("body", "slug"),
+    [
+        ("{}", "malformed"),
+        ('{"artifacts": "00"}', "malformed"),
+        ('{"artifacts": ["00"]}', "malformed"),
+        ('{"artifact": []}', "malformed"),
+        (json.dumps({"artifacts": ["00" * 32] * 10_001}), "unusable"),
+    ],
+)
+def test_impact_of_what_is_no_digest(http: httpx.Client, body: str, slug: str) -> None:
+    problem(post(http, "/v1/impact", body), 422, slug)
+    problem(http.get("/v1/artifacts/none/impact"), 404, "unknown-artifact")
 
 
 def test_as_of_a_size_that_the_log_had(http: httpx.Client, ledger: Ledger) -> None:

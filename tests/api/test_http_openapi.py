@@ -40,6 +40,7 @@ OPERATIONS = [
     "GET /v1/artifacts/{ref}",
     "GET /v1/artifacts/{ref}/descendants",
     "GET /v1/artifacts/{ref}/history",
+    "GET /v1/artifacts/{ref}/impact",
     "GET /v1/artifacts/{ref}/proofs",
     "GET /v1/artifacts/{ref}/tlog-proof",
     "GET /v1/entries",
@@ -51,6 +52,7 @@ OPERATIONS = [
     "PATCH /v1/trees/{upload}",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
+    "POST /v1/impact",
     "POST /v1/records",
     "POST /v1/trees",
     "POST /v1/verify",
@@ -61,6 +63,7 @@ CAN_BE_WRONG = [
     "GET /v1/entries",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
+    "POST /v1/impact",
     "POST /v1/records",
     "POST /v1/verify",
 ]

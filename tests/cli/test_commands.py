@@ -224,6 +224,21 @@ def test_what_was_made_of_an_artifact(provenance):
     assert len(provenance.json("history", "open.csv", "--depth", "0")["statements"]) < len(whole)
 
 
+def test_what_descends(provenance):
+    provenance("step", "train", "--input", "rows", "--output", "open.csv", "--", "true")
+    row = (provenance.folder / "rows.jsonl").read_text().splitlines()[3]
+    found = provenance.json("impact", "--record", row)
+    assert "rows" in [each["name"] for each in found["sources"]]
+    assert [(each["name"], each["grade"]) for each in found["artifacts"]] == [
+        ("open.csv", "attested")
+    ]
+    assert provenance.json("impact", "rows")["artifacts"] == found["artifacts"]
+    text, _ = provenance("impact", "--records", "rows.jsonl", "--limit", "1")
+    assert text.endswith("1 dataset; 1 attested\n")
+    leaf = "00" * 32
+    assert provenance.json("impact", "--leaf-hash", leaf)["sources"] == []
+
+
 def test_how_sure_a_history_is(provenance):
     provenance("step", "train", "--input", "rows", "--output", "open.csv", "--", "true")
     size = provenance.json("status")["size"]

@@ -7,17 +7,15 @@ import pytest
 from catalogues import SINCE, Logged, artifact, fill_whole, logs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oracle import Oracle
 
 from provenance import InputError
 from provenance.ledger import vouching
 from provenance.ledger.catalog import AnchorRow, Catalog
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
-from provenance.lineage import End
 from provenance.log.log import Log
 from provenance.log.store import Database
-from provenance.statements import Key, Outputs, Step, Supersede
-from provenance.statements.predicates import Described
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -29,108 +27,6 @@ def database(request, tmp_path_factory):
     database = Database.create(place)
     yield database
     database.close()
-
-
-# --- what is to be found, entry by entry ----------------------------------------------------------
-
-
-class Oracle:
-    """The first `size` entries, and what follows from them by going through all, each time."""
-
-    def __init__(self, log, size, anchored):
-        self.log = log[:size]
-        self.anchored = anchored
-
-    def said(self, form):
-        return [(each, p) for each in self.log if isinstance(p := each.statement.predicate, form)]
-
-    def revoked(self, each):
-        """The keys whose signature under an entry is revoked."""
-        found = []
-        for keyid in each.keyids:
-            times = [
-                p.compromised_since
-                for _, p in self.said(Key)
-                if p.action == "revoke" and p.keyid == keyid and p.compromised_since
-            ]
-            if times and each.index >= self.anchored[min(times, key=datetime.fromisoformat)]:
-                found.append(keyid)
-        return tuple(found)
-
-    def person(self, keyid):
-        for _, p in self.said(Key):
-            if p.action == "rotate" and p.subject_keyid == keyid:
-                return self.person(p.replaces)
-        return keyid
-
-    def end(self, digest):
-        registered = [e for e, p in self.said(Described) if p.artifact.digest == digest]
-        counts = [e for e in registered if not self.revoked(e)]
-        first = min((e.index for e in counts or registered), default=None)
-        superseded = [e.index for e, _ in self.said(Supersede) if subjects(e) == {digest}]
-        steps = {
-            inputs(e)
-            for e, p in self.said(Step)
-            if p.outcome == "succeeded" and digest in subjects(e)
-        }
-        models = {inputs(e) for e, p in self.said(Outputs) if p.model and digest in subjects(e)}
-        return End(
-            first,
-            bool(registered) and not counts,
-            min(superseded, default=None),
-            len(steps) > 1 or len(models) > 1,
-        )
-
-    def reproduced(self, each):
-        """Artifact → the first run by somebody else."""
-        found = {}
-        for other, _ in self.said(Step):
-            persons = [set(map(self.person, e.keyids)) for e in (each, other)]
-            revoked = self.revoked(each) or self.revoked(other)
-            if not persons[0] & persons[1] and not revoked and same_step(each, other):
-                for digest in subjects(each) & subjects(other):
-                    found.setdefault(digest, other.index)
-        return found
-
-    def arrows(self, each):
-        """(artifact, into, grade) of each arrow."""
-        again, found = self.reproduced(each), set()
-        predicate = each.statement.predicate
-        if isinstance(predicate, Step) or (isinstance(predicate, Outputs) and predicate.model):
-            for into, digests in ((True, inputs(each)), (False, subjects(each))):
-                for digest in digests:
-                    end = self.end(digest)
-                    if self.revoked(each) or end.revoked or end.superseded is not None:
-                        grade = "broken"
-                    elif end.registered is None:
-                        grade = "declared"
-                    elif again if into else digest in again:
-                        grade = "reproduced"
-                    else:
-                        grade = "attested"
-                    found.add((digest, into, grade))
-        return found
-
-
-def subjects(each):
-    return {s.artifact for s in each.statement.subjects} - {None}
-
-
-def inputs(each):
-    return frozenset(r.artifact for r in each.statement.predicate.references())
-
-
-def same_step(one, other):
-    a, b = one.statement.predicate, other.statement.predicate
-    if not isinstance(a, Step) or not a.outcome == b.outcome == "succeeded":
-        return False
-    commits = []
-    for code in (a.code, b.code):
-        if code is not None and code.dirty:
-            return False
-        commits.append(code.git_commit if code else None)
-    same = (a.name, a.parameters) == (b.name, b.parameters) and commits[0] == commits[1]
-    return same and inputs(one) == inputs(other)
 
 
 # --- against it -----------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.lineage import End, Event, History, walk
+from provenance.lineage import End, Event, Grade, History, walk
 from provenance.lineage.circles import circles
+from provenance.lineage.impact import surest
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.statements import (
     ArtifactRef,
@@ -410,3 +411,25 @@ def test_controls_act_on_no_terminal():
     assert "\\u001b[2J" in found.to_text()
     assert found.to_text().count("\n") == len(found.to_text().splitlines()) == 8
     json.dumps(found.to_json()).encode("ascii")
+
+
+# --- the surest way ------------------------------------------------------------------------------
+
+EDGES = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from(Grade)), max_size=25
+)
+
+
+@given(EDGES, st.sets(st.integers(0, 6), min_size=1, max_size=2))
+def test_the_surest_way_is_the_best_of_all(edges, begin):
+    """By trying each grade: is there a way on which no arrow is less sure?"""
+    arrows = {}
+    for source, end, grade in edges:
+        arrows.setdefault(source, []).append((end, grade))
+    expected = {}
+    for least in Grade:
+        reached = set(begin)
+        for _ in range(7):
+            reached |= {end for source, end, grade in edges if source in reached and grade >= least}
+        expected |= dict.fromkeys(reached, least)
+    assert surest(begin, arrows) == expected

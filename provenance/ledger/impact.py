@@ -1,0 +1,300 @@
+"""What descends from artifacts, all of it, by the indices of the catalogue alone.
+
+The surest way to an artifact may be a long one, so the whole of what descends is walked and graded
+before a page of it is told. No statement is read but those that name what the page tells.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import literal
+from sqlmodel import Session, col, select
+
+from provenance.errors import InputError, LedgerError
+from provenance.ledger.catalog import FACET, FacetRow, MentionRow
+from provenance.ledger.indexing import LONGEST, Facet
+from provenance.ledger.refs import read_statement
+from provenance.ledger.vouching import Vouching
+from provenance.lineage import End, Grade
+from provenance.lineage.impact import Descendant, DescendantKind, Impact, Source, surest
+from provenance.log.log import Log
+from provenance.merkle import HASH_SIZE
+from provenance.statements import KIND_NUMBERS
+
+__all__ = ["MAX_SOURCES", "Reach", "Reaches", "page_of", "reach_of"]
+
+MOST = 1_000_000
+"""Arrows that are walked, in about as many kilobytes."""
+
+MAX_SOURCES = 10_000
+"""Artifacts whose descendants are asked for at once."""
+
+MOST_KEPT = 4
+"""Answers that are kept for their further pages, 57 bytes for each descendant."""
+
+_BATCH = 1000
+"""Values in one question to the database."""
+
+_KINDS: dict[int, DescendantKind] = {
+    KIND_NUMBERS["dataset"]: "dataset",
+    KIND_NUMBERS["model"]: "model",
+    KIND_NUMBERS["outputs"]: "outputs",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """All that descends from some artifacts: for each, at the same place of each column.
+
+    Attributes:
+        size: of the log as of which it is so.
+        sources: artifact that was asked about → the entry that registers it; -1 for none.
+        digests: 32 bytes for each descendant, the nearest first.
+        depths: how many steps away each is.
+        by: the first entry that says so.
+        grades: of the surest way to each.
+        registered: the entry that registers each; -1 for none.
+        kinds: how many there are of each.
+    """
+
+    size: int
+    sources: dict[bytes, int]
+    digests: bytes
+    depths: array[int]
+    by: array[int]
+    grades: bytes
+    registered: array[int]
+    kinds: Counter[DescendantKind]
+
+
+class Reaches:
+    """The last few answers, for those who go on to their next page. Shared between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Reach] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Reach]) -> Reach:
+        """Return what was made under a key, which names all that it follows from."""
+        with self._lock:
+            found = self._kept.get(key)
+        made = make() if found is None else found
+        with self._lock:
+            self._kept[key] = made
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+
+def reach_of(
+    session: Session, log: Log, vouching: Vouching, sources: Sequence[bytes], depth: int | None
+) -> Reach:
+    """Walk all that descends, and grade it.
+
+    Args:
+        session: of the database.
+        log: its log.
+        vouching: as of the size that is asked about.
+        sources: artifact digests, 32 bytes each.
+        depth: how many steps to go; None for all.
+
+    Raises:
+        InputError: there is more than `MOST` arrows of it.
+    """
+    walked = _Walked(session, vouching.size, sources, depth)
+    ends: dict[bytes, End] = {}
+    again: set[tuple[int, bytes]] = set()
+    for batch in _batches(walked.found):
+        ends |= vouching.ends(batch, claims=False)
+        again |= vouching.all_reproduced(batch)
+    best = surest(sources, walked.graded(ends, again, vouching.all_revoked(walked.made)))
+    artifacts = [artifact for artifact in walked.found if artifact not in walked.sources]
+    registered = array("q", (_or_minus_one(ends[artifact].registered) for artifact in artifacts))
+    kinds: Counter[DescendantKind] = Counter()
+    for entries in _batches(entry for entry in registered if entry >= 0):
+        kinds.update(kind for _, kind in _kinds(session, entries))
+    kinds["unregistered"] = len(artifacts) - kinds.total()
+    return Reach(
+        vouching.size,
+        {artifact: _or_minus_one(ends[artifact].registered) for artifact in sources},
+        b"".join(artifacts),
+        array("q", (walked.found[artifact][0] for artifact in artifacts)),
+        array("q", (walked.found[artifact][1] for artifact in artifacts)),
+        bytes(best[artifact] for artifact in artifacts),
+        registered,
+        kinds,
+    )
+
+
+def _or_minus_one(entry: int | None) -> int:
+    return -1 if entry is None else entry
+
+
+class _Walked:
+    """What was found by going on from the sources, breadth first.
+
+    Attributes:
+        sources: as they were given.
+        found: artifact → (depth, the first entry that leads there); sources, too, at depth 0.
+        into: artifact → the entries of its depth or before it that it went into.
+        made: entry → what it made.
+    """
+
+    def __init__(
+        self, session: Session, size: int, sources: Sequence[bytes], depth: int | None
+    ) -> None:
+        self.sources = frozenset(sources)
+        self.found = dict.fromkeys(sources, (0, -1))
+        self.into: dict[bytes, list[int]] = {}
+        self.made: dict[int, list[bytes]] = {}
+        self._session = session
+        self._size = size
+        self._arrows = 0
+        level, distance = list(self.found), 0
+        while level and distance != depth:
+            distance += 1
+            level = [*self._next(level, distance)]
+
+    def _next(self, level: Sequence[bytes], distance: int) -> Iterator[bytes]:
+        new: set[int] = set()
+        for batch in _batches(level):
+            query = select(MentionRow.digest, MentionRow.entry).where(
+                col(MentionRow.digest).in_(batch),
+                col(MentionRow.subject).is_(False),
+                MentionRow.entry < self._size,
+                MentionRow.kind != KIND_NUMBERS["supersede"],
+            )
+            for artifact, entry in self._counted(query):
+                self.into.setdefault(artifact, []).append(entry)
+                if entry not in self.made:
+                    new.add(entry)
+        for entries in _batches(sorted(new)):
+            self.made.update((entry, []) for entry in entries)
+            made = select(MentionRow.entry, MentionRow.digest).where(
+                col(MentionRow.entry).in_(entries), col(MentionRow.subject).is_(True)
+            )
+            ordered = made.order_by(col(MentionRow.entry), col(MentionRow.position))
+            for entry, artifact in self._counted(ordered):
+                self.made[entry].append(artifact)
+                if artifact not in self.found:
+                    self.found[artifact] = distance, entry
+                    yield artifact
+
+    def _counted(self, query: Any) -> Iterator[Any]:
+        for row in self._session.connection().execute(query):
+            self._arrows += 1
+            if self._arrows > MOST:
+                raise InputError(f"there are more than {MOST:,} arrows: ask for less depth")
+            yield row
+
+    def graded(
+        self, ends: dict[bytes, End], again: set[tuple[int, bytes]], revoked: set[int]
+    ) -> dict[bytes | int, list[tuple[bytes | int, Grade]]]:
+        """Return the arrows that leave each artifact and each statement, with their grades."""
+        rerun = {entry for entry, _ in again}
+        arrows: dict[bytes | int, list[tuple[bytes | int, Grade]]] = {}
+
+        def grade(entry: int, artifact: bytes, reproduced: bool) -> Grade:
+            own = Grade.BROKEN if entry in revoked else ends[artifact].grade
+            return Grade.REPRODUCED if reproduced and own is Grade.ATTESTED else own
+
+        for artifact, entries in self.into.items():
+            arrows[artifact] = [(each, grade(each, artifact, each in rerun)) for each in entries]
+        for entry, made in self.made.items():
+            arrows[entry] = [(each, grade(entry, each, (entry, each) in again)) for each in made]
+        return arrows
+
+
+def page_of(
+    session: Session,
+    log: Log,
+    reach: Reach,
+    start: int,
+    limit: int | None,
+    unread: tuple[int, ...],
+) -> Impact:
+    """Return the page that begins at one of the descendants; all of them without `limit`."""
+    count = len(reach.registered)
+    end = count if limit is None else min(start + limit, count)
+    entries = [*reach.registered[start:end], *reach.sources.values()]
+    named = _named(session, log, [entry for entry in entries if entry >= 0])
+
+    def source(digest: bytes, registered: int, by: int) -> dict[str, Any]:
+        if registered < 0:
+            name, kind = _name_in(log, by, digest), "unregistered"
+            return {"digest": digest, "name": name, "kind": kind, "registered": None}
+        name, kind = named[registered]
+        return {"digest": digest, "name": name, "kind": kind, "registered": registered}
+
+    return Impact(
+        reach.size,
+        tuple(Source(**source(digest, entry, -1)) for digest, entry in reach.sources.items()),
+        tuple(
+            Descendant(
+                **source(
+                    reach.digests[at * HASH_SIZE : (at + 1) * HASH_SIZE],
+                    reach.registered[at],
+                    reach.by[at],
+                ),
+                depth=reach.depths[at],
+                grade=Grade(reach.grades[at]),
+                by=reach.by[at],
+            )
+            for at in range(start, end)
+        ),
+        {kind: number for kind, number in reach.kinds.items() if number},
+        {Grade(grade): number for grade, number in Counter(reach.grades).items()},
+        unread,
+        f"{reach.size}.{end}" if end < count else None,
+    )
+
+
+def _named(
+    session: Session, log: Log, entries: Sequence[int]
+) -> dict[int, tuple[str | None, DescendantKind]]:
+    """Return the name and the kind of what each entry registers."""
+    found: dict[int, tuple[str | None, DescendantKind]] = {}
+    for batch in _batches(entries):
+        kinds = dict(_kinds(session, batch))
+        names = select(FacetRow.entry, FacetRow.value).where(
+            FACET.c.facet == literal(int(Facet.NAME), literal_execute=True),
+            col(FacetRow.entry).in_(batch),
+        )
+        for entry, value in session.exec(names):
+            name = value.decode() if len(value) < LONGEST else _name_in(log, entry, None)
+            found[entry] = name, kinds[entry]
+    return found
+
+
+def _kinds(session: Session, entries: Sequence[int]) -> Iterator[tuple[int, DescendantKind]]:
+    query = select(MentionRow.entry, MentionRow.kind).where(
+        col(MentionRow.entry).in_(entries), MentionRow.position == 0
+    )
+    for entry, number in session.exec(query):
+        yield entry, _KINDS[number]
+
+
+def _name_in(log: Log, entry: int, digest: bytes | None) -> str | None:
+    """Return what a statement calls its subject of this digest, or its one subject."""
+    with suppress(LedgerError, InputError):  # it was erased, or there is none
+        for subject in read_statement(log, entry).subjects:
+            if digest in (None, subject.artifact):
+                return subject.name
+    return None
+
+
+def _batches(values: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(values)
+    while batch := list(islice(left, _BATCH)):
+        yield batch

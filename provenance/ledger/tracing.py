@@ -1,0 +1,183 @@
+"""`Tracing`: where artifacts came from, and what was made of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Any, Unpack
+
+from sqlmodel import Session
+
+from provenance.errors import InputError
+from provenance.ledger.catalog import Catalog, RegisteredArtifact
+from provenance.ledger.filters import Filters
+from provenance.ledger.impact import MAX_SOURCES, Reaches, page_of, reach_of
+from provenance.ledger.leaves import leaves_of
+from provenance.ledger.paging import Places, holders, read_walk_cursor
+from provenance.ledger.refs import Ref, resolve
+from provenance.ledger.vouching import Vouching, read_signers
+from provenance.ledger.walking import Walk
+from provenance.lineage import History, Impact
+from provenance.lineage.signers import Signers
+from provenance.log.kept import Kept
+from provenance.log.log import Log
+from provenance.log.store import Database
+from provenance.statements import MAX_ARTIFACTS
+from provenance.verification import Policy
+
+__all__ = ["Tracing"]
+
+
+class Tracing(ABC):
+    """The questions of a `LedgerView` about history."""
+
+    origin: str
+    _database: Database
+    _kept: Kept
+
+    def __init__(self) -> None:
+        self._reaches = Reaches()
+
+    @abstractmethod
+    def policy(self) -> Policy:
+        """Return the ledger's own policy; as `LedgerView`."""
+
+    @abstractmethod
+    def find(
+        self,
+        *,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
+        cursor: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> Places[RegisteredArtifact]:
+        """Return in which artifacts a record is; as `LedgerView`."""
+
+    def history(
+        self,
+        ref: Ref,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        as_of: int | None = None,
+    ) -> History:
+        """Return every statement about an artifact and about what it came from, nearest first.
+
+        Args:
+            ref: the artifact.
+            depth: how many steps back; None for all, 0 for the artifact alone.
+            limit: statements on a page; None for all. A page ends early where it holds 8 MiB.
+            cursor: the ``next_cursor`` of the page before, of the same question.
+            as_of: only what the first so many entries say, as if there were no more: the size
+                that a checkpoint names, say. REF is what it means today.
+
+        Raises:
+            InputError: unknown REF or cursor, a size that the log never had, or a walk of more
+                than 100,000 statements that is asked for page by page.
+        """
+        return self._walk(ref, depth, limit, cursor, as_of, onward=False)
+
+    def descendants(
+        self,
+        ref: Ref,
+        *,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        as_of: int | None = None,
+    ) -> History:
+        """Return every statement by which something was made of an artifact; as `history`.
+
+        Those are steps that it went into, and batches of outputs of a model; and on from what
+        they made.
+        """
+        return self._walk(ref, depth, limit, cursor, as_of, onward=True)
+
+    def _walk(
+        self,
+        ref: Ref,
+        depth: int | None,
+        limit: int | None,
+        cursor: str | None,
+        as_of: int | None,
+        *,
+        onward: bool,
+    ) -> History:
+        with self._database.reading() as session:
+            digest = resolve(session, self.origin, ref).artifact.digest
+            way = Walk(session, self.origin, onward=onward, signers=self._signers)
+            return way.page(digest, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
+
+    def impact(
+        self,
+        ref: Ref | None = None,
+        *,
+        record: Any = None,
+        records: Any = None,
+        path: str | PathLike[str] | None = None,
+        leaf_hash: bytes | Sequence[bytes] | None = None,
+        artifacts: Sequence[bytes] | None = None,
+        depth: int | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        as_of: int | None = None,
+    ) -> Impact:
+        """Return what descends from an artifact, or from every artifact that holds a record.
+
+        All of it is graded before a page is told, and kept for the pages after it.
+
+        Args:
+            ref: the artifact; or one of the next five.
+            record: as for `find`, and so are the next three: every artifact is asked.
+            records: likewise.
+            path: likewise.
+            leaf_hash: likewise.
+            artifacts: digests, 32 bytes each, at most 10,000. Of these and of those that hold a
+                record, such count as were registered.
+            depth: how many steps to go; None for all.
+            limit: descendants on a page; None for all.
+            cursor: the ``next_cursor`` of the page before, of the same question.
+            as_of: as for `history`.
+
+        Raises:
+            InputError: named in no way or in several; as `find` and `history` say; or there are
+                more than a million arrows.
+        """
+        by_record = (record, records, path, leaf_hash)
+        if [ref, artifacts, by_record.count(None) < 4 or None].count(None) != 2:
+            raise InputError("name one artifact, or records in one way, or digests of artifacts")
+        unread: tuple[int, ...] = ()
+        if ref is None and artifacts is None:
+            wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
+            artifacts, unread = holders(lambda cursor: self.find(leaf_hash=wanted, cursor=cursor))
+        if artifacts is not None and len(artifacts) > MAX_SOURCES:
+            raise InputError(f"at most {MAX_SOURCES:,} artifacts are asked about at once")
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            size, start = read_walk_cursor(cursor, log.size, as_of, most=MAX_ARTIFACTS)
+            signers = self._signers(session, size)
+            vouching = Vouching(session, log, signers, size)
+            if ref is not None:
+                sources = [resolve(session, self.origin, ref).artifact.digest]
+            else:
+                ends = vouching.ends(artifacts or (), claims=False)
+                known = dict.fromkeys(artifacts or ())
+                sources = [each for each in known if ends[each].registered is not None]
+            reach = self._reaches.get(
+                (log.root(size), *signers.revoked_from.items(), depth, *sources),
+                lambda: reach_of(session, log, vouching, sources, depth),
+            )
+            return page_of(session, log, reach, start, limit, unread)
+
+    def _signers(self, session: Session, size: int) -> Signers:
+        """Return what the first `size` entries say of keys."""
+
+        def covered(time: datetime) -> int:
+            policy = self.policy()
+            chains = [pin.name for pin in policy.chains if policy.dates(pin)]
+            return Catalog(session).covered(chains, time)
+
+        log = Log(session, self.origin)
+        return self._kept.get(("signers", size), lambda: read_signers(log, size, covered))

@@ -67,6 +67,7 @@ COMMANDS = {
     "fsck": "fsck:fsck",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "storage": "storage:storage",
     "serve": "serve:serve",
     "tokens": "tokens:tokens",
     "witness": "witness:witness",

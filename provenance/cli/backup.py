@@ -41,6 +41,8 @@ def backup(
         lines.append(f"with {made.keys} private keys: keep it as you keep them")
     else:
         lines.append("without private keys: keep a copy of them elsewhere, or use --with-keys")
+    if made.storage is not None:
+        lines.append(f"without the trees in {made.storage}: they stay there, as they are")
     emit(as_json, value, lines)
 
 

@@ -107,12 +107,15 @@ def _ledger(name: str, ledger: Ledger, public: Setting) -> dict[str, Any]:
 
     valid = [token.scope for token in ledger.tokens.all() if token.state == "valid"]
     place = backend(config.database or ledger.folder.database).place
+    storage = ledger.trees.storage
+    trees = str(ledger.folder.trees) if storage is None else storage.place
     return {
         "path": f"/p/{name}/" if name else "/",
         "origin": ledger.origin,
         "folder": str(ledger.folder.path),
         "settings": {
             "database": setting(place, "database"),
+            "trees": setting(trees, "storage", "url"),
             "public": public if public.value else setting(service.public, "service", "public"),
             "cors": setting(list(service.cors), "service", "cors"),
             **{name: setting(limits.get(name), "service", "limits", name) for name in LIMITS},
@@ -149,6 +152,7 @@ def _ledger_lines(ledger: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{ledger['path']}  {ledger['origin']} in {ledger['folder']}"
     yield f"  database: {settings['database'].value} ({settings['database'].source})"
+    yield f"  trees: {settings['trees'].value} ({settings['trees'].source})"
     readers = "everybody" if public.value else "whoever has a token"
     yield f"  may read: {readers} ({public.source})"
     counts = ", ".join(f"{count} of {scope!r}" for scope, count in tokens.items())

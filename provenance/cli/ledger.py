@@ -52,13 +52,20 @@ def init(
             help="postgresql://… of an empty database for the log, else it is a file in DIR.",
         ),
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="s3://… or any URL of fsspec, for the trees of artifacts, else they are in DIR.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a ledger: keys, log, embedded chain and policy."""
     from provenance.ledger.ledger import Ledger
 
     with Ledger.init(
-        folder, origin=origin, database=database, passphrase=new_passphrase()
+        folder, origin=origin, database=database, storage=storage, passphrase=new_passphrase()
     ) as ledger:
         if not ledger.keyring.encrypted:
             tell(
@@ -79,7 +86,7 @@ def init(
 def status(as_json: Json = False) -> None:
     """Show how much is logged, checkpointed and anchored."""
     with open_ledger() as ledger:
-        found = ledger.status()
+        found, storage = ledger.status(), ledger.trees.storage
     emit(
         as_json,
         {
@@ -88,6 +95,7 @@ def status(as_json: Json = False) -> None:
             "checkpoint_size": found.checkpoint_size,
             "artifacts": found.artifacts,
             "pending_outputs": found.pending_outputs,
+            "storage": None if storage is None else storage.place,
             "chains": [
                 {
                     "name": chain.name,
@@ -103,7 +111,8 @@ def status(as_json: Json = False) -> None:
         },
         [
             f"origin        {found.origin}",
-            f"artifacts     {found.artifacts}",
+            f"artifacts     {found.artifacts}"
+            + ("" if storage is None else f", their trees in {storage.place}"),
             f"logged        {found.size} entries",
             f"checkpointed  {found.checkpoint_size or 0} entries",
             *(f"anchored      {_chain_text(chain)}" for chain in found.chains),

@@ -26,6 +26,7 @@ __all__ = [
     "Config",
     "LimitsConfig",
     "ServiceConfig",
+    "StorageConfig",
     "WitnessConfig",
     "check_chain_name",
     "check_origin",
@@ -36,6 +37,8 @@ __all__ = [
 ENVIRONMENT = "env:"
 
 FEE = Pattern(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})? gwei", 'a price such as "30 gwei"')
+
+STORAGE_URL = Pattern(r"[a-z][a-z0-9+.-]*://\S+", "a URL such as s3://bucket/prefix")
 
 # As browsers write it: in lower case, of the host its ASCII form, no port that goes without saying.
 WEB_ORIGIN = Pattern(
@@ -93,6 +96,30 @@ class WitnessConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StorageConfig:
+    """Where the trees of artifacts are, if not in the ledger's folder.
+
+    Attributes:
+        url: of a place that fsspec knows; it may hold a password.
+        cache_bytes: of trees that were fetched and are kept on this disk, while none is larger.
+    """
+
+    url: Annotated[str, STORAGE_URL] = field(repr=False)
+    cache_bytes: int = 10 << 30
+
+    @classmethod
+    def of(cls, url: str, cache_bytes: int | None = None) -> StorageConfig:
+        """Return one of what a person wrote.
+
+        Raises:
+            InputError: it is no URL.
+        """
+        if not re.fullmatch(STORAGE_URL.regex, url):
+            raise InputError(f"storage is {STORAGE_URL.what}")
+        return cls(url=url, **({} if cache_bytes is None else {"cache_bytes": cache_bytes}))
+
+
+@dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
     """What the service takes in a minute, from each token and each address of those without one.
 
@@ -136,6 +163,7 @@ class Config:
 
     origin: str
     database: str | None = field(default=None, repr=False)  # it may hold a password
+    storage: StorageConfig | None = None
     chains: dict[str, ChainConfig] = field(default_factory=dict)
     witnesses: dict[str, WitnessConfig] = field(default_factory=dict)
     service: ServiceConfig = ServiceConfig()
@@ -163,6 +191,10 @@ class Config:
         lines = [f"origin = {json.dumps(self.origin)}"]
         if self.database is not None:
             lines.append(f"database = {json.dumps(self.database)}")
+        if self.storage is not None:
+            stored: Mapping[str, str | int] = forms.encode(self.storage)
+            lines += ["", "[storage]"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in stored.items()]
         lines += ["", "[service]", f"public = {json.dumps(self.service.public)}"]
         if self.service.cors:
             lines.append(f"cors = {json.dumps(self.service.cors)}")

@@ -7,12 +7,13 @@ from datetime import UTC
 from hashlib import sha256
 
 from provenance.anchoring import ChainPin
-from provenance.ledger.config import ChainConfig, Config, check_origin
+from provenance.ledger.config import ChainConfig, Config, StorageConfig, check_origin
 from provenance.ledger.desk import Clock
 from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
 from provenance.ledger.keyring import Keyring
 from provenance.ledger.keys import add_key
+from provenance.ledger.storage import Storage
 from provenance.log.store import Database
 from provenance.signing import VerifierKey
 from provenance.statements import Account, Key, Statement, key_subject
@@ -25,7 +26,12 @@ SIGNER = "signer"
 
 
 def create(
-    folder: Folder, origin: str, keyring: Keyring, clock: Clock, database: str | None
+    folder: Folder,
+    origin: str,
+    keyring: Keyring,
+    clock: Clock,
+    database: str | None,
+    storage: StorageConfig | None,
 ) -> None:
     """Fill the folder of a new ledger: keys, embedded chain, policy, log with two entries.
 
@@ -34,9 +40,11 @@ def create(
 
     Raises:
         InputError: an origin that a log cannot have.
-        LedgerError: the database cannot be used, or holds a ledger.
+        LedgerError: the database cannot be used, or holds a ledger; or the storage cannot be used.
     """
     check_origin(origin)
+    if storage is not None:
+        Storage(storage.url).make()
     keyring.generate()
     pin, publisher = _chain(folder, origin, keyring.account(), clock)
     log_key = VerifierKey(origin, keyring.log.public)
@@ -56,7 +64,7 @@ def create(
     )
     folder.trust(policy)
     chains = {CHAIN: ChainConfig(path="chain.db")}
-    config = Config(origin=origin, database=database, chains=chains)
+    config = Config(origin=origin, database=database, storage=storage, chains=chains)
     folder.write_config(config)
     with closing(Database.create(database or folder.database)) as made:
         journal = Journal(made, origin, keyring, clock)

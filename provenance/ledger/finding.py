@@ -1,7 +1,8 @@
 """In which artifacts a record is: their trees are asked one after another, each by its own index.
 
-A tree is asked once, for the newest registration of its artifact. After `MOST` questions a page
-ends where it stands, so that none takes longer in a large ledger than in a small one.
+A tree is asked once, for the newest registration of its artifact. After `MOST` questions, or a tree
+that had to be fetched from a storage, a page ends where it stands, so that none takes longer in a
+large ledger than in a small one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from sqlmodel import Session
 from provenance.errors import LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.filters import Sought
-from provenance.ledger.folder import Folder
 from provenance.ledger.lookup import ArtifactTree
 from provenance.ledger.paging import Place, Places
 from provenance.ledger.refs import read_statement
 from provenance.ledger.searching import search
+from provenance.ledger.treefiles import TreeFiles
 from provenance.log.log import Log
 
 __all__ = ["find"]
@@ -29,7 +30,7 @@ MOST = 500
 def find(
     session: Session,
     origin: str,
-    folder: Folder,
+    trees: TreeFiles,
     sought: Sought,
     leaf_hashes: Sequence[bytes],
     *,
@@ -49,12 +50,13 @@ def find(
     found: list[Place[RegisteredArtifact]] = []
     unread: list[int] = []
     for key in keys:
-        entry = key[1]
+        entry, fetched = key[1], False
         try:
             registered = RegisteredArtifact.of(entry, read_statement(log, entry))
             if catalog.registrations(digest=registered.digest, limit=1) != [entry]:
                 continue
-            kept = ArtifactTree(folder, registered)
+            fetched = trees.here(registered.artifact.digest) is None
+            kept = ArtifactTree(trees, registered)
             for leaf_hash in leaf_hashes:
                 first, count = kept.find(leaf_hash)
                 if count:
@@ -63,7 +65,7 @@ def find(
             LedgerError
         ):  # it was erased, or its tree is damaged: whether it is in cannot be said
             unread.append(entry)
-        if len(found) >= limit and key != keys[-1]:
+        if (fetched or len(found) >= limit) and key != keys[-1]:
             after = key
             break
     return Places(tuple(found), after and sought.cursor(after), tuple(unread))

@@ -9,6 +9,7 @@
       *.sha256        of each of the two, what the ledger wrote last, for ``sha256sum --check``
       ledger.db       log, envelopes, catalogue (SQLite), unless PostgreSQL holds them
       trees/          for each artifact its tree, named by artifact digest, and the tree's index
+      cache/          copies of trees that are in a storage; `provenance.ledger.treefiles`
       drafts/         trees that are being built
       uploads/        leaf hashes that clients of the service are sending
       uploaded/       which of these were complete of late

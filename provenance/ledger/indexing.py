@@ -94,11 +94,12 @@ SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
 
 
 class Registers(NamedTuple):
-    """What a statement registers: the name, the artifact digest and the root."""
+    """What a statement registers: the name, and of the artifact digest, root and size."""
 
     name: str
     digest: bytes
     root: bytes
+    size: int
 
 
 class IndexRows(NamedTuple):
@@ -132,7 +133,7 @@ def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: by
     registers = None
     if isinstance(predicate, Described):
         artifact = predicate.artifact
-        registers = Registers(subject.name, artifact.digest, artifact.root)
+        registers = Registers(subject.name, artifact.digest, artifact.root, artifact.size)
         facets |= {
             (Facet.REGISTERED, b""),
             (Facet.ISSUED, facet_of_time(predicate.issued)),

@@ -16,6 +16,7 @@ from provenance.ledger import deriving, heads, keys, proving, publishing, regist
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
+from provenance.ledger.config import StorageConfig
 from provenance.ledger.creation import create
 from provenance.ledger.desk import Clock
 from provenance.ledger.drafters import Drafters
@@ -63,7 +64,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
         self._journal = Journal(self._database, self.origin, self.keyring, clock)
         self._drafters = Drafters()
         self.tokens = Tokens(self._database, clock)
-        self.uploads = Uploads(folder)
+        self.uploads = Uploads(folder, self.trees)
 
     @property
     def journal(self) -> Journal:
@@ -82,6 +83,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
         *,
         origin: str,
         database: str | None = None,
+        storage: str | None = None,
         passphrase: str | None = None,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> Self:
@@ -92,16 +94,19 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
             origin: the log's name, for all time: a URL without scheme is recommended.
             database: the URL of an empty PostgreSQL database, or of an empty schema of one, for
                 the log; a SQLite file in the folder, if None. See `provenance.log.backends`.
+            storage: the URL of a place that fsspec knows, for the trees of artifacts; a folder in
+                the folder, if None. See `provenance.ledger.storage`.
             passphrase: of the private keys, else ``PROVENANCE_PASSPHRASE``; without one they are
                 files with mode 0600.
             clock: returns the time.
 
         Raises:
             LedgerError: there is a ledger already, or the folder cannot be made.
-            InputError: an origin that a log cannot have.
+            InputError: an origin that a log cannot have, or no URL.
         """
+        stored = None if storage is None else StorageConfig.of(storage)
         with Folder.making(Path(path)) as folder:
-            create(folder, origin, Keyring(folder, passphrase), clock, database)
+            create(folder, origin, Keyring(folder, passphrase), clock, database, stored)
         return cls(Folder.find(Path(path)), passphrase, clock)
 
     @classmethod
@@ -129,10 +134,10 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
     # --- recording ------------------------------------------------------------------------------
 
     def _hash(self, source: Source, progress: Progress | None) -> Artifact:
-        return registering.hash_into_tree(self.folder, source, progress)
+        return registering.hash_into_tree(self.trees, source, progress)
 
     def _keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
-        return registering.keep_tree(self.folder, leaf_hash_blocks, encoding)
+        return self.trees.keep(leaf_hash_blocks, encoding)
 
     def _log(self, statement: Statement) -> RegisteredArtifact:
         return RegisteredArtifact.of(self.journal.submit(statement), statement)
@@ -181,7 +186,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
             self.journal,
             self._drafters,
             envelopes,
-            trees_in=self.folder if with_trees else None,
+            trees=self.trees if with_trees else None,
         )
 
     # --- keys -----------------------------------------------------------------------------------

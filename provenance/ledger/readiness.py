@@ -15,14 +15,15 @@ __all__ = ["faults"]
 def faults(ledger: Ledger) -> dict[str, ProvenanceError]:
     """Return what is amiss, in words that tell no place, and why; nothing, if the ledger is ready.
 
-    Tried is that the database answers, the key that signs checkpoints can be opened, and the disk
-    has room for uploads.
+    Tried is that the database answers, the key that signs checkpoints can be opened, the disk has
+    room for uploads, and the storage of trees answers where there is one.
     """
     found = {}
     for check, fault in (
         (ledger.latest_checkpoint, "the database does not answer"),
         (lambda: ledger.keyring.log, "the key that signs checkpoints cannot be opened"),
         (ledger.uploads.check_room, "the disk has no room for uploads"),
+        (ledger.trees.check, "the storage of trees does not answer"),
     ):
         try:
             check()

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from provenance.errors import BatchError, InputError, TreeMissingError
 from provenance.ledger.drafters import Drafters
 from provenance.ledger.drafting import Draft
-from provenance.ledger.folder import Folder
 from provenance.ledger.journal import Journal
-from provenance.ledger.registering import has_tree
+from provenance.ledger.treefiles import TreeFiles
 
 __all__ = ["submit_all"]
 
@@ -19,7 +18,7 @@ def submit_all(
     drafters: Drafters,
     envelopes: Iterable[bytes],
     *,
-    trees_in: Folder | None = None,
+    trees: TreeFiles | None = None,
 ) -> list[int]:
     """Check on every core, and append all or nothing; as `Ledger.submit_all`."""
     given = list(envelopes)
@@ -32,17 +31,17 @@ def submit_all(
                 raise BatchError(drafted, at) from drafted
             drafts[at] = drafted
     checked = [each for each in drafts if isinstance(each, Draft)]
-    if trees_in is not None:
+    if trees is not None:
         for at, each in enumerate(checked):
-            _check_tree(each, at, trees_in)
+            _check_tree(each, at, trees)
     return journal.write(checked)
 
 
-def _check_tree(draft: Draft, at: int, folder: Folder) -> None:
+def _check_tree(draft: Draft, at: int, trees: TreeFiles) -> None:
     if draft.rows.registers is None:
         return
-    name, digest, root = draft.rows.registers
-    if not has_tree(folder, digest, root):
+    name, digest, root, size = draft.rows.registers
+    if not trees.has(digest, size, root):
         reason = TreeMissingError(
             f"the leaf hashes of {name!r}, {digest.hex()}, are not here: send them first"
         )

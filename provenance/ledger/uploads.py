@@ -34,7 +34,7 @@ from pathlib import Path
 from provenance import forms
 from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.ledger.folder import Folder, write_file
-from provenance.ledger.registering import has_tree, keep_tree
+from provenance.ledger.treefiles import TreeFiles
 from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.signing.keyfiles import sync_folder
@@ -88,8 +88,9 @@ class Upload:
 class Uploads:
     """The uploads to one ledger."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, trees: TreeFiles) -> None:
         self._folder = folder
+        self._trees = trees
         self._uploads = folder.path / "uploads"
         self._uploaded = folder.path / "uploaded"
         self._swept = -math.inf
@@ -152,7 +153,7 @@ class Uploads:
 
     def is_kept(self, artifact: Artifact) -> bool:
         """Whether the tree is here, from an upload or otherwise."""
-        return has_tree(self._folder, artifact.digest, artifact.root)
+        return self._trees.has(artifact.digest, artifact.size, artifact.root)
 
     def _open(self, number: str, artifact: Artifact) -> None:
         place = self._uploads / number
@@ -252,7 +253,7 @@ class Uploads:
                     f"these leaf hashes make the root {found.root().hex()}, not "
                     f"{claimed.root.hex()}: nothing of them was kept"
                 )
-            keep_tree(self._folder, _blocks(place / "leaves"), claimed.encoding)
+            self._trees.keep(_blocks(place / "leaves"), claimed.encoding)
             (place / "leaves").unlink()  # the tree begins with them
             self._answer(upload.id, claimed)
             with self._folder.alone("uploads"):  # somebody may be beginning it again

@@ -31,6 +31,7 @@ from provenance.ledger.searching import search
 from provenance.ledger.status import Status
 from provenance.ledger.steps import each
 from provenance.ledger.tracing import Tracing
+from provenance.ledger.treefiles import TreeFiles
 from provenance.log import Entry
 from provenance.log.kept import Kept
 from provenance.log.log import Log
@@ -60,6 +61,7 @@ class LedgerView(Tracing):
         folder: where it lies.
         origin: the log's name.
         chains: readers of the configured chains, by name.
+        trees: the tree files of its artifacts.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -75,7 +77,8 @@ class LedgerView(Tracing):
             raise LedgerError(f"{folder.config} names the log {self.origin!r}; it is {logged!r}")
         self.chains = Chains(folder, self.config.chains)
         self._kept = Kept(self._database)
-        self._trees = ArtifactTrees(folder)
+        self.trees = TreeFiles(folder, self.config.storage)
+        self._trees = ArtifactTrees(self.trees)
         self._policy: tuple[FileState, Policy] | None = None
 
     def close(self) -> None:
@@ -182,7 +185,7 @@ class LedgerView(Tracing):
         sought = Sought.of(filters, sort)
         with self._database.reading() as session:
             return find(
-                session, self.origin, self.folder, sought, wanted, cursor=cursor, limit=limit
+                session, self.origin, self.trees, sought, wanted, cursor=cursor, limit=limit
             )
 
     def diff(self, before: Ref, after: Ref) -> Difference:

@@ -36,7 +36,7 @@ from provenance.merkle.proofs import (
 )
 from provenance.merkle.ranges import CompactRange
 
-__all__ = ["Tree", "TreeWriter"]
+__all__ = ["Tree", "TreeWriter", "tree_length"]
 
 _Buffer = bytes | mmap.mmap
 
@@ -66,7 +66,7 @@ class Tree:
         if size <= 1 << _BLOCK_LEVELS:
             return cls(size, leaf_hashes, kernel().levels_above(leaf_hashes))
         leaves, end = memoryview(leaf_hashes), len(leaf_hashes)
-        above = mmap.mmap(-1, _length(size) - end)
+        above = mmap.mmap(-1, tree_length(size) - end)
 
         def read(begin: int, stop: int) -> bytes | memoryview:
             return leaves[begin:stop] if begin < end else above[begin - end : stop - end]
@@ -327,14 +327,14 @@ def _level_starts(size: int) -> list[int]:
     return list(accumulate(lengths[:-1], initial=0))
 
 
-def _length(size: int) -> int:
-    """Return how many bytes the layout has: 32 · (n + n//2 + n//4 + …)."""
+def tree_length(size: int) -> int:
+    """Return how many bytes the file of a tree has: 32 · (n + n//2 + n//4 + …)."""
     return (2 * size - size.bit_count()) * HASH_SIZE
 
 
 def _size_of_length(length: int, path: Path) -> int:
     half = length // HASH_SIZE // 2
     for size in range(half, half + 64):
-        if _length(size) == length:
+        if tree_length(size) == length:
             return size
     raise LedgerError(f"{path} has {length:,} bytes, which no tree file has")

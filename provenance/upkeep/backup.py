@@ -33,6 +33,7 @@ from pathlib import Path
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.config import Config
 from provenance.ledger.folder import FOLDER, Folder, checksum_path
+from provenance.ledger.treefiles import TreeFiles
 from provenance.signing.keyfiles import sync_folder
 from provenance.upkeep.copying import (
     MANIFEST,
@@ -61,6 +62,7 @@ class Backup:
         files: how many it has.
         length: bytes of all of them.
         keys: how many private keys are among them.
+        storage: where the trees are that are not among them; None: they are.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Backup:
     files: int
     length: int
     keys: int
+    storage: str | None
 
 
 def backup(
@@ -81,7 +84,8 @@ def backup(
     """Copy a ledger into the new folder `dest`, durably; whoever uses it goes on meanwhile.
 
     All that was acknowledged before the call is in the copy. Not in it are uploads that are under
-    way, and private keys, unless they are asked for.
+    way, and private keys, unless they are asked for. Nor are trees that are in a storage: there
+    they stay as they are.
 
     Args:
         dest: of the copy; it appears there whole or not at all.
@@ -116,7 +120,9 @@ def backup(
     except (OSError, sqlite3.Error) as error:
         raise unusable(f"the ledger cannot be copied to {target}", error) from error
     files = copy.manifest.files
-    return Backup(target, config.origin, copy.size, len(files), copy.done, copy.keys)
+    storage = TreeFiles(folder, config.storage).storage
+    place = None if storage is None else storage.place
+    return Backup(target, config.origin, copy.size, len(files), copy.done, copy.keys, place)
 
 
 @contextmanager

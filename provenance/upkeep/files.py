@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from provenance.errors import InputError, LedgerError, MalformedError
@@ -13,9 +14,11 @@ from provenance.ledger.config import ChainConfig
 from provenance.ledger.folder import Folder
 from provenance.ledger.keyring import ACCOUNT, Keyring
 from provenance.ledger.spool import FRAME, inspect, spool_files
+from provenance.ledger.treefiles import TreeDamagedError, TreeFiles, index_of
 from provenance.ledger.uploads import claimed
 from provenance.merkle import HASH_SIZE, Tree
 from provenance.merkle.index import IndexUnusableError, check_index
+from provenance.records import Artifact
 from provenance.signing import VerifierKey, read_key_file, read_secret_file
 from provenance.signing.keys import is_encrypted
 from provenance.statements import Key, Statement
@@ -26,6 +29,14 @@ __all__ = ["check_keys", "check_pending", "check_trees"]
 TREE = Kind(
     "no record of this artifact can be proven, or only some",
     "register the same data again, which writes it anew; or bring the file back from a backup",
+)
+STORED = Kind(
+    "once its copy here has made way, no record of this artifact can be proven, or only some",
+    "delete it there if it is, then register the same data again, which puts it there anew",
+)
+COPY = Kind(
+    "records of this artifact cannot be proven, or only some, until it is fetched anew",
+    "delete its folder: it is fetched when it is next needed",
 )
 INDEX = Kind(
     "records are not found by it: it is left aside, and looking them up takes longer",
@@ -50,65 +61,103 @@ UPLOAD = Kind(
 
 
 def check_trees(
-    folder: Folder,
-    artifacts: Mapping[bytes, tuple[int, bytes]],
+    trees: TreeFiles,
+    artifacts: Mapping[bytes, Artifact],
     found: Findings,
     progress: Progress,
 ) -> Area:
-    """Hash every tree again, and make every index again.
+    """Hash every tree again, and make every index again; those in a storage are fetched for it.
 
     Args:
-        folder: of the ledger.
-        artifacts: digest → (size, root) of all that the log registers.
+        trees: of the ledger.
+        artifacts: digest → artifact, of all that the log registers.
         found: for the findings.
         progress: called with bytes done, and all of them.
     """
-    sizes = {path.name: path.stat().st_size for path in _listed(folder.trees, found)}
-    total, done, leaves, trees = sum(sizes.values()), 0, 0, 0
-    missing = [digest for digest in artifacts if digest.hex() not in sizes]
-    for digest in missing[:SHOWN]:
+    sizes = {path.name: path.stat().st_size for path in _listed(trees.folder.trees, found)}
+    total, done, leaves, count = sum(sizes.values()), 0, 0, 0
+    missing = []
+    with _doubted(found):
+        trees.check()
+    asks = trees.storage is not None and not found.doubts
+    for digest, artifact in sorted(artifacts.items()):
+        name, path = digest.hex(), trees.folder.tree(digest)
+        stored = asks and _check_stored(trees, artifact, found)
+        if name in sizes:
+            _check_tree(path, f"trees/{name}", artifact, found, TREE)
+            done += sizes.pop(name) + sizes.pop(f"{name}.index", 0)
+            progress(done, total)
+            if asks and not stored:
+                found.notes.append(f"trees/{name} is here alone: see `provenance storage --free`")
+        elif not stored and (asks or trees.storage is None):
+            missing.append(name)
+            continue
+        elif (copy := trees.cached(digest)).exists():
+            _check_tree(copy, f"cache/{name}/{name}", artifact, found, COPY)
+        count, leaves = count + 1, leaves + artifact.size
+    for name in missing[:SHOWN]:
         found.doubts.append(
-            f"trees/{digest.hex()} is not here: it never was, where a statement came without it, "
+            f"trees/{name} is not here: it never was, where a statement came without it, "
             "or it is lost. Register the same data here, and records of it can be proven"
         )
     if len(missing) > SHOWN:
         found.doubts.append(f"{len(missing) - SHOWN} more trees are not here")
-    for digest in sorted(set(artifacts) - set(missing)):
-        name = digest.hex()
-        size, root = artifacts[digest]
-        trees, leaves = trees + 1, leaves + size
-        _check_tree(folder, digest, size, root, found)
-        done += sizes.pop(name) + sizes.pop(f"{name}.index", 0)
-        progress(done, total)
     for name in sorted(sizes):
         if not re.fullmatch(r"[0-9a-f]{64}(\.index)?", name):
             found.notes.append(f"trees/{name} is none of the ledger's files")
         elif not name.endswith(".index"):
             found.notes.append(f"trees/{name} is of no artifact in the log: a call that failed")
-    return found.area(f"{counted(trees, 'tree')} of {counted(leaves, 'record')}", there=bool(trees))
+    where = "" if trees.storage is None else f", in {trees.storage.place}"
+    return found.area(
+        f"{counted(count, 'tree')} of {counted(leaves, 'record')}{where}", there=bool(count)
+    )
 
 
-def _check_tree(folder: Folder, digest: bytes, size: int, root: bytes, found: Findings) -> None:
-    what = f"trees/{digest.hex()}"
+def _check_stored(trees: TreeFiles, artifact: Artifact, found: Findings) -> bool:
+    """Check a tree in the storage; say whether it is there, as far as can be told."""
+    with _doubted(found):
+        if trees.storage is None or trees.storage.length(artifact.digest) is None:
+            return False
+        try:
+            with tempfile.TemporaryDirectory(prefix="provenance-fsck-") as spare:
+                trees.bring(artifact, Path(spare) / "tree")
+        except TreeDamagedError as error:
+            found.fault(f"{error}", STORED)
+    return True
+
+
+@contextmanager
+def _doubted(found: Findings) -> Iterator[None]:
+    """Let what a storage does not answer be a doubt."""
     try:
-        tree = Tree.open(folder.tree(digest))
+        yield
+    except LedgerError as error:
+        if str(error) not in found.doubts:
+            found.doubts.append(str(error))
+
+
+def _check_tree(path: Path, what: str, artifact: Artifact, found: Findings, kind: Kind) -> None:
+    size, root = artifact.size, artifact.root
+    try:
+        tree = Tree.open(path)
         tree.check()
         if (tree.size, tree.root) != (size, root):
             found.fault(
                 f"{what} has {tree.size} leaves and the root {tree.root.hex()}, not {size} and "
                 f"{root.hex()}",
-                TREE,
+                kind,
             )
             return
     except LedgerError as error:
-        found.fault(f"{what}: {error}", TREE)
+        if kind is not COPY or path.exists():  # else it made way meanwhile
+            found.fault(f"{what}: {error}", kind)
         return
-    if not folder.index(digest).exists():
+    if not index_of(path).exists():
         found.notes.append(f"{what} has no index: one is built when a record is looked up")
         return
     with tempfile.TemporaryDirectory(prefix="provenance-fsck-") as spare:
         try:
-            check_index(tree, Path(spare), folder.index(digest))
+            check_index(tree, Path(spare), index_of(path))
         except IndexUnusableError as error:
             found.fault(f"{what}.index: {error}", INDEX)
         except LedgerError as error:

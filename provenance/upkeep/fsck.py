@@ -21,6 +21,7 @@ from sqlmodel import Session
 from provenance.errors import ProvenanceError
 from provenance.ledger.chains import Chains
 from provenance.ledger.folder import Folder
+from provenance.ledger.treefiles import TreeFiles
 from provenance.log.store import Database
 from provenance.upkeep.anchors import check_anchors, check_chain_files, look_at_chains
 from provenance.upkeep.database import DATABASE, check_sqlite, check_tokens
@@ -100,6 +101,7 @@ class _Check:
         if read is not None:
             areas |= _areas(read)
         genesis = read.genesis if read else None
+        files = TreeFiles(self._folder, settings.config.storage if settings.config else None)
         trees, keys = Findings("trees"), Findings("keys")
         keyids = read.keyids if read else ()
         return Report(
@@ -110,7 +112,7 @@ class _Check:
                 check_settings(settings, genesis, of_settings),
                 *(areas[name] for name in names[:-1]),
                 check_chain_files(self._folder, configured, Findings("chain")),
-                check_trees(self._folder, read.artifacts if read else {}, trees, self._progress),
+                check_trees(files, read.artifacts if read else {}, trees, self._progress),
                 check_keys(self._folder, genesis, keyids, configured, self._passphrase, keys),
                 areas["tokens"],
                 check_pending(self._folder, Findings("pending")),

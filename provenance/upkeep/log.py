@@ -33,6 +33,7 @@ from provenance.log.submission import Submission
 from provenance.log.tiles import WIDTH, TilePath
 from provenance.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
 from provenance.monitoring.edge import RightEdge
+from provenance.records import Artifact
 from provenance.signing import Envelope, PublicKey, SignatureError, VerifierKey, open_note
 from provenance.statements import KIND_NUMBERS, Key, Statement
 from provenance.statements.predicates import Described
@@ -88,7 +89,7 @@ class LogPass:
         genesis: the statement of entry 0.
         size: entries.
         roots: size → root, for those of `sizes` that the log has.
-        artifacts: digest → (size, root) of what statements register.
+        artifacts: digest → artifact, of what statements register.
         keyids: of every key that the log ever took.
         log_keys: by which checkpoints are signed.
         log, envelopes, catalogue: what was found.
@@ -112,7 +113,7 @@ class LogPass:
         self.genesis: Statement | None = None
         self.size = 0
         self.erased = 0
-        self.artifacts: dict[bytes, tuple[int, bytes]] = {}
+        self.artifacts: dict[bytes, Artifact] = {}
         self.keyids: set[str] = set()
         self.tiles = self.checkpoints = self.cosignatures = self.rows = 0
         self._registered: dict[bytes, list[int]] = {}
@@ -236,7 +237,7 @@ class LogPass:
         predicate = statement.predicate
         if isinstance(predicate, Described):
             artifact = predicate.artifact
-            self.artifacts[artifact.digest] = artifact.size, artifact.root
+            self.artifacts[artifact.digest] = artifact
             self._registered.setdefault(artifact.digest, []).append(index)
         if isinstance(predicate, Key) and predicate.public_key:
             self.keyids.add(predicate.subject_keyid)

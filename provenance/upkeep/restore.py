@@ -23,6 +23,7 @@ from pathlib import Path
 from provenance.errors import InputError, LedgerError, MalformedError, WitnessError
 from provenance.ledger.config import Config
 from provenance.ledger.folder import FOLDER, Folder
+from provenance.ledger.storage import Storage
 from provenance.ledger.watching import seen_here
 from provenance.log.checkpoint import Checkpoint
 from provenance.log.log import Log
@@ -163,6 +164,9 @@ def _to_know(folder: Folder, report: Report) -> Iterator[str]:
         f"it holds the log's first {report.size} entries. If any later checkpoint was given to "
         "anybody, what is written from here on is a fork: then write nothing"
     )
+    if (storage := Config.read(folder.config).storage) is not None:
+        yield f"its trees are in {Storage(storage.url).place}, where they have to stay"
+        yield from report["trees"].doubts
     if not any(folder.keys.iterdir()):
         yield f"it holds no private keys: put them into {FOLDER}/keys before it is written to"
     if report["tokens"].mark is Mark.HOLDS:

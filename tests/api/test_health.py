@@ -15,10 +15,12 @@ from served import serving
 from api import create_app, create_projects_app
 from provenance import Ledger
 from provenance.ledger import uploads
+from provenance.ledger.storage import Storage
 
 KEY = "the key that signs checkpoints cannot be opened"
 DISK = "the disk has no room for uploads"
 DATABASE = "the database does not answer"
+STORAGE = "the storage of trees does not answer"
 
 
 @pytest.fixture
@@ -46,9 +48,18 @@ def lose_database(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.folder.database.mkdir()
 
 
+def lose_storage(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.trees.storage = Storage(f"file://{ledger.folder.path}/gone")
+
+
 @pytest.mark.parametrize(
     ("fault", "said", "well"),
-    [(lose_key, KEY, 200), (fill_disk, DISK, 200), (lose_database, DATABASE, 503)],
+    [
+        (lose_storage, STORAGE, 200),
+        (lose_key, KEY, 200),
+        (fill_disk, DISK, 200),
+        (lose_database, DATABASE, 503),
+    ],
 )
 def test_what_is_amiss_is_told_and_no_place(
     own: Ledger,

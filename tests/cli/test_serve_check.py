@@ -9,6 +9,7 @@ from provenance.ledger.config import LimitsConfig
 
 DEFAULTS = {
     "database": "default",
+    "trees": "default",
     "public": "config.toml",  # init writes it down
     "cors": "default",
     "requests": "default",
@@ -86,6 +87,7 @@ X-Forwarded-For is believed: of 10.0.0.1 (command line)
 
 /  acme.example/ml in {provenance.folder / ".provenance"}
   database: {database} (default)
+  trees: {database.parent / "trees"} (default)
   may read: everybody (config.toml)
   valid tokens: 1 of 'read', 1 of 'submit'
   pages of other sites: https://a.example (config.toml)

@@ -171,7 +171,7 @@ def test_all_of_it_there_and_no_tree(uploads, ledger, monkeypatch, tmp_path):
     assert appending.close() == 32_000
     assert not uploads.is_kept(WHOLE)
     with monkeypatch.context() as failing:
-        failing.setattr("provenance.ledger.uploads.keep_tree", full_disk)
+        failing.setattr(ledger.trees, "keep", full_disk)
         with pytest.raises(LedgerError, match="cannot be kept: No space left on device"):
             uploads.find(upload.id, "me")
     place = ledger.folder.path / "uploads" / upload.id

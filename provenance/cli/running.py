@@ -57,6 +57,8 @@ def step(
 
     provenance step train --input clean --output model/ -- python train.py
     """
+    if derive and min(len(input_ or ()), len(output or ())) != 1:
+        raise InputError("--derive is from one --input to one --output or several, or the reverse")
     params = values("--param", param)
     code = _code(command)
     status = 0

@@ -63,7 +63,9 @@ class Checked:
     places: Mapping[int, Place | None]
 
 
-def check_derivation(proof: Path, claim: Derivation, *, follow: Iterable[int] = ()) -> Checked:
+def check_derivation(
+    proof: str | os.PathLike[str], claim: Derivation, *, follow: Iterable[int] = ()
+) -> Checked:
     """Check that `proof` proves `claim`.
 
     Args:
@@ -79,7 +81,7 @@ def check_derivation(proof: Path, claim: Derivation, *, follow: Iterable[int] = 
         InputError: it cannot be read, changed while it was read, or no record has such a number.
     """
     try:
-        with proof.open("rb") as file:
+        with Path(proof).open("rb") as file:
             before = os.fstat(file.fileno())
             checked = _check(file, claim, frozenset(follow))
             after = os.fstat(file.fileno())

@@ -9,7 +9,8 @@ need not be moved, as equal records were paired.
 The set is a longest increasing subsequence, found in n log n steps (Fredman, 1975). There may be
 several of one length; which one is taken follows from the two versions alone.
 
-Memory: 25 bytes for each record at most, beside that of sorting.
+Memory: 20 bytes for each record at most, 40 from 2^32 records on, beside that of sorting and the
+result.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from provenance.errors import InputError
 
 __all__ = ["Difference", "compare", "out_of_order"]
 
-_NOWHERE = (1 << 64) - 1
+_SHORT = 1 << 32
+"""Numbers of fewer records have four bytes."""
 
 
 @dataclass(frozen=True)
@@ -63,30 +65,33 @@ def compare(before: Version, after: Version, folder: Path) -> Difference:
     if before.artifact.encoding != after.artifact.encoding:
         raise InputError("records of different encodings cannot be compared")
     old, new = Column([before.tree]), Column([after.tree])
-    places = array("Q", [_NOWHERE]) * old.size
+    nowhere = max(old.size, new.size)
+    code = "I" if nowhere < _SHORT else "Q"
+    places = array(code, [nowhere]) * old.size
     is_added = bytearray(b"\1") * new.size
     for found in matched(old, new, folder):
         for number, place in zip(found.left, found.right, strict=True):
             places[number] = place
             is_added[place] = 0
-    is_kept = bytearray(map(_NOWHERE.__gt__, places))
-    kept = array("Q", compress(range(old.size), is_kept))
-    there = array("Q", compress(places, is_kept))
-    is_moved = out_of_order(there)
-    moved = array("Q", compress(kept, is_moved)), array("Q", compress(there, is_moved))
+    is_kept = bytearray(map(nowhere.__gt__, places))
+    kept = array(code, compress(places, is_kept))
+    del places
+    is_moved = out_of_order(kept)
+    numbers = compress(range(old.size), is_kept)
+    moved = array(code, compress(numbers, is_moved)), array(code, compress(kept, is_moved))
     return Difference(
         unchanged=len(kept) - len(moved[0]),
-        removed=array("Q", compress(range(old.size), map(not_, is_kept))),
-        added=array("Q", compress(range(new.size), is_added)),
+        removed=array(code, compress(range(old.size), map(not_, is_kept))),
+        added=array(code, compress(range(new.size), is_added)),
         moved=moved,
     )
 
 
-def out_of_order(numbers: Sequence[int]) -> bytearray:
+def out_of_order(numbers: array[int]) -> bytearray:
     """Mark with 1 as few of different numbers as possible, so that the others ascend."""
     if all(map(lt, numbers, islice(numbers, 1, None))):
         return bytearray(len(numbers))
-    ends, lengths = array("Q"), array("Q")  # the least end of an ascending row of each length
+    ends, lengths = numbers[:0], numbers[:0]  # the least end of an ascending row of each length
     last = -1
     for number in numbers:
         if number > last:
@@ -99,7 +104,7 @@ def out_of_order(numbers: Sequence[int]) -> bytearray:
             ends[length] = number
             last = ends[-1]
     marks = bytearray(b"\1") * len(numbers)
-    wanted, bound = len(ends) - 1, _NOWHERE
+    wanted, bound = len(ends) - 1, ends[-1] + 1
     for at in range(len(numbers) - 1, -1, -1):
         if lengths[at] == wanted and numbers[at] < bound:
             marks[at], bound = 0, numbers[at]

@@ -332,6 +332,97 @@ def make_tree(path: Path, count: int) -> None:
         writer.keep(path)
 
 
+VERSIONS = {
+    "extension": "the same and a tenth more",
+    "subset": "without 1 of 20 records",
+    "subset-shuffled": "without 1 of 10, shuffled",
+    "permutation": "shuffled",
+    "split": "4 of 5 and the rest",
+    "split-shuffled": "4 of 5 and the rest, shuffled",
+    "concatenation": "two parts joined",
+}
+"""What derives from the records, and how."""
+
+
+def make_versions(folder: Path, count: int) -> None:
+    """Write the trees of `count` random leaf hashes, and of all that derives from them."""
+    import random
+
+    from provenance.merkle import TreeWriter
+
+    folder.mkdir()
+    source = random.Random(6)
+    data = b"".join(source.randbytes(32 * 100) for _ in range(count // 100))
+    more = b"".join(source.randbytes(32 * 100) for _ in range(count // 1000))
+
+    def write(name: str, numbers: Sequence[int], behind: bytes = b"") -> None:
+        with TreeWriter(folder) as writer:
+            for at in range(0, len(numbers), 1 << 15):
+                block = numbers[at : at + (1 << 15)]
+                writer.extend(b"".join([data[32 * i : 32 * i + 32] for i in block]))
+            writer.extend(behind)
+            writer.finish()
+            writer.keep(folder / f"{name}.tree")
+
+    whole = range(count)
+    shuffled = source.sample(whole, count)
+    is_first = [source.random() < 0.8 for _ in whole]
+    first, rest = ([i for i in whole if is_first[i] is wanted] for wanted in (True, False))
+    write("source", whole)
+    write("extension.0", whole, more)
+    write("subset.0", [i for i in whole if source.random() >= 0.05])
+    write("subset-shuffled.0", shuffled[: count * 9 // 10])
+    write("permutation.0", shuffled)
+    write("split.0", first)
+    write("split.1", rest)
+    write("split-shuffled.0", shuffled[: count * 4 // 5])
+    write("split-shuffled.1", shuffled[count * 4 // 5 :])
+    write("concatenation.0", whole[: count // 3])
+    write("concatenation.1", whole[count // 3 :])
+
+
+def make_versions_once(folder: Path, size: Size) -> None:
+    made(folder / "versions", lambda path: make_versions(path, size.records))
+
+
+def derive(size: Size) -> list[Contestant]:
+    def one(name: str, what: str, of: str, **options: bool | str) -> Contestant:
+        command = f"python {WORKERS}/derive.py {what} {of} versions"
+        return Contestant(name, command, size.records, timed_inside=True, **options)  # type: ignore[arg-type]
+
+    found = [one("the root, computed anew", "root", "source", base=True)]
+    for name, how in VERSIONS.items():
+        made_before = (
+            f"[ -e versions/{name}.proof ] || python {WORKERS}/derive.py prove {name} versions"
+        )
+        found += [
+            one(f"{name.partition('-')[0]} ({how}): prove", "prove", name),
+            one(f"{name.partition('-')[0]} ({how}): check", "check", name, before=made_before),
+        ]
+    return [
+        *found,
+        *[one(f"diff ({VERSIONS[name]})", "diff", name) for name in ("subset", "permutation")],
+    ]
+
+
+def proof_sizes(outcomes: dict[str, Outcome]) -> list[str]:
+    proofs = [
+        f"{name.removesuffix(': prove')} {outcome.said['bytes']:,}"
+        for name, outcome in outcomes.items()
+        if "bytes" in outcome.said
+    ]
+    used: dict[str, tuple[float, str]] = {}
+    for name, outcome in outcomes.items():
+        what = name.partition(": ")[2] or "diff"
+        taken = outcome.said.get("memory", 0) / 2**20, name
+        used[what] = max(used.get(what, taken), taken)
+    most = [f"{name} {memory:,.0f}" for memory, name in used.values()]
+    return [
+        f"Bytes of the proofs: {' · '.join(proofs)}.",
+        f"Memory, MiB beside mapped files, those that take most: {' · '.join(most)}.",
+    ]
+
+
 def make_trees(folder: Path, size: Size) -> None:
     for count in size.indexed:
         made(folder / f"{count}.tree", partial(make_tree, count=count))
@@ -491,6 +582,17 @@ CASES = {
         make_trees,
         lookup,
         parts=("a record that is there", "a record that is not", "a record and its proof"),
+    ),
+    "derive": Case(
+        "Derivations",
+        "How the records of one version follow from those of another, from trees of random leaf "
+        "hashes: the claim found and its proof written, whole and durable; the proof checked from "
+        "the digests; and what changed, counted and listed. Beside it, the root of the source "
+        "computed from its leaf hashes.",
+        "records",
+        make_versions_once,
+        derive,
+        remarks=proof_sizes,
     ),
     "again": Case(
         "A folder that did not change",

@@ -73,6 +73,15 @@ def test_a_step_that_claims_and_the_same_afterwards(provenance, versions):
     assert "records of different encodings" in told
 
 
+def test_a_step_that_cannot_claim_anything_does_not_run(provenance):
+    one, two = ("--input", "rows"), ("--output", "a", "--output", "b")
+    for given in (one, two, (*one, "--input", "clf", *two)):
+        command = ("step", "copy", *given, "--derive", "--", "touch", "a", "b")
+        _, told = provenance(*command, status=2)
+        assert "--derive is from one --input to one --output or several" in told
+    assert not (provenance.folder / "a").exists()
+
+
 def test_an_auditor_has_the_digests_and_the_file(provenance, versions, elsewhere):
     proof = elsewhere.folder / "split.proof"
     parts = ("--to", "train.jsonl", "--to", "test.jsonl")

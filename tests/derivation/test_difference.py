@@ -1,6 +1,7 @@
 """What changed between two versions, and which records are equal: against brute force."""
 
 import random
+from array import array
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from versions import most_in_order, pairs, version, words
 
+from provenance.derivation import difference
 from provenance.derivation.columns import Column
 from provenance.derivation.difference import compare, out_of_order
 from provenance.derivation.matching import matched
@@ -68,7 +70,7 @@ def longest(numbers):
 
 @given(numbers=st.lists(st.integers(0, 1000), unique=True, max_size=80))
 def test_as_few_as_possible_are_out_of_order(numbers):
-    marks = out_of_order(numbers)
+    marks = out_of_order(array("Q", numbers))
     stay = [number for number, mark in zip(numbers, marks, strict=True) if not mark]
     assert stay == sorted(stay)
     assert len(stay) == longest(numbers)
@@ -84,6 +86,12 @@ def test_common_changes(folder):
     found = check(rows, [*rows[1500:], *rows[:1500]], folder, longest)
     assert (found.unchanged, [*found.moved[0]]) == (1500, [*range(1500, 2000)])
     assert [*found.moved[1]] == [*range(500)]
+
+
+def test_numbers_of_more_records(folder, monkeypatch):
+    monkeypatch.setattr(difference, "_SHORT", 0)
+    found = check("abcdef", "fbdxa", folder)
+    assert found.removed.typecode == found.moved[0].typecode == "Q"
 
 
 def test_equal_records_are_counted(folder):

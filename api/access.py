@@ -14,27 +14,31 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
-from starlette.concurrency import run_in_threadpool
 
-from api.deps import Served
+from api.deps import ledger_of
 from api.errors import ForbiddenError, UnauthorizedError
 from api.limits import Limits, address_of
 from api.logs import came_with
+from api.prompt import promptly
 from api.turns import check_queue
 from provenance.ledger.tokens import Scope, Token
 
-__all__ = ["Access", "MayRead", "MaySubmit", "Submitter", "is_public", "limits_of", "shared_or_own"]
+__all__ = [
+    "Access",
+    "KeptBy",
+    "MayRead",
+    "MaySubmit",
+    "Submitter",
+    "is_public",
+    "limits_of",
+    "shared_or_own",
+]
 
-_STATED = HTTPBearer(  # for OpenAPI: what is sent, `Access` reads itself
-    scheme_name="token",
-    description="A token of this ledger: `provenance tokens new`.",
-    auto_error=False,
-)
 
-
-class Access:
+class Access(HTTPBearer):
     """Dependency: the request comes with a token of this scope, where one is needed.
+
+    OpenAPI has it from the base class; what is sent is read here.
 
     Args:
         scope: that is needed.
@@ -42,15 +46,13 @@ class Access:
     """
 
     def __init__(self, scope: Scope, *, everybody: bool = True) -> None:
+        super().__init__(
+            scheme_name="token", description="A token of this ledger: `provenance tokens new`."
+        )
         self.scope = scope
         self.everybody = everybody and scope == "read"
 
-    async def __call__(
-        self,
-        request: Request,
-        ledger: Served,
-        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_STATED)],
-    ) -> Token | None:
+    async def __call__(self, request: Request) -> Token | None:  # type: ignore[override]
         """Check that it may be answered; return the token that it came with.
 
         Raises:
@@ -64,7 +66,7 @@ class Access:
         scheme, text = [*(sent or [""])[0].split(" ", 1), ""][:2]
         token = None
         if len(sent) == 1 and scheme.lower() == "bearer":
-            token = await run_in_threadpool(ledger.tokens.find, text.strip())
+            token = await promptly(ledger_of(request).tokens.find, text.strip())
         if token is not None:
             came_with(token.id)
         counts = token is not None and token.state == "valid"
@@ -111,3 +113,11 @@ def is_public(request: Request) -> bool:
 def shared_or_own(request: Request) -> str:
     """Return who may keep an answer: any cache on the way, or the one of who asked alone."""
     return "public" if is_public(request) else "private"
+
+
+async def _kept_by(request: Request) -> str:
+    return shared_or_own(request)
+
+
+KeptBy = Annotated[str, Depends(_kept_by)]
+"""What `shared_or_own` says."""

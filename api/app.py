@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -27,9 +27,13 @@ from api.routes import (
     trees,
 )
 from api.turns import Turns
+from provenance.anchoring.recent import RecentAnchors
 from provenance.ledger.ledger import Ledger
 
 __all__ = ["create_app", "create_part"]
+
+ANCHOR_SECONDS: Final = 2.0
+"""For which the service remembers that an anchor holds."""
 
 DESCRIPTION = """
 Which data, exactly, who vouched for it and when, and was this very record in it: answers from one
@@ -116,11 +120,13 @@ def create_part(
     app.state.ledger = ledger
     app.state.project = project
     app.state.turns = turns
+    app.state.anchors = RecentAnchors(ANCHOR_SECONDS)
     app.state.metrics = metrics = Metrics(ledger, project)
     app.state.limits = Limits(ledger.config.service.limits, refused=metrics.count_refused)
     app.state.public = ledger.config.service.public if public is None else public
-    # The paths of artifacts take all that is left.
-    parts = (health, figures, entries, trees, proofs, logged, records, impact, artifacts, log)
+    # In this order they are gone through: what is asked for most is first. The paths of artifacts
+    # take all that is left.
+    parts = (proofs, health, figures, entries, trees, logged, records, impact, artifacts, log)
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,19 +10,35 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Path, Request
 
 from api.errors import NotRegisteredError
+from api.prompt import promptly
 from provenance.anchoring import RpcReader
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.ledger import Ledger
 from provenance.verification import Policy
 
-__all__ = ["Found", "OwnPolicy", "Served", "hidden", "own_policy", "servers_fault"]
+__all__ = [
+    "Found",
+    "OwnPolicy",
+    "Ref",
+    "Served",
+    "find",
+    "hiding",
+    "ledger_of",
+    "own_policy",
+    "servers_fault",
+]
 
 
-async def served_ledger(request: Request) -> Ledger:  # not `def`: that costs a thread's turn
+def ledger_of(request: Request) -> Ledger:
     """Return the ledger that this service is about."""
     ledger: Ledger = request.app.state.ledger
     return ledger
+
+
+async def served_ledger(request: Request) -> Ledger:  # not `def`: that costs a thread's turn
+    """Return the ledger that this service is about, to a handler."""
+    return ledger_of(request)
 
 
 Served = Annotated[Ledger, Depends(served_ledger)]
@@ -41,31 +57,31 @@ def servers_fault() -> Iterator[None]:
         raise LedgerError(f"what the ledger itself holds cannot be used: {error}") from error
 
 
-async def own_policy(ledger: Served) -> Policy:  # likewise; it is read when its file changed
+async def own_policy(request: Request) -> Policy:
     """Return the policy of the ledger itself, as it stands now.
 
     Raises:
         LedgerError: it was edited into something else, which is not the caller's mistake.
     """
     with servers_fault():
-        return ledger.policy()
+        return await promptly(ledger_of(request).policy)
 
 
 OwnPolicy = Annotated[Policy, Depends(own_policy)]
 
 
-def find(
-    ledger: Served,
-    ref: Annotated[
-        str,
-        Path(
-            description="A name (the newest of it is meant), or 8 or more hex digits of an "
-            "artifact digest, a root or a sha256.",
-            examples=["train"],
-        ),
-    ],
-) -> RegisteredArtifact:
-    """Return the artifact that `ref` names. Never a file of the server.
+Ref = Annotated[
+    str,
+    Path(
+        description="A name (the newest of it is meant), or 8 or more hex digits of an "
+        "artifact digest, a root or a sha256.",
+        examples=["train"],
+    ),
+]
+
+
+def find(ledger: Ledger, ref: str) -> RegisteredArtifact:
+    """Return the artifact that a REF in a path names. Never a file of the server.
 
     Raises:
         NotRegisteredError: none is meant, or several.
@@ -76,16 +92,27 @@ def find(
         raise NotRegisteredError(str(error)) from error
 
 
-Found = Annotated[RegisteredArtifact, Depends(find)]
+async def _found(request: Request, ref: Ref) -> RegisteredArtifact:
+    return await promptly(find, ledger_of(request), ref)
 
 
-def hidden(text: str, ledger: Ledger) -> str:
-    """Return `text` without the place of the ledger on this machine, and the hosts of its nodes."""
+Found = Annotated[RegisteredArtifact, Depends(_found)]
+
+
+def hiding(ledger: Ledger) -> Callable[[str], str]:
+    """Return what hides in a text where the ledger lies on this machine, and its nodes' hosts."""
+    shown: list[tuple[str, str]] = []
     for name, chain in ledger.config.chains.items():
         with suppress(InputError):  # no URL: nobody was asked there
-            text = text.replace(RpcReader(chain.url or "").name, f"the node of chain {name!r}")
-            text = text.replace(repr(urlsplit(chain.url or "").hostname), "its host")
+            shown.append((RpcReader(chain.url or "").name, f"the node of chain {name!r}"))
+            shown.append((repr(urlsplit(chain.url or "").hostname), "its host"))
     path = ledger.folder.path
     for place in sorted({str(path), str(path.absolute()), str(path.resolve())}, key=len)[::-1]:
-        text = text.replace(place, path.name)
-    return text
+        shown.append((place, path.name))
+
+    def hide(text: str) -> str:
+        for place, instead in shown:
+            text = text.replace(place, instead)
+        return text
+
+    return hide

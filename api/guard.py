@@ -37,7 +37,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = False
-        head = scope["method"] == "HEAD"
+        method = scope["method"]
+        head = method == "HEAD"
         if head:
             # The same headers, and no body (RFC 9110). In place: what is around this part reads
             # from the scope which route it was.
@@ -55,6 +56,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                scope["method"] = method  # by which the server tells whether a body is to follow
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 import sys
 import time
@@ -70,6 +71,11 @@ def came_with(token: str) -> None:
         request.token = token
 
 
+def _new_id() -> str:
+    """Return a UUID: one of a kind and no secret: the system is not asked for it."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
+
+
 class Logged:
     """Part of the service that is around all others: gives each request its id, writes its line,
     and has it counted by the service over the ledger that it met.
@@ -84,7 +90,7 @@ class Logged:
             await self._app(scope, receive, send)
             return
         brought = Headers(scope=scope).get(REQUEST_ID, "")
-        request = Asked(brought if _HARMLESS.fullmatch(brought) else str(uuid.uuid4()))
+        request = Asked(brought if _HARMLESS.fullmatch(brought) else _new_id())
         # Never taken back: the task is the request's own, and what the server around writes of its
         # failure belongs to it, too.
         _asked.set(request)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Request
 
 from api.access import is_public
 from api.answers import Health, Readiness
@@ -21,10 +20,10 @@ _log = logging.getLogger("api")
 
 
 @router.get("/healthz", response_model_exclude_none=True, responses=responses(guarded=False))
-def show_health(ledger: Served, public: Annotated[bool, Depends(is_public)]) -> Health:
+def show_health(ledger: Served, request: Request) -> Health:
     """Say whether the server can read its ledger; where everybody may read, which one it is."""
     ledger.latest_checkpoint()
-    return Health(status="ok", origin=ledger.origin if public else None)
+    return Health(status="ok", origin=ledger.origin if is_public(request) else None)
 
 
 @router.get("/readyz", responses=responses(NotReadyError, guarded=False))

@@ -6,10 +6,10 @@ import gzip
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import PlainTextResponse
 
-from api.access import MayRead, shared_or_own
+from api.access import KeptBy, MayRead
 from api.answers import Anchors, anchor_answer
 from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
@@ -50,7 +50,7 @@ TILE_RESPONSE: dict[int | str, dict[str, Any]] = {
 )
 def show_checkpoint(
     ledger: Served,
-    kept_by: Annotated[str, Depends(shared_or_own)],
+    kept_by: KeptBy,
     if_none_match: IfNoneMatch = "",
 ) -> Response:
     """Return the newest checkpoint."""
@@ -76,7 +76,7 @@ def show_tile(
             examples=["0/000.p/42"],
         ),
     ],
-    kept_by: Annotated[str, Depends(shared_or_own)],
+    kept_by: KeptBy,
     accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
     if_none_match: IfNoneMatch = "",
 ) -> Response:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from hashlib import sha256 as digest
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access import MayRead, shared_or_own
+from api.access import KeptBy, MayRead
 from api.answers import HEX, EntryAnswer, EntryPage, entry_answer
 from api.deps import Served
 from api.errors import responses
@@ -85,7 +85,7 @@ def show_entry(
 def show_envelope(
     ledger: Served,
     sha256: Annotated[str, Path(pattern=HEX, description="Of the envelope.", examples=["6e" * 32])],
-    kept_by: Annotated[str, Depends(shared_or_own)],
+    kept_by: KeptBy,
     if_none_match: IfNoneMatch = "",
 ) -> Response:
     """Return an envelope by its SHA-256, byte for byte as it was hashed."""

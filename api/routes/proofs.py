@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from fastapi.responses import PlainTextResponse
 from api.access import MayRead, shared_or_own
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
-from api.deps import Found, OwnPolicy, Served, hidden, own_policy, servers_fault
+from api.deps import Found, Ref, Served, find, hiding, ledger_of, own_policy, servers_fault
 from api.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
@@ -21,8 +22,10 @@ from api.errors import (
     responses,
 )
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
-from api.turns import Turn
+from api.prompt import costly
 from provenance import forms
+from provenance.anchoring import AnchorCheck
+from provenance.anchoring.recent import RecentAnchors
 from provenance.errors import (
     InputError,
     MalformedError,
@@ -31,8 +34,10 @@ from provenance.errors import (
     VerificationError,
 )
 from provenance.ledger.ledger import Ledger
+from provenance.ledger.proving import Proof
+from provenance.log.blocking import before_blocking
 from provenance.records import Encoding, hash_record, parse_row
-from provenance.verification import BUNDLE_TYPE, Report, Verifier
+from provenance.verification import BUNDLE_TYPE, Policy, Report, Verifier
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 
 router = APIRouter(tags=["proofs"], dependencies=[MayRead])
@@ -42,6 +47,12 @@ MAX_RECORD: Final = 1 << 20
 
 MOST: Final = 4096
 """Records that are proven at once."""
+
+FEW: Final = 16
+"""Records that are proven in no time."""
+
+SHORT: Final = 1 << 15
+"""Bytes of a request that is read in no time."""
 
 RECORD_SCHEMA: dict[str, Any] = {
     "description": "The record: an object (its very text counts, so an integer of any length may "
@@ -179,7 +190,6 @@ PROOF_OR_BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/v1/artifacts/{ref:path}/proofs",
-    dependencies=[Depends(own_policy)],  # a broken one is not the caller's mistake
     openapi_extra={"requestBody": PROOF_REQUEST},
     response_class=Response,
     responses=responses(
@@ -194,54 +204,71 @@ PROOF_OR_BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
     )
     | BUNDLE_RESPONSE,
 )
-def make_proof(
+async def make_proof(
     request: Request,
-    ledger: Served,
-    artifact: Found,
+    ref: Ref,
     body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))],
-    _: Turn,
 ) -> Response:
     """Prove records, named by content, number or leaf hash."""
+    ledger = ledger_of(request)
     media_type = chosen(request, (BUNDLE_TYPE, "application/json"))
-    places = RecordPlaces.parse(body, artifact.artifact.encoding)
-    with servers_fault():
-        ledger.checkpoint()  # signs one where it is needed; no key for that is no caller's mistake
-    proof = ledger.prove(artifact, index=places.index, leaf_hash=places.leaf_hash)
+
+    def prove() -> tuple[Proof, bytes]:
+        artifact = find(ledger, ref)
+        places = RecordPlaces.parse(body, artifact.artifact.encoding)
+        if len(places) > FEW:
+            before_blocking()
+        _check_own(ledger)
+        made = ledger.prove(artifact, index=places.index, leaf_hash=places.leaf_hash)
+        return made, made.to_bytes()
+
+    proof, data = await costly(request, prove, is_short=len(body) <= SHORT)
     headers = {}
     if len(proof.indices) == 1:
         headers["Provenance-Record-Index"] = str(proof.indices[0])
         headers["Provenance-Equal-Records"] = str(proof.equal)
-    return Response(proof.to_bytes(), media_type=media_type, headers=headers)
+    return Response(data, media_type=media_type, headers=headers)
+
+
+def _check_own(ledger: Ledger) -> None:
+    """Check that proofs can be made: a checkpoint is signed where there is none.
+
+    Raises:
+        LedgerError: the policy is broken, say, or the key is missing: no mistake of the caller.
+    """
+    with servers_fault():
+        ledger.policy()
+        ledger.checkpoint()
 
 
 @router.get(
     "/v1/artifacts/{ref:path}/proofs",
-    dependencies=[Depends(own_policy)],
     response_class=Response,
     responses=responses(NotRegisteredError, NotAcceptableError)
     | PROOF_OR_BUNDLE_RESPONSE
     | NOT_MODIFIED,
 )
-def prove_artifact(
+async def prove_artifact(
     request: Request,
-    ledger: Served,
-    artifact: Found,
-    kept_by: Annotated[str, Depends(shared_or_own)],
-    _: Turn,
+    ref: Ref,
     if_none_match: IfNoneMatch = "",
 ) -> Response:
     """Prove an artifact as a whole: as a bundle, or its entry alone as C2SP tlog-proof.
 
     By `Accept`; as a bundle where both are liked as much.
     """
+    ledger = ledger_of(request)
     media_type = chosen(request, (BUNDLE_TYPE, "application/json", "text/plain"))
-    with servers_fault():
-        ledger.checkpoint()
-    if media_type == "text/plain":
-        data = ledger.prove_entry(artifact).to_bytes()
-    else:
-        data = ledger.prove(artifact).to_bytes()
-    headers = {"Cache-Control": f"{kept_by}, no-cache", "Vary": "Accept"}
+
+    def prove() -> bytes:
+        artifact = find(ledger, ref)
+        _check_own(ledger)
+        if media_type == "text/plain":
+            return ledger.prove_entry(artifact).to_bytes()
+        return ledger.prove(artifact).to_bytes()
+
+    data = await costly(request, prove, is_short=True)
+    headers = {"Cache-Control": f"{shared_or_own(request)}, no-cache", "Vary": "Accept"}
     return tagged(data, if_none_match, media_type=media_type, headers=headers)
 
 
@@ -282,6 +309,9 @@ class RecordPlaces:
     index: tuple[int, ...] | None = None
     leaf_hash: tuple[forms.Hash, ...] | None = field(default=None, metadata={"json": "leaf_hash"})
 
+    def __len__(self) -> int:
+        return len(self.index or self.leaf_hash or ())
+
     @classmethod
     def parse(cls, body: bytes, encoding: Encoding) -> RecordPlaces:
         """Read a request.
@@ -319,11 +349,9 @@ class RecordPlaces:
         BodyTooLargeError, BodyTooSlowError, MediaTypeError, MalformedError, InputError
     ),
 )
-def verify_bundle(
-    ledger: Served,
-    policy: OwnPolicy,
+async def verify_bundle(
+    request: Request,
     body: Annotated[bytes, Depends(JsonBody(MAX_BUNDLE + MAX_RECORD))],
-    _: Turn,
 ) -> Verdict:
     """Verify a bundle, and with it records or leaf hashes, under the server's own policy.
 
@@ -332,6 +360,19 @@ def verify_bundle(
     The answer is this server's word only: whoever does not run it verifies locally, with
     `provenance verify` or `provenance.connect`.
     """
+    ledger = ledger_of(request)
+
+    anchors: RecentAnchors = request.app.state.anchors
+
+    def verdict() -> Verdict:
+        with servers_fault():
+            policy = ledger.policy()
+        return _verdict(ledger, policy, body, anchors.check)
+
+    return await costly(request, verdict, is_short=len(body) <= SHORT)
+
+
+def _verdict(ledger: Ledger, policy: Policy, body: bytes, anchor_check: AnchorCheck) -> Verdict:
     given = members(body, "bundle", "record", "records", "leaf_hash")
     if "bundle" not in given:
         raise MalformedError("the request lacks the field 'bundle'")
@@ -346,6 +387,7 @@ def verify_bundle(
         policy,
         chains=ledger.chains,
         every_entry=ledger.every_entry if policy.standing == "scanned" else None,
+        anchor_check=anchor_check,
     )
     verified: bool | None = True
     step = None
@@ -356,13 +398,14 @@ def verify_bundle(
     except VerificationError as error:
         verified = None if isinstance(error, UndecidedError) else False
         step, report = error.step, error.report
+    hide = hiding(ledger)
     return Verdict(
         verified=verified,
         step=step,
         origin=policy.origin,
         policy=policy.fingerprint,
-        steps=_steps(report, ledger),
-        warnings=[hidden(warning, ledger) for warning in report.warnings],
+        steps=_steps(report, hide),
+        warnings=list(map(hide, report.warnings)),
     )
 
 
@@ -381,12 +424,12 @@ def _records(text: str) -> list[Any]:
     return list(map(_record, value))
 
 
-def _steps(report: Report, ledger: Ledger) -> list[StepAnswer]:
+def _steps(report: Report, hide: Callable[[str], str]) -> list[StepAnswer]:
     return [
         StepAnswer(
             step=check.step,
             mark=check.mark.name.lower(),  # type: ignore[arg-type]
-            finding=hidden(check.finding, ledger),
+            finding=hide(check.finding),
         )
         for check in report.checks
     ]

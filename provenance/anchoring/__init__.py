@@ -5,6 +5,7 @@
 - `contract`: the compiled contract, and what may be sent to it
 - `embedded`: a chain in one file, for a ledger without a node; `chainfile`: that file
 - `rpc`: sending through any node
+- `recent`: anchors that held a moment ago, for a server
 - `state`: proofs of a chain's state, made by a node and checked without one
 
 Only the first two, the verify half, are loaded here. The others need libraries of Ethereum and
@@ -13,6 +14,7 @@ are imported where they are used.
 
 from provenance.anchoring.anchor import (
     Anchor,
+    AnchorCheck,
     AnchorError,
     AnchorFacts,
     ChainPin,
@@ -29,6 +31,7 @@ from provenance.anchoring.jsonrpc import RpcReader
 
 __all__ = [
     "Anchor",
+    "AnchorCheck",
     "AnchorError",
     "AnchorFacts",
     "ChainPin",

@@ -36,6 +36,7 @@ __all__ = [
     "ROOT_AT_SELECTOR",
     "YEAR_10000",
     "Anchor",
+    "AnchorCheck",
     "AnchorError",
     "AnchorFacts",
     "ChainPin",
@@ -185,6 +186,10 @@ StateCheck = Callable[[Anchor, ChainPin, StateProof], AnchorFacts]
 
 Raises `AnchorError` where the anchor does not hold, `ChainError` where that cannot be told.
 """
+
+
+AnchorCheck = Callable[[Anchor, ChainPin, ChainReader], AnchorFacts]
+"""`check_anchor`, or one that does the same in another way."""
 
 
 def check_anchor(anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFacts:

@@ -10,6 +10,7 @@ from pathlib import Path
 from provenance.errors import LedgerError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.treefiles import TreeFiles, index_of
+from provenance.log.blocking import before_blocking
 from provenance.merkle import Tree
 from provenance.merkle.index import IndexUnusableError, LeafIndex, write_index
 from provenance.records import Artifact
@@ -76,6 +77,7 @@ class ArtifactTree:
         try:
             with suppress(IndexUnusableError):
                 return self._in_index(leaf_hash)
+            before_blocking()
             if not self._goes_through:
                 self.tree.check_leaves()  # an index of damaged leaves would be wrong, and so a scan
         except LedgerError as error:
@@ -104,6 +106,7 @@ class ArtifactTree:
 
     def _in_index(self, leaf_hash: bytes) -> tuple[int, int]:
         if self._index is None:
+            before_blocking()
             self._index = LeafIndex.open(self._index_path, self.tree)
         places = self._index.find(leaf_hash)
         return next(iter(places), 0), len(places)
@@ -142,6 +145,7 @@ class ArtifactTrees:
                 if known is not None and known[0] == state:
                     self._open.move_to_end(key)
                     return known[1]
+            before_blocking()
             opened = ArtifactTree(self._files, registered)
             with self._lock:
                 self._open[key] = (state, opened)

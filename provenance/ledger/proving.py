@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session
 
+from provenance import forms
 from provenance.errors import InputError, NoSuchRecordError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.lookup import ArtifactTree
@@ -48,10 +49,12 @@ class Proof:
         bundle: the proofs.
         equal: where it proves one record, how many records of the artifact are equal to it; the
             first of them is proven, unless it was named by its number.
+        frame: the bytes of the bundle before and after its records, where they are known.
     """
 
     bundle: Bundle
     equal: int = 0
+    frame: tuple[bytes, bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -60,12 +63,20 @@ class Proof:
 
     def to_bytes(self) -> bytes:
         """Return the bytes of the bundle."""
-        return self.bundle.to_bytes()
+        if self.frame is None:
+            return self.bundle.to_bytes()
+        return forms.canonical([forms.encode(one) for one in self.bundle.records]).join(self.frame)
 
     @cached_property
+    def around(self) -> tuple[bytes, bytes]:
+        """The bytes before and after the records, of a bundle that proves none."""
+        head, sign, tail = self.to_bytes().partition(b'"records":[]')
+        return head + sign[:-2], tail  # no text in it holds such quotes: they are escaped
+
+    @property
     def length(self) -> int:
-        """How many bytes that are."""
-        return len(self.to_bytes())
+        """How many bytes the bundle has, without the records that it proves."""
+        return sum(map(len, self.around))
 
 
 def prove(
@@ -267,7 +278,7 @@ def _prove_indices(
         raise kept.damaged() from error
     records = tuple(RecordProof(index=one.index, path=one.path) for one in proofs)
     equal = kept.find(leaf_hashes[0])[1] if len(indices) == 1 else 0
-    return Proof(replace(proof.bundle, records=records), equal)
+    return Proof(replace(proof.bundle, records=records), equal, proof.around)
 
 
 def _leaf_of_file(registered: RegisteredArtifact, kept: ArtifactTree, path: Path) -> bytes:

@@ -29,6 +29,7 @@ from provenance.errors import LedgerError
 from provenance.ledger.config import StorageConfig
 from provenance.ledger.folder import Folder, locked
 from provenance.ledger.storage import Storage
+from provenance.log.blocking import before_blocking
 from provenance.merkle import Tree, TreeWriter
 from provenance.merkle.index import write_index
 from provenance.merkle.trees import tree_length
@@ -93,6 +94,7 @@ class TreeFiles:
         path = self.here(artifact.digest)
         if path is not None:
             return path
+        before_blocking()
         return self._fetched(artifact)
 
     def has(self, digest: bytes, size: int, root: bytes) -> bool:

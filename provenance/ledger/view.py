@@ -33,6 +33,7 @@ from provenance.ledger.steps import each
 from provenance.ledger.tracing import Tracing
 from provenance.ledger.treefiles import TreeFiles
 from provenance.log import Entry
+from provenance.log.blocking import before_blocking
 from provenance.log.kept import Kept
 from provenance.log.log import Log
 from provenance.log.store import Database
@@ -302,6 +303,7 @@ class LedgerView(Tracing):
             return read_policy(path)  # which says what is wrong
         known = self._policy
         if known is None or known[0] != state:
+            before_blocking()
             known = self._policy = (state, read_policy(path))
         return known[1]
 

@@ -57,9 +57,11 @@ class Backend(ABC):
         place: how messages name it.
         reading: execution options of a transaction that reads.
         writing: execution options of one that writes.
+        is_remote: whether even the smallest answer comes over a connection.
     """
 
     place: str
+    is_remote: ClassVar[bool] = False
     reading: ClassVar[Mapping[str, Any]] = {}
     writing: ClassVar[Mapping[str, Any]] = {"writes": True}
 
@@ -160,6 +162,7 @@ class SQLite(Backend):
 class PostgreSQL(Backend):
     """A database on a server; or one schema of it, as the URL's search_path says."""
 
+    is_remote: ClassVar[bool] = True
     reading: ClassVar[Mapping[str, Any]] = {
         "isolation_level": "REPEATABLE READ",
         "postgresql_readonly": True,

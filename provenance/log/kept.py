@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
+from provenance.log.blocking import once
 from provenance.log.store import Database
 
 __all__ = ["Kept"]
@@ -44,7 +45,7 @@ class Kept:
         It may read a later one than that under which it is kept: then it is made once more. What
         it raises is not kept, nor what is large by its `size`.
         """
-        generation = self._database.generation()
+        generation = once(self._database, self._database.generation)
         with self._lock:
             if generation != self._generation:
                 self._answers.clear()

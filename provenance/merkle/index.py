@@ -40,7 +40,7 @@ from typing import Self
 from provenance.errors import LedgerError
 from provenance.merkle.drafts import Draft
 from provenance.merkle.hashing import HASH_SIZE
-from provenance.merkle.proofs import ProofError, check_inclusion
+from provenance.merkle.proofs import ProofError, check_inclusions
 from provenance.merkle.sorting import big_endian, columns, sorted_sections
 from provenance.merkle.trees import Tree
 
@@ -114,9 +114,10 @@ class LeafIndex:
         places = range(self._form.size)
         first = bisect_left(places, leaf_hash, begin, end, key=self.hash_at)
         last = bisect_right(places, leaf_hash, first, end, key=self.hash_at)
-        for place in (first - 1, last):  # a damaged hash can lead astray: these two must not be
-            if begin <= place < end:
-                self._check(self.leaf_at(place))
+        # A damaged hash can lead astray: that of these two must not be.
+        neighbours = [self.leaf_at(place) for place in (first - 1, last) if begin <= place < end]
+        if neighbours:
+            self._check(neighbours)
         return Places(self, leaf_hash, range(first, last))
 
     def leaf_at(self, place: int) -> int:
@@ -144,18 +145,18 @@ class LeafIndex:
             raise IndexUnusableError("the index leads out of the tree")
         return begin, end
 
-    def _check(self, number: int) -> None:
-        """Check that what stands as leaf `number` in the tree file is that leaf."""
+    def _check(self, numbers: list[int]) -> None:
+        """Check that what stands as these leaves in the tree file are those leaves."""
         try:
-            check_inclusion(
-                leaf_hash=self._tree.leaf(number),
-                index=number,
+            check_inclusions(
+                leaf_hashes=b"".join(map(self._tree.leaf, numbers)),
+                indices=numbers,
                 size=self._form.size,
-                path=self._tree.prove(number).path,
+                paths=self._tree.prove_all(numbers).paths,
                 root=self._root,
             )
         except ProofError as error:
-            raise LedgerError(f"the tree file is damaged: leaf {number}: {error}") from error
+            raise LedgerError(f"the tree file is damaged: {error}") from error
 
     def _number(self, at: int) -> int:
         """Return number `at` of the file."""

@@ -14,12 +14,12 @@ from hashlib import sha256
 
 from provenance.anchoring import (
     Anchor,
+    AnchorCheck,
     AnchorError,
     AnchorFacts,
     ChainPin,
     ChainReader,
     StateCheck,
-    check_anchor,
 )
 from provenance.errors import ChainError, MalformedError
 from provenance.log import Checkpoint, Entry
@@ -88,6 +88,7 @@ class Case:
         chains: Mapping[str, ChainReader],
         trusted_blocks: Mapping[str, StateCheck],
         every_entry: EveryEntry | None,
+        anchor_check: AnchorCheck,
         at_hand: AtHand,
     ) -> None:
         self.data = data
@@ -95,6 +96,7 @@ class Case:
         self.chains = chains
         self.trusted_blocks = trusted_blocks
         self.every_entry = every_entry
+        self.anchor_check = anchor_check
         self.at_hand = at_hand
         self.record_indices: tuple[int, ...] = ()
         self.anchored: list[Anchored] = []
@@ -283,7 +285,7 @@ class Case:
             return check(proof.anchor, pin, proof.state)
         reader = self.chains.get(pin.name)
         if reader is not None:
-            return check_anchor(proof.anchor, pin, reader)
+            return self.anchor_check(proof.anchor, pin, reader)
         if pin.embedded:
             raise ChainError("out of reach, it is a file beside its ledger")
         if proof.state is None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provenance.anchoring import ChainReader, StateCheck
+from provenance.anchoring import AnchorCheck, ChainReader, StateCheck, check_anchor
 from provenance.errors import UndecidedError
 from provenance.log import Checkpoint
 from provenance.records import Artifact
@@ -80,6 +80,7 @@ class Verifier:
         trusted_blocks: how to check an anchor under the hash of a block that the caller trusts, by
             the name of the policy's pin. The reader of such a chain is not asked.
         every_entry: the whole log, where it is at hand, to look for revocations oneself.
+        anchor_check: how an anchor is checked at the reader of its chain.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Verifier:
         chains: Mapping[str, ChainReader] | None = None,
         trusted_blocks: Mapping[str, StateCheck] | None = None,
         every_entry: EveryEntry | None = None,
+        anchor_check: AnchorCheck = check_anchor,
     ) -> None:
         self._policy = policy
         self._chains = chains or {}
         self._trusted_blocks = trusted_blocks or {}
         self._every_entry = every_entry
+        self._anchor_check = anchor_check
 
     def verify(
         self,
@@ -127,6 +130,7 @@ class Verifier:
             chains=self._chains,
             trusted_blocks=self._trusted_blocks,
             every_entry=self._every_entry,
+            anchor_check=self._anchor_check,
             at_hand=AtHand(
                 record=record,
                 records=records,

@@ -18,6 +18,7 @@ from api import create_app
 from api.errors import BusyError
 from api.turns import MOST_QUEUED, Turns, check_queue
 from provenance import Ledger
+from provenance.log.blocking import before_blocking
 
 FOREVER = 3600.0
 
@@ -109,6 +110,7 @@ def slow(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.
     go_on, prove = threading.Event(), ledger.prove
 
     def wait(*args: object, **kwargs: object) -> object:
+        before_blocking()
         assert go_on.wait(30)
         return prove(*args, **kwargs)  # type: ignore[arg-type]
 

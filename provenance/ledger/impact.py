@@ -6,10 +6,9 @@ before a page of it is told. No statement is read but those that name what the p
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -29,16 +28,13 @@ from provenance.log.log import Log
 from provenance.merkle import HASH_SIZE
 from provenance.statements import KIND_NUMBERS
 
-__all__ = ["MAX_SOURCES", "Reach", "Reaches", "page_of", "reach_of"]
+__all__ = ["MAX_SOURCES", "Reach", "page_of", "reach_of"]
 
 MOST = 1_000_000
 """Arrows that are walked, in about as many kilobytes."""
 
 MAX_SOURCES = 10_000
 """Artifacts whose descendants are asked for at once."""
-
-MOST_KEPT = 4
-"""Answers that are kept for their further pages, 57 bytes for each descendant."""
 
 _BATCH = 1000
 """Values in one question to the database."""
@@ -75,26 +71,6 @@ class Reach:
     grades: bytes
     registered: array[int]
     kinds: Counter[DescendantKind]
-
-
-class Reaches:
-    """The last few answers, for those who go on to their next page. Shared between threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Reach] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], Reach]) -> Reach:
-        """Return what was made under a key, which names all that it follows from."""
-        with self._lock:
-            found = self._kept.get(key)
-        made = make() if found is None else found
-        with self._lock:
-            self._kept[key] = made
-            self._kept.move_to_end(key)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        return made
 
 
 def reach_of(

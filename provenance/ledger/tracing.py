@@ -13,12 +13,13 @@ from sqlmodel import Session
 from provenance.errors import InputError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.filters import Filters
-from provenance.ledger.impact import MAX_SOURCES, Reaches, page_of, reach_of
+from provenance.ledger.impact import MAX_SOURCES, Reach, page_of, reach_of
 from provenance.ledger.leaves import leaves_of
 from provenance.ledger.paging import Places, holders, read_walk_cursor
+from provenance.ledger.recent import Recent
 from provenance.ledger.refs import Ref, resolve
 from provenance.ledger.vouching import Vouching, read_signers
-from provenance.ledger.walking import Walk
+from provenance.ledger.walking import Walk, Walked
 from provenance.lineage import History, Impact
 from provenance.lineage.signers import Signers
 from provenance.log.kept import Kept
@@ -38,7 +39,8 @@ class Tracing(ABC):
     _kept: Kept
 
     def __init__(self) -> None:
-        self._reaches = Reaches()
+        self._reaches = Recent[Reach]()
+        self._walks = Recent[Walked]()
 
     @abstractmethod
     def policy(self) -> Policy:
@@ -107,7 +109,9 @@ class Tracing(ABC):
     ) -> History:
         with self._database.reading() as session:
             digest = resolve(session, self.origin, ref).artifact.digest
-            way = Walk(session, self.origin, onward=onward, signers=self._signers)
+            way = Walk(
+                session, self.origin, onward=onward, signers=self._signers, recent=self._walks
+            )
             return way.page(digest, depth=depth, limit=limit, cursor=cursor, as_of=as_of)
 
     def impact(
@@ -165,10 +169,10 @@ class Tracing(ABC):
                 ends = vouching.ends(artifacts or (), claims=False)
                 known = dict.fromkeys(artifacts or ())
                 sources = [each for each in known if ends[each].registered is not None]
-            reach = self._reaches.get(
-                (log.root(size), *signers.revoked_from.items(), depth, *sources),
-                lambda: reach_of(session, log, vouching, sources, depth),
-            )
+            key = (log.root(size), *signers.revoked_from.items(), depth, *sources)
+            reach = self._reaches.get(key)
+            if reach is None:
+                reach = self._reaches.put(key, reach_of(session, log, vouching, sources, depth))
             return page_of(session, log, reach, start, limit, unread)
 
     def _signers(self, session: Session, size: int) -> Signers:

@@ -8,21 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    LargeBinary,
-    ScalarSelect,
-    Select,
-    column,
-    literal,
-    literal_column,
-    select,
-    values,
-)
+from sqlalchemy import ColumnElement, literal, select
 from sqlmodel import Session
 
 from provenance.errors import LedgerError
@@ -83,94 +72,81 @@ class Vouching:
 
     def ends(self, artifacts: Iterable[bytes], *, claims: bool = True) -> dict[bytes, End]:
         """Return what is known of artifacts; without `claims`, not whether they conflict."""
+        told = [
+            self._first(Facet.DIGEST, self._unrevoked()),
+            self._first(Facet.DIGEST),
+            self._first(Facet.SUPERSEDED),
+        ]
+        if claims:
+            for facet in (Facet.MADE, Facet.MODEL):
+                told += [self._claim(facet), self._claim(facet, last=True)]
         found = {}
-        for asked in _tables((each, each + _BEYOND) for each in artifacts):
-            digest = asked.c.low
-            told: list[ColumnElement[Any]] = [
-                self._first(Facet.DIGEST, digest, unrevoked=True),
-                self._first(Facet.DIGEST, digest),
-                self._first(Facet.SUPERSEDED, digest),
-            ]
-            if claims:
-                told += [
-                    self._claim(facet, asked, last=last)
-                    for facet in (Facet.MADE, Facet.MODEL)
-                    for last in (False, True)
-                ]
-            for artifact, counts, registered, superseded, *claimed in self._rows(digest, *told):
-                by = [each and each[32:64] for each in claimed]
-                found[artifact] = End(
-                    registered=registered if counts is None else counts,
-                    revoked=registered is not None and counts is None,
-                    superseded=superseded,
-                    conflict=by[::2] != by[1::2],
-                )
+        asked = ((each, each + _BEYOND) for each in artifacts)
+        for row in self._ask(asked, f"low, {', '.join(told)} FROM asked"):
+            artifact, counts, registered, superseded, *claimed = row
+            by = [each and each[32:64] for each in claimed]
+            found[artifact] = End(
+                registered=registered if counts is None else counts,
+                revoked=registered is not None and counts is None,
+                superseded=superseded,
+                conflict=by[::2] != by[1::2],
+            )
         return found
 
-    def _first(self, which: Facet, value: Any, *, unrevoked: bool = False) -> ScalarSelect[int]:
-        """Ask for the first entry that has a value."""
-        facet = FACET.alias()
-        query = select(facet.c.entry).where(
-            facet.c.facet == _is(which), facet.c.value == value, facet.c.entry < self.size
-        )
-        if unrevoked:
-            for keyid, entry in self._signers.revoked_from.items():
-                signed = FACET.alias()
-                by_key: Select[Any] = select(literal_column("1")).where(
-                    signed.c.facet == _is(Facet.SIGNER),
-                    signed.c.value == bytes.fromhex(keyid),
-                    signed.c.entry == facet.c.entry,
-                )
-                query = query.where((facet.c.entry < entry) | ~by_key.exists())
-        return query.order_by(facet.c.entry).limit(1).scalar_subquery()
+    def _first(self, facet: Facet, more: str = "") -> str:
+        """Ask for the first entry that has the value `low`."""
+        where = f"f.facet = {facet:d} AND f.value = low AND f.entry < {self.size:d}{more}"
+        return f"(SELECT f.entry FROM facet f WHERE {where} ORDER BY f.entry LIMIT 1)"  # noqa: S608 - own numbers
 
-    def _claim(self, which: Facet, between: CTE, *, last: bool = False) -> ScalarSelect[bytes]:
-        """Ask for the first or the last value between two others."""
-        value, query = self._values(which, between.c.low, between.c.high)
-        return query.order_by(value.desc() if last else value).limit(1).scalar_subquery()
+    def _claim(self, facet: Facet, *, last: bool = False) -> str:
+        """Ask for the first value between `low` and `high`, or the last."""
+        order = "f.value DESC" if last else "f.value"
+        where = self._between(facet)
+        return f"(SELECT f.value FROM facet f WHERE {where} ORDER BY {order} LIMIT 1)"  # noqa: S608 - own numbers
 
-    def _values(self, which: Facet, low: Any, high: Any) -> tuple[Any, Select[bytes]]:
-        facet = FACET.alias()
-        query = select(facet.c.value).where(
-            facet.c.facet == _is(which),
-            facet.c.value > low,
-            facet.c.value < high,
-            facet.c.entry < self.size,
-        )
-        return facet.c.value, query
+    def _between(self, facet: Facet) -> str:
+        between = f"f.facet = {facet:d} AND f.value > low AND f.value < high"
+        return f"{between} AND f.entry < {self.size:d}"
+
+    def _unrevoked(self) -> str:
+        """Say that no signature under a registration is revoked."""
+        conditions = ""
+        for keyid, entry in self._signers.revoked_from.items():
+            key = f"X'{keyid}'" if self._sqlite else f"'\\x{keyid}'::bytea"
+            where = f"s.facet = {Facet.SIGNER:d} AND s.value = {key} AND s.entry = f.entry"
+            by_key = f"EXISTS (SELECT 1 FROM facet s WHERE {where})"  # noqa: S608 - hex digits
+            conditions += f" AND (f.entry < {entry:d} OR NOT {by_key})"
+        return conditions
 
     def reproduced(
-        self, entry: int, statement: Statement, keyids: Sequence[str]
-    ) -> dict[bytes, int]:
-        """Return what somebody else's run of the same step made, too.
+        self, events: Mapping[int, tuple[Statement, Sequence[str]]]
+    ) -> dict[int, dict[bytes, int]]:
+        """Return what somebody else's runs of the same steps made, too.
 
         Args:
-            entry: of the statement.
-            statement: what was signed.
-            keyids: those who signed it.
+            events: entry → what was signed, and the keys that signed it.
 
         Returns:
-            Artifact digest → the first such run's entry.
+            Entry → artifact digest → the first such run's entry; only where there is one.
         """
-        step, (sources, made) = statement.predicate, ends_of(statement)
-        digest = step_digest(step) if isinstance(step, Step) else bytes(32)
-        if digest == bytes(32) or self.revoked(keyids, entry):
-            return {}
-        run, own = set_digest(sources) + digest, signers_digest(keyids)
-        found = {}
-        for asked in _tables(
-            each
-            for artifact in made
-            for each in (
-                (artifact + run, artifact + run + own),
-                (artifact + run + own, artifact + run + _BEYOND),
-            )
-        ):
-            others = self._rows(asked.c.low, self._claim(Facet.MADE, asked))
-            for artifact in {low[:32] for low, other in others if other is not None}:
-                runs = list(self._runs_by_others(artifact + run, keyids))
+        asked: dict[bytes, list[tuple[int, bytes]]] = {}
+        between: list[tuple[bytes, bytes]] = []
+        for entry, (statement, keyids) in events.items():
+            step, (sources, made) = statement.predicate, ends_of(statement)
+            digest = step_digest(step) if isinstance(step, Step) else bytes(32)
+            if digest == bytes(32) or self.revoked(keyids, entry):
+                continue
+            run, own = set_digest(sources) + digest, signers_digest(keyids)
+            for low in (artifact + run for artifact in made):
+                asked.setdefault(low, []).append((entry, low[:32]))
+                between += [(low, low + own), (low + own, low + _BEYOND)]
+        others = self._ask(between, f"low, {self._claim(Facet.MADE)} FROM asked")
+        found: dict[int, dict[bytes, int]] = {}
+        for low in {low[:96] for low, other in others if other is not None}:
+            for entry, artifact in asked[low]:
+                runs = list(self._runs_by_others(low, events[entry][1]))
                 if runs:
-                    found[artifact] = min(runs)
+                    found.setdefault(entry, {})[artifact] = min(runs)
         return found
 
     def all_reproduced(self, artifacts: Iterable[bytes]) -> set[tuple[int, bytes]]:
@@ -180,22 +156,15 @@ class Vouching:
         but those that several signed.
         """
         found: set[tuple[int, bytes]] = set()
-        for asked in _tables((each, each + _BEYOND) for each in artifacts):
-            facet = FACET.alias()
-            query = select(facet.c.value, facet.c.entry).where(
-                facet.c.facet == _is(Facet.MADE),
-                facet.c.value > asked.c.low,
-                facet.c.value < asked.c.high,
-                facet.c.entry < self.size,
-            )
-            runs: dict[bytes, dict[bytes, list[int]]] = {}
-            for value, entry in self._session.connection().execute(query):
-                if value[64:96] != bytes(32):
-                    signers = runs.setdefault(value[:96], {})
-                    signers.setdefault(value[96:], []).append(entry)
-            for run, signers in runs.items():
-                if len(signers) > 1:
-                    found.update((entry, run[:32]) for entry in self._reproduced_of(signers))
+        runs: dict[bytes, dict[bytes, list[int]]] = {}
+        asked = ((each, each + _BEYOND) for each in artifacts)
+        every = f"FROM asked CROSS JOIN facet f WHERE {self._between(Facet.MADE)}"
+        for value, entry in self._ask(asked, f"f.value, f.entry {every}"):
+            if value[64:96] != bytes(32):
+                runs.setdefault(value[:96], {}).setdefault(value[96:], []).append(entry)
+        for run, signers in runs.items():
+            if len(signers) > 1:
+                found.update((entry, run[:32]) for entry in self._reproduced_of(signers))
         return found
 
     def _reproduced_of(self, runs: Mapping[bytes, list[int]]) -> Iterator[int]:
@@ -240,18 +209,26 @@ class Vouching:
         except LedgerError:
             return ()
 
-    def _rows(self, *columns: ColumnElement[Any]) -> Sequence[Any]:
-        return self._session.connection().execute(select(*columns)).all()
+    def _ask(
+        self, between: Iterable[tuple[bytes, bytes]], question: str
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a question to a table `asked` of pairs, called low and high.
+
+        Its text is the driver's own: to compose it anew for each page takes longer than to answer.
+        """
+        connection = self._session.connection()
+        pair = "(?, ?)" if self._sqlite else "(%s, %s)"
+        left = iter(between)
+        while batch := list(islice(left, BATCH)):
+            asked = f"WITH asked (low, high) AS (VALUES {', '.join([pair] * len(batch))})"
+            sql = f"{asked} SELECT {question}"
+            yield from connection.exec_driver_sql(sql, tuple(chain.from_iterable(batch)))
+
+    @property
+    def _sqlite(self) -> bool:
+        return self._session.connection().dialect.name == "sqlite"
 
 
 def _is(which: Facet) -> ColumnElement[int]:
     """Return a facet that stands in the text of the question: plans are made for it alone."""
     return literal(int(which), literal_execute=True)
-
-
-def _tables(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[CTE]:
-    """Yield tables of two columns, low and high, of at most `BATCH` rows each."""
-    left = iter(rows)
-    while batch := list(islice(left, BATCH)):
-        low, high = column("low", LargeBinary), column("high", LargeBinary)
-        yield values(low, high, name="asked").data(batch).cte("asked")

@@ -1,30 +1,32 @@
 """Walks along the log's statements, by the index of what each names.
 
-A page begins where the one before ended, by counting: the walk starts anew, over the index alone,
-and only the statements of the page are read. A cursor holds how large the log was at the first
-page, and later entries are no part of the walk; so what is logged meanwhile moves nothing.
+A page begins where the one before ended, by counting. A cursor holds how large the log was at the
+first page, and later entries are no part of the walk; so what is logged meanwhile moves nothing.
+What was walked for a page after the first, and as much again, is kept for those after it; where it
+is not, the walk starts anew, over the index alone. Of statements, only those of the page are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sqlmodel import Session, col, select
 
-from provenance.errors import InputError, LedgerError
+from provenance.errors import InputError
 from provenance.ledger.catalog import MentionRow
 from provenance.ledger.paging import read_walk_cursor
+from provenance.ledger.recent import Recent
 from provenance.ledger.vouching import Vouching
 from provenance.lineage import Event, History, walk
 from provenance.lineage.signers import Signers
 from provenance.log.log import Log
+from provenance.log.store import EnvelopeRow
 from provenance.signing import Envelope
 from provenance.statements import KIND_NUMBERS, Statement
 
-__all__ = ["Walk"]
+__all__ = ["Walk", "Walked"]
 
 MOST = 100_000
 """Statements of a walk that is asked for page by page."""
@@ -32,8 +34,24 @@ MOST = 100_000
 MAX_PAGE = 8 << 20
 """Bytes of envelopes, after which a page ends."""
 
+READ = 32
+"""Envelopes that are read at a time; the largest have megabytes."""
+
 _BATCH = 500
 """Values in one question to the database."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The beginning of a walk.
+
+    Attributes:
+        found: (entry, depth) of each statement, in order.
+        whole: there are no more.
+    """
+
+    found: Sequence[tuple[int, int]]
+    whole: bool
 
 
 class Walk:
@@ -46,6 +64,7 @@ class Walk:
         *,
         onward: bool,
         signers: Callable[[Session, int], Signers],
+        recent: Recent[Walked],
     ) -> None:
         """Begin.
 
@@ -54,11 +73,13 @@ class Walk:
             origin: the log's name.
             onward: to what was made.
             signers: what the log says of keys, as of a size.
+            recent: what was walked for earlier pages.
         """
         self._session = session
         self._log = Log(session, origin)
         self._onward = onward
         self._signers = signers
+        self._recent = recent
 
     def page(
         self,
@@ -76,38 +97,78 @@ class Walk:
                 size; or the walk is longer than is told page by page.
         """
         size, start = read_walk_cursor(cursor, self._log.size, as_of)
-        most = None if limit is None else start + limit + 1
-        if most is not None and start + 1 > MOST:
+        end = None if limit is None else start + limit
+        if end is not None and start + 1 > MOST:
             raise InputError(
                 f"the walk goes beyond {MOST:,} statements: ask for less depth, or begin at an "
                 "artifact that it reached"
             )
+        signers = self._signers(self._session, size)
+        vouching = Vouching(self._session, self._log, signers, size)
+        found = self._found(artifact, depth, size, start, end)
+        held, taken = 0, 0
+        read: dict[int, tuple[Statement, tuple[str, ...]]] = {}
+        for entry, data in self._envelopes(entry for entry, _ in found[:limit]):
+            taken += 1
+            if data is not None:  # else it was erased: the walk goes on by the index
+                envelope = Envelope.parse(data)
+                read[entry] = Statement.parse(envelope.payload), envelope.keyids
+                held += len(data)
+            if limit is not None and held > MAX_PAGE:
+                break
+        again = vouching.reproduced(read)
+        events = tuple(
+            Event(
+                entry,
+                *read[entry],
+                distance,
+                vouching.revoked(read[entry][1], entry),
+                again.get(entry, {}),
+            )
+            for entry, distance in found[:taken]
+            if entry in read
+        )
+        more = taken < len(found)
+        cursor = f"{size}.{start + taken}" if more else None
+        page = History(artifact, events, cursor, size)
+        return replace(page, ends=vouching.ends(page.names))
+
+    def _found(
+        self, artifact: bytes, depth: int | None, size: int, start: int, end: int | None
+    ) -> Sequence[tuple[int, int]]:
+        """Return (entry, depth) from `start` to `end` of a walk, and one more if there is one."""
+        if end is None or start == 0:
+            return self._walked(artifact, depth, size, end)[start:]
+        key = (self._log.root(size), artifact, self._onward, depth)
+        walked = self._recent.get(key)
+        if walked is None or not (walked.whole or end < len(walked.found)):
+            most = min(2 * end, MOST + end - start)
+            found = self._walked(artifact, depth, size, most)
+            walked = self._recent.put(key, Walked(found, whole=len(found) <= most))
+        return walked.found[start : end + 1]
+
+    def _walked(
+        self, artifact: bytes, depth: int | None, size: int, end: int | None
+    ) -> list[tuple[int, int]]:
+        """Return the walk up to `end`, and one more."""
+        most = None if end is None else end + 1
         steps = walk(
             artifact,
             statements=lambda level: self._statements(level, size, most),
             linked=self._linked,
             depth=depth,
         )
-        signers = self._signers(self._session, size)
-        vouching = Vouching(self._session, self._log, signers, size)
-        found, held, taken = list(islice(steps, start, most)), 0, 0
-        events: list[Event] = []
-        for entry, distance in found[:limit]:
-            taken += 1
-            with suppress(LedgerError):  # it was erased: the walk goes on by the index
-                data = self._log.envelope(entry)
-                envelope = Envelope.parse(data)
-                statement, keyids = Statement.parse(envelope.payload), envelope.keyids
-                revoked = vouching.revoked(keyids, entry)
-                reproduced = vouching.reproduced(entry, statement, keyids)
-                events.append(Event(entry, statement, keyids, distance, revoked, reproduced))
-                held += len(data)
-            if limit is not None and held > MAX_PAGE:
-                break
-        more = taken < len(found)
-        cursor = f"{size}.{start + taken}" if more else None
-        page = History(artifact, tuple(events), cursor, size)
-        return replace(page, ends=vouching.ends(page.names))
+        return list(islice(steps, most))
+
+    def _envelopes(self, entries: Iterable[int]) -> Iterator[tuple[int, bytes | None]]:
+        """Yield each entry with its envelope, None where it was erased."""
+        left = iter(entries)
+        while batch := list(islice(left, READ)):
+            query = select(EnvelopeRow.index, EnvelopeRow.data).where(
+                col(EnvelopeRow.index).in_(batch)
+            )
+            held = dict(self._session.exec(query).all())
+            yield from ((entry, held.get(entry)) for entry in batch)
 
     def _statements(self, artifacts: Sequence[bytes], size: int, most: int | None) -> list[int]:
         """Return the entries below `size` that artifacts lead to, in order: the first `most`."""

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from provenance import forms
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.indexing import index_rows
+from provenance.log.log import Log
 from provenance.log.store import EntryRow, EnvelopeRow, insert
 from provenance.records import JSON, Artifact
 from provenance.records.artifacts import ARTIFACT_DIGEST
@@ -207,7 +208,7 @@ def fill(session, log):
 def fill_whole(session, log):
     """`fill`, and the entries with their envelopes."""
     fill(session, log)
-    for table in ("entry", "envelope"):
+    for table in ("entry", "envelope", "tile"):
         session.connection().execute(text(f"DELETE FROM {table}"))
     entries = [
         (each.index, KIND_NUMBERS[each.statement.kind], b"", each.envelope_hash) for each in log
@@ -215,6 +216,7 @@ def fill_whole(session, log):
     insert(session, EntryRow, entries)
     envelopes = [(each.index, each.envelope) for each in log]
     insert(session, EnvelopeRow, envelopes)
+    Log(session, "log.example")._integrate(0, [sha256(data).digest() for _, data in envelopes])
 
 
 def walked(log, start, *, onward, depth=None):

@@ -12,6 +12,7 @@ from oracle import Oracle
 from provenance import InputError
 from provenance.ledger import vouching
 from provenance.ledger.catalog import AnchorRow, Catalog
+from provenance.ledger.recent import Recent
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
@@ -39,7 +40,7 @@ def told(session, number, anchored, *, onward, as_of=None, limit=None):
         log = Log(session, "log.example")
         return read_signers(log, size, lambda time: anchored[text_of(time)])
 
-    way = Walk(session, "log.example", onward=onward, signers=signers)
+    way = Walk(session, "log.example", onward=onward, signers=signers, recent=Recent())
     found, ends, cursor = {}, {}, None
     while True:
         page = way.page(

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from provenance import InputError
 from provenance.ledger import walking
+from provenance.ledger.recent import Recent
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
@@ -27,20 +28,21 @@ def database(request, tmp_path_factory):
     database.close()
 
 
-def a_walk(session, *, onward):
+def a_walk(session, *, onward, recent=None):
     return Walk(
         session,
         "log.example",
         onward=onward,
         signers=lambda session, size: read_signers(Log(session, "log.example"), size, lambda _: 0),
+        recent=recent or Recent(),
     )
 
 
 def pages(session, start, *, onward, depth, limit):
     """Return (entry, depth) of all pages."""
-    told, cursor = [], None
+    told, cursor, recent = [], None, Recent()
     while True:
-        way = a_walk(session, onward=onward)
+        way = a_walk(session, onward=onward, recent=recent)
         page = way.page(start, depth=depth, limit=limit, cursor=cursor)
         assert limit is None or len(page.events) <= limit
         told += [(event.index, event.depth) for event in page.events]

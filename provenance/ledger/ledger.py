@@ -137,7 +137,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
         return registering.hash_into_tree(self.trees, source, progress)
 
     def _keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
-        return self.trees.keep(leaf_hash_blocks, encoding)
+        return self.trees.keep(leaf_hash_blocks, encoding)[0]
 
     def _log(self, statement: Statement) -> RegisteredArtifact:
         return RegisteredArtifact.of(self.journal.submit(statement), statement)

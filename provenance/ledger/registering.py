@@ -11,7 +11,7 @@ from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.describing import same_claims
 from provenance.ledger.treefiles import TreeFiles
 from provenance.log.log import Log
-from provenance.merkle import HASH_SIZE, CompactRange, Tree
+from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.records.sources import Progress, Source
 from provenance.signing import Envelope
@@ -27,8 +27,7 @@ _BLOCK = 1 << 20
 
 def hash_into_tree(trees: TreeFiles, source: Source, progress: Progress | None) -> Artifact:
     """Hash what was opened, as far as it is not known, and keep its tree and index."""
-    artifact = trees.keep(_leaf_hashes(trees, source, progress), source.encoding)
-    tree = Tree.open(trees.path(artifact))
+    artifact, tree = trees.keep(_leaf_hashes(trees, source, progress), source.encoding)
     source.remember(CompactRange.of(tree.size, tree.node))
     return artifact
 

@@ -113,10 +113,13 @@ class TreeFiles:
                 return (tree.size, tree.root) == (size, root)
         return self.storage is not None and self.storage.length(digest) == tree_length(size)
 
-    def keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> Artifact:
+    def keep(self, leaf_hash_blocks: Iterator[bytes], encoding: Encoding) -> tuple[Artifact, Tree]:
         """Build and keep the tree over leaf hashes, 32·n bytes at a time, and its index.
 
         A crash later leaves a tree file that nothing names, and that serves again.
+
+        Returns:
+            The artifact, and its tree: mapped, wherever the file goes.
 
         Raises:
             LedgerError: the disk is full, say, or the storage does not answer.
@@ -132,13 +135,20 @@ class TreeFiles:
             else:
                 spare = drafts / f"{artifact.digest_hex}.{secrets.token_hex(4)}"
                 writer.keep(spare)
-                self._put(artifact.digest, spare)
-                self._make_room(spare.stat().st_size)
-                for former in (path, index_of(path)):  # from before there was a storage: damaged?
-                    former.unlink(missing_ok=True)
-                path = self._into_cache(artifact.digest, spare)
-            write_index(tree, drafts, index_of(path))
-        return artifact
+                try:
+                    self._put(artifact.digest, spare)
+                    self._make_room(spare.stat().st_size)
+                    for former in (path, index_of(path)):  # without the storage; perhaps damaged
+                        former.unlink(missing_ok=True)
+                    path = self._into_cache(artifact.digest, spare)
+                finally:
+                    spare.unlink(missing_ok=True)
+            try:
+                write_index(tree, drafts, index_of(path))
+            except LedgerError:
+                if self.storage is None:
+                    raise  # else the cache was deleted, say: it is built when it is needed
+        return artifact, tree
 
     def bring(self, artifact: Artifact, path: Path) -> None:
         """Copy a tree from the storage to `path`, and hash it, every level of it.
@@ -169,6 +179,7 @@ class TreeFiles:
         """
         if self.storage is None or self.folder.tree(digest).exists():
             return False
+        before_blocking()
         with self._changing_cache():
             _remove(self.cached(digest).parent)
         return True
@@ -233,7 +244,7 @@ class TreeFiles:
         with self._changing_cache():
             with spare.open("rb") as file:  # after a power cut it is whole, or not there
                 os.fsync(file.fileno())
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             index = index_of(spare)
             if index.exists():
                 index.replace(index_of(path))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ from served import ROWS, serving
 
 from api import create_app
 from provenance import Ledger
+from provenance.ledger.storage import Storage
 
 
 @pytest.fixture
@@ -70,3 +73,29 @@ def test_a_storage_that_does_not_answer_is_a_503(
                 assert problem(answer, 503, "ledger-unavailable") == ""
                 assert str(place) not in answer.text
                 assert http.get("/v1/artifacts/train").status_code == 200
+
+
+def test_no_other_answer_waits_for_a_tree_that_is_fetched(
+    stored: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, arrived, may_go_on = Storage.get, threading.Event(), threading.Event()
+
+    def get(storage: Storage, digest: bytes, path: Path) -> None:
+        arrived.set()
+        assert may_go_on.wait(30)
+        whole(storage, digest, path)
+
+    monkeypatch.setattr(Storage, "get", get)
+    with serving(create_app(stored, public=True)) as url, ThreadPoolExecutor() as pool:
+
+        def ask() -> int:
+            answer = httpx.post(f"{url}/v1/artifacts/train/proofs", json={"index": 3}, timeout=60)
+            return answer.status_code
+
+        assert ask() == 200  # whatever is remembered of it is
+        shutil.rmtree(stored.trees.cache)
+        asked = pool.submit(ask)
+        assert arrived.wait(30)
+        assert httpx.get(f"{url}/v1/artifacts/train", timeout=30).status_code == 200
+        may_go_on.set()
+        assert asked.result() == 200

@@ -26,6 +26,7 @@ from provenance.ledger.folder import Folder
 from provenance.ledger.readiness import faults
 from provenance.ledger.storage import Storage
 from provenance.merkle import Tree
+from provenance.merkle.index import write_index
 from provenance.merkle.trees import tree_length
 from provenance.records import JSON, Artifact, hash_record
 
@@ -250,6 +251,7 @@ def test_nothing_is_logged_that_is_not_there(
         with pytest.raises(LedgerError, match=r"of 63,808 bytes it kept 4"):
             stored.register(ROWS, name="rows", sensitivity="public")
     assert stored.size() == size
+    assert not any(stored.folder.drafts.iterdir())
     stored.register(ROWS, name="rows", sensitivity="public")
     prove(stored)
 
@@ -493,6 +495,20 @@ def test_the_cache_may_go_at_any_time(home: Path, url: str, start: Any) -> None:
         deleting.wait()
         for n in range(4):
             assert ledger.prove(f"rows {n}", record=ROWS[n + 50]).indices == (50,)
+
+
+def test_what_is_registered_does_not_rest_on_the_cache(
+    stored: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as deleting:
+
+        def delete(tree: Tree, drafts: Path, path: Path) -> None:
+            clear(stored)
+            write_index(tree, drafts, path)
+
+        deleting.setattr(treefiles, "write_index", delete)
+        stored.register(ROWS, name="rows", sensitivity="public")
+    prove(stored)
 
 
 def test_a_disk_without_room(stored: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

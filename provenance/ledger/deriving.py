@@ -23,11 +23,17 @@ __all__ = ["derivation", "diff", "prove"]
 
 def diff(ledger: LedgerView, before: Ref, after: Ref) -> Difference:
     """Return what changed from one version to another; as `LedgerView.diff`."""
-    old, new = _version(ledger, before), _version(ledger, after)
-    for version in (old, new):
-        version.tree.check_leaves()
+    versions = []
+    for ref in (before, after):
+        registered = ledger.resolve(ref)
+        kept = ledger._trees.open(registered)
+        try:
+            kept.tree.check_leaves()
+        except LedgerError as error:
+            raise kept.damaged() from error
+        versions.append(Version(registered.artifact, kept.tree))
     with ledger.folder.building() as drafts:
-        return compare(old, new, drafts)
+        return compare(versions[0], versions[1], drafts)
 
 
 def prove(

@@ -282,6 +282,8 @@ def test_why_there_is_no_proof(folder, tmp_path):
         prove(["abc"], ["a", "b"], tmp_path / "proof")
     with pytest.raises(MalformedError, match="of one source, or to one target"):
         prove(["ab", "c"], ["a", "bc"], tmp_path / "proof")
+    with pytest.raises(MalformedError, match="a derivation has sources and targets"):
+        prove(["abc"], [], tmp_path / "proof")
     with pytest.raises(MalformedError, match="encodings, 'chunk' and 'line', cannot be compared"):
         prove_derivation([version("ab", CHUNK)], [version("a", LINE)], tmp_path / "proof")
     assert list(tmp_path.iterdir()) == []

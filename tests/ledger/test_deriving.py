@@ -122,7 +122,7 @@ def test_a_damaged_tree_is_no_ground_for_anything(home, tmp_path):
     tree.chmod(0o600)
     tree.write_bytes(data)
     with Ledger.open(home) as ledger:
-        with pytest.raises(LedgerError, match="the leaf hashes in the tree file are not those"):
+        with pytest.raises(LedgerError, match=r"the tree file of 'raw', .* is missing or damaged"):
             ledger.diff("raw", "clean")
         data[3] ^= 1
         data[32 * 45] ^= 1  # a record that was removed: the order of the others is as it was

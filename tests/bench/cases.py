@@ -23,6 +23,8 @@ class Size:
         file_size, file: bytes of each of the `files`, and of the one.
         flat: numbers of records.
         indexed: numbers of leaves.
+        served: records of the artifact that is served.
+        loaded: seconds of load.
     """
 
     rounds: int
@@ -39,6 +41,8 @@ class Size:
     flat: tuple[int, ...]
     indexed: tuple[int, ...]
     looked_up: int
+    served: int
+    loaded: int
 
 
 SIZES = {
@@ -57,6 +61,8 @@ SIZES = {
         flat=(10**5, 10**6, 10**7, 10**8),
         indexed=(10**6, 10**8),
         looked_up=2_000,
+        served=1_000_000,
+        loaded=10,
     ),
     "small": Size(
         rounds=1,
@@ -73,6 +79,8 @@ SIZES = {
         flat=(10**3, 10**4),
         indexed=(10**3, 10**4),
         looked_up=100,
+        served=1_000,
+        loaded=1,
     ),
 }
 
@@ -423,6 +431,52 @@ def proof_sizes(outcomes: dict[str, Outcome]) -> list[str]:
     ]
 
 
+SERVERS = {
+    "service": "provenance serve",
+    "tutorial": "FastAPI, as its tutorial has it",
+    "least": "FastAPI, the least there is",
+}
+
+
+def make_served(folder: Path, size: Size) -> None:
+    import subprocess
+    import sys
+
+    def make(path: Path) -> None:
+        path.mkdir()
+        worker = Path(__file__).parent / "workers" / "load.py"
+        subprocess.run([sys.executable, worker, "prepare", str(size.served)], cwd=path, check=True)
+
+    made(folder / "served", make)
+
+
+def load(size: Size) -> list[Contestant]:
+    return [
+        Contestant(
+            name,
+            f"cd served && python {WORKERS}/load.py {who} {size.loaded}",
+            size.loaded,
+            "wrk",
+            base=who == "service",
+            timed_inside=True,
+        )
+        for who, name in SERVERS.items()
+    ]
+
+
+def delays(outcomes: dict[str, Outcome]) -> list[str]:
+    found = []
+    for what, key in (("99 of 100 answered within, ms", "p99"), ("Processor, ms", "processor")):
+        told = [
+            f"{name} {' and '.join(f'{value:.1f}' for value in outcome.said[key].values())}"
+            for name, outcome in outcomes.items()
+            if key in outcome.said
+        ]
+        if told:
+            found.append(f"{what}, of a proof and a verdict: {' · '.join(told)}.")
+    return found
+
+
 def make_trees(folder: Path, size: Size) -> None:
     for count in size.indexed:
         made(folder / f"{count}.tree", partial(make_tree, count=count))
@@ -593,6 +647,18 @@ CASES = {
         make_versions_once,
         derive,
         remarks=proof_sizes,
+    ),
+    "load": Case(
+        "The service under load",
+        "One process of each answers 16 connections of wrk on the same machine, which ask for "
+        "proofs of records by number, and for verdicts on such proofs with their records; the "
+        "plain ones read what the service answered, as JSON, from one row of SQLite and return it, "
+        "by a `def` endpoint. Each request is a line in a log.",
+        "answers",
+        make_served,
+        load,
+        parts=("proof", "verdict"),
+        remarks=delays,
     ),
     "again": Case(
         "A folder that did not change",

@@ -177,7 +177,7 @@ def table(outcomes: Sequence[Outcome], unit: str, part: str = "") -> str:
     Each column headed by a base says how many times as much time a unit costs the contestant of
     the row.
     """
-    bases = [outcome for outcome in outcomes if outcome.contestant.base]
+    bases = [o for o in outcomes if o.contestant.base and not o.missing]
     ratios = [f"× {base.contestant.name}" for base in bases]
     told = part == "" and any(PROCESSOR in outcome.parts for outcome in outcomes)
     titles = [unit, "seconds", *([PROCESSOR] if told else []), f"{unit}/s", *ratios]

@@ -62,6 +62,7 @@ PEERS: dict[str, Program | Package | Npm] = {
     "b3sum": Program("b3sum", "b3sum"),
     "openssl": Program("openssl", "openssl", "version"),
     "git": Program("git", "git"),
+    "wrk": Program("wrk", "wrk"),
     "model_signing": Package("model_signing", "model-signing==1.1.1", ("pyopenssl==26.4.0",)),
     "dvc": Package("dvc", "dvc==3.67.1"),
     "in-toto": Package("in_toto", "in-toto==3.1.0"),
@@ -109,7 +110,8 @@ class Environments:
         """Return the version of a peer that is there."""
         peer = PEERS[name]
         if isinstance(peer, Program):
-            said = _run([peer.name, peer.version])
+            asked = subprocess.run([peer.name, peer.version], capture_output=True, text=True)
+            said = asked.stdout  # some tell it, and end as if that were a mistake
             found = re.search(r"\d+(\.\d+)+", said)
             return found[0] if found else said
         if name == "json":

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["faults"]
 
+RECENT = 10.0
+"""Seconds for which a storage is not asked again: anybody may ask whether a service is ready."""
+
 
 def faults(ledger: Ledger) -> dict[str, ProvenanceError]:
     """Return what is amiss, in words that tell no place, and why; nothing, if the ledger is ready.
@@ -23,7 +26,7 @@ def faults(ledger: Ledger) -> dict[str, ProvenanceError]:
         (ledger.latest_checkpoint, "the database does not answer"),
         (lambda: ledger.keyring.log, "the key that signs checkpoints cannot be opened"),
         (ledger.uploads.check_room, "the disk has no room for uploads"),
-        (ledger.trees.check, "the storage of trees does not answer"),
+        (lambda: ledger.trees.check_recent(RECENT), "the storage of trees does not answer"),
     ):
         try:
             check()

@@ -62,7 +62,7 @@ class Storage:
         try:
             self._ask(make)
         except FileNotFoundError as error:
-            raise self._unusable("not found") from error
+            raise self._unusable("there is no such place: make the bucket first") from error
         self.check()
 
     def check(self) -> None:

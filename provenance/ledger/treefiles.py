@@ -17,6 +17,7 @@ What lies in ``trees/`` from before there was a storage is read where it lies, a
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 from provenance.errors import LedgerError
 from provenance.ledger.config import StorageConfig
@@ -66,6 +68,9 @@ class TreeFiles:
         self._room = 0 if config is None else config.cache_bytes
         self.folder = folder
         self._marked: dict[bytes, float] = {}
+        self._checking = Lock()
+        self._checked = -math.inf
+        self._fault: str | None = None
 
     def here(self, digest: bytes) -> Path | None:
         """Return the path of a tree file if it is on this disk."""
@@ -214,6 +219,29 @@ class TreeFiles:
         """
         if self.storage is not None:
             self.storage.check()
+
+    def check_recent(self, seconds: float) -> None:
+        """As `check`, by what was known so many seconds ago, for whoever asks often.
+
+        One at a time waits for the storage, which may take long to not answer; until it does,
+        others are told what was known before, however long ago.
+
+        Raises:
+            LedgerError: it did not answer.
+        """
+        if self._checking.acquire(blocking=False):
+            try:
+                if time.monotonic() > self._checked + seconds:
+                    try:
+                        self.check()
+                        self._fault = None
+                    except LedgerError as error:
+                        self._fault = str(error)
+                    self._checked = time.monotonic()
+            finally:
+                self._checking.release()
+        if self._fault is not None:
+            raise LedgerError(self._fault)
 
     def cached(self, digest: bytes) -> Path:
         """Return where a tree file is in the cache, if it is."""

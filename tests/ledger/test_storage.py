@@ -18,9 +18,10 @@ import fsspec
 import places
 import pytest
 from places import KINDS, new_place, objects, read, write
+from postgres import Server
 
 from provenance import InputError, Ledger, LedgerError, TreeMissingError
-from provenance.ledger import treefiles
+from provenance.ledger import readiness, treefiles
 from provenance.ledger.config import Config, StorageConfig
 from provenance.ledger.folder import Folder
 from provenance.ledger.readiness import faults
@@ -178,6 +179,21 @@ def test_what_was_damaged_before_does_not_stay_in_the_way(home: Path, url: str) 
         prove(ledger)
 
 
+def test_two_machines_with_one_database_and_one_storage(
+    tmp_path: Path, postgres: Server, url: str
+) -> None:
+    """What one registers the other proves, though it never saw the data."""
+    made = Ledger.init(
+        tmp_path / "first", origin="acme.example/ml", database=postgres.database(), storage=url
+    )
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    with made as first, Ledger.open(tmp_path / "second") as second:
+        first.register(ROWS, name="rows", sensitivity="public")
+        prove(second)
+        second.register(ROWS[::-1], name="again", sensitivity="public")
+        assert first.prove("again", record=ROWS[7]).indices == (992,)
+
+
 # --- the order of it ------------------------------------------------------------------------------
 
 KILLED = """
@@ -322,7 +338,9 @@ def test_a_place_that_was_emptied_is_not_taken_for_trees_that_are_missing(
     assert [*faults(stored)] == ["the storage of trees does not answer"]
 
 
-def test_a_server_that_goes_away_and_comes_back(home: Path, tmp_path: Path) -> None:
+def test_a_server_that_goes_away_and_comes_back(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "served").mkdir()
     port = places.free_port()
     with contextlib.ExitStack() as stack:
@@ -333,6 +351,7 @@ def test_a_server_that_goes_away_and_comes_back(home: Path, tmp_path: Path) -> N
             ledger = stack.enter_context(Ledger.open(home))
             rows = ledger.register(ROWS, name="rows", sensitivity="public")
             assert faults(ledger) == {}
+        monkeypatch.setattr(readiness, "RECENT", 0)
         said = rf"the storage ftp://127.0.0.1:{port}/deep/down cannot be used: Connection refused"
         prove(ledger)  # what is here is enough
         clear(ledger)
@@ -348,6 +367,31 @@ def test_a_server_that_goes_away_and_comes_back(home: Path, tmp_path: Path) -> N
         with places.ftp(tmp_path / "served", port):
             prove(ledger)
             assert faults(ledger) == {}
+
+
+def test_who_asks_often_is_told_what_is_known(
+    stored: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_answer = threading.Semaphore(0), threading.Semaphore(0)
+
+    def check(storage: Storage) -> None:
+        asked.release()
+        assert may_answer.acquire(timeout=30)
+        raise LedgerError("away")
+
+    monkeypatch.setattr(Storage, "check", check)
+    first = threading.Thread(target=faults, args=(stored,))
+    first.start()
+    assert asked.acquire(timeout=30)
+    assert faults(stored) == {}  # nothing is known yet, and nobody waits
+    may_answer.release()
+    first.join()
+    for _ in range(3):
+        assert [*faults(stored)] == ["the storage of trees does not answer"]
+    assert not asked.acquire(blocking=False), "it is not asked again so soon"
+    monkeypatch.setattr(readiness, "RECENT", 0)
+    monkeypatch.setattr(Storage, "check", lambda _: None)
+    assert faults(stored) == {}
 
 
 def test_no_message_shows_a_password(tmp_path: Path) -> None:

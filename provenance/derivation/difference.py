@@ -104,9 +104,9 @@ def out_of_order(numbers: array[int]) -> bytearray:
             ends[length] = number
             last = ends[-1]
     marks = bytearray(b"\1") * len(numbers)
-    wanted, bound = len(ends) - 1, ends[-1] + 1
+    wanted = len(ends) - 1
     for at in range(len(numbers) - 1, -1, -1):
-        if lengths[at] == wanted and numbers[at] < bound:
-            marks[at], bound = 0, numbers[at]
+        if lengths[at] == wanted:  # the last such one before is the least, so it ascends from there
+            marks[at] = 0
             wanted -= 1
     return marks

@@ -142,7 +142,7 @@ def _places(source: Column, target: Column, header: Header, folder: Path) -> arr
     """Return for each record of the targets its number among those of the sources.
 
     Raises:
-        InputError: it has none, or one of the sources has none that must have one.
+        InputError: one has none.
     """
     places = array(header.code, bytes(target.size * WIDTHS[header.code]))
     for found in matched(source, target, folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -27,13 +27,10 @@ from api.routes import (
     trees,
 )
 from api.turns import Turns
-from provenance.anchoring.recent import RecentAnchors
+from api.verifying import Verifying
 from provenance.ledger.ledger import Ledger
 
 __all__ = ["create_app", "create_part"]
-
-ANCHOR_SECONDS: Final = 2.0
-"""For which the service remembers that an anchor holds."""
 
 DESCRIPTION = """
 Which data, exactly, who vouched for it and when, and was this very record in it: answers from one
@@ -120,7 +117,7 @@ def create_part(
     app.state.ledger = ledger
     app.state.project = project
     app.state.turns = turns
-    app.state.anchors = RecentAnchors(ANCHOR_SECONDS)
+    app.state.verifying = Verifying(ledger)
     app.state.metrics = metrics = Metrics(ledger, project)
     app.state.limits = Limits(ledger.config.service.limits, refused=metrics.count_refused)
     app.state.public = ledger.config.service.public if public is None else public

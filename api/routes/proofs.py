@@ -23,9 +23,8 @@ from api.errors import (
 )
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
 from api.prompt import costly
+from api.verifying import Verifying
 from provenance import forms
-from provenance.anchoring import AnchorCheck
-from provenance.anchoring.recent import RecentAnchors
 from provenance.errors import (
     InputError,
     MalformedError,
@@ -362,17 +361,17 @@ async def verify_bundle(
     """
     ledger = ledger_of(request)
 
-    anchors: RecentAnchors = request.app.state.anchors
+    verifying: Verifying = request.app.state.verifying
 
     def verdict() -> Verdict:
         with servers_fault():
             policy = ledger.policy()
-        return _verdict(ledger, policy, body, anchors.check)
+        return _verdict(ledger, policy, body, verifying.under(policy))
 
     return await costly(request, verdict, is_short=len(body) <= SHORT)
 
 
-def _verdict(ledger: Ledger, policy: Policy, body: bytes, anchor_check: AnchorCheck) -> Verdict:
+def _verdict(ledger: Ledger, policy: Policy, body: bytes, verifier: Verifier) -> Verdict:
     given = members(body, "bundle", "record", "records", "leaf_hash")
     if "bundle" not in given:
         raise MalformedError("the request lacks the field 'bundle'")
@@ -383,12 +382,6 @@ def _verdict(ledger: Ledger, policy: Policy, body: bytes, anchor_check: AnchorCh
     leaf_hashes = None
     if "leaf_hash" in given:
         leaf_hashes = RecordPlaces.of("leaf_hash", given["leaf_hash"], MAX_RECORDS).leaf_hash
-    verifier = Verifier(
-        policy,
-        chains=ledger.chains,
-        every_entry=ledger.every_entry if policy.standing == "scanned" else None,
-        anchor_check=anchor_check,
-    )
     verified: bool | None = True
     step = None
     try:

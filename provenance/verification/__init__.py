@@ -3,6 +3,7 @@
 - `bundle`: the file with every proof of the path
 - `policy`: whom a verifier trusts, and what it demands
 - `verifier`: the steps, in one list; `steps`: each of them
+- `recent`: a verifier for a server, which is sent what differs in its records alone
 - `standing`: which keys count where in the log, and what was superseded
 - `content`: a file or table at hand, read as what was signed
 - `comparing`: what is at hand, held against what was signed

@@ -8,7 +8,8 @@ It fails by raising one of `FAILURES`. The order is in `provenance.verification.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -28,7 +29,7 @@ from provenance.records import Artifact
 from provenance.signing import Envelope, Note, SignatureError, open_note
 from provenance.statements import KIND_NUMBERS, Statement
 from provenance.statements.predicates import Described
-from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope
+from provenance.verification.bundle import AnchorProof, Bundle, LoggedEnvelope, RecordProof
 from provenance.verification.claims import claimed_policy
 from provenance.verification.comparing import AtHand
 from provenance.verification.policy import Policy
@@ -104,12 +105,33 @@ class Case:
         self.doubtful: frozenset[str] = frozenset()
         self.warnings: list[str] = []
 
+    def without_records(self) -> Case:
+        """Return what was established, without the bytes and what was at hand, to be kept."""
+        kept = copy(self)
+        kept.data, kept.at_hand = b"", AtHand()
+        kept.bundle = replace(self.bundle, records=())
+        return kept
+
+    def continue_as(self, other: Case, records: tuple[RecordProof, ...]) -> None:
+        """Take over what every step established of a case that differs in its records alone."""
+        self.bundle = replace(other.bundle, records=records)
+        self.policy = other.policy
+        self.note, self.checkpoint = other.note, other.checkpoint
+        self.entry, self.envelope, self.signers = other.entry, other.envelope, other.signers
+        self.statement, self.described = other.statement, other.described
+        self.anchored, self.unreachable = other.anchored, other.unreachable
+        self.doubtful = other.doubtful
+
     # --- bundle · checkpoint · witnesses ------------------------------------------------------
 
     def check_bundle(self) -> Finding:
         """Of the form it should have; without a policy, read the one it claims."""
         self.bundle = Bundle.parse(self.data)
         self.policy = self.named_policy or claimed_policy(self.bundle)
+        return self.say_what_it_proves()
+
+    def say_what_it_proves(self) -> Finding:
+        """What a bundle that could be read holds."""
         anchors, records = len(self.bundle.anchors), len(self.bundle.records)
         what = {0: "an artifact", 1: "a record"}.get(records, f"{records} records")
         return Mark.HOLDS, f"proves {what}, with {anchors} anchor{'' if anchors == 1 else 's'}"

@@ -25,7 +25,7 @@ from provenance.verification.policy import Policy
 from provenance.verification.report import Check, Mark, Report, failure
 from provenance.verification.steps import FAILURES, Anchored, Case, EveryEntry, Finding
 
-__all__ = ["Verified", "Verifier"]
+__all__ = ["Verified", "Verifier", "run_step"]
 
 _STEPS: tuple[tuple[str, Callable[[Case], Finding]], ...] = (
     ("bundle", Case.check_bundle),
@@ -139,13 +139,7 @@ class Verifier:
                 exact=exact,
             ),
         )
-        checks: list[Check] = []
-        for step, check in _STEPS:
-            try:
-                mark, finding = check(case)
-            except FAILURES as error:
-                raise failure(step, str(error), checks, case.warnings) from error
-            checks.append(Check(step, mark, finding))
+        checks = self._run(case)
         report = Report(tuple(checks), tuple(case.warnings))
         for step in ("standing", "policy"):
             if report[step].mark is Mark.UNDECIDED:
@@ -161,3 +155,29 @@ class Verifier:
             report=report,
             policy=case.policy.fingerprint,
         )
+
+    def _run(self, case: Case) -> list[Check]:
+        """Run every step on a case.
+
+        Raises:
+            VerificationError: one fails; it is the last that ran.
+        """
+        checks: list[Check] = []
+        for step, check in _STEPS:
+            checks.append(run_step(step, check, case, checks))
+        return checks
+
+
+def run_step(
+    step: str, check: Callable[[Case], Finding], case: Case, before: Sequence[Check]
+) -> Check:
+    """Run one step, after those that ran `before` it.
+
+    Raises:
+        VerificationError: it fails.
+    """
+    try:
+        mark, finding = check(case)
+    except FAILURES as error:
+        raise failure(step, str(error), before, case.warnings) from error
+    return Check(step, mark, finding)

@@ -1,0 +1,131 @@
+"""A verifier that remembers for a moment what bundles have in common.
+
+A server is sent thousands of bundles that differ in one member alone, `records`: the artifact, its
+statement, the checkpoint and the anchors are the same bytes each time. Whether those hold is
+remembered for a moment; which records are in the artifact is checked each time::
+
+    {"anchors":…,"checkpoint":…,"mediaType":…,"records":[…],"standing":…,"statement":…}
+    └──────────────────── head ────────────────────────┘   └────────── tail ──────────┘
+
+A bundle in its RFC 8785 form is cut there. What is between, in one that was verified, was the whole
+value of that member; so another array of JSON in its place makes a bundle that differs in nothing
+else. Whatever cannot be cut, or read, goes through every step, and so does what failed or was
+undecided: only what held is remembered, and no longer than an anchor may be (`RecentAnchors`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from provenance import forms
+from provenance.errors import MalformedError
+from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS, RecordProof
+from provenance.verification.policy import Policy
+from provenance.verification.report import Check, Mark
+from provenance.verification.steps import Case
+from provenance.verification.verifier import Verifier, run_step
+
+__all__ = ["RecentVerifier"]
+
+MOST: Final = 256
+"""Bundles; the one that was needed least recently gives way."""
+
+LARGE: Final = 1 << 18
+"""Bytes of a bundle beside its records that are not worth their room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Records:
+    records: tuple[RecordProof, ...]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A bundle that held, at this moment of the clock."""
+
+    moment: float
+    case: Case
+    checks: list[Check]
+
+
+class RecentVerifier(Verifier):
+    """As `Verifier`; may be shared between threads.
+
+    Args:
+        policy: whom to trust.
+        seconds: for which it is remembered that a bundle holds.
+        clock: in seconds.
+        more: as of `Verifier`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        **more: Any,
+    ) -> None:
+        super().__init__(policy, **more)
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+
+    def _run(self, case: Case) -> list[Check]:
+        now = self._clock()
+        key, records = _cut(case.data)
+        with self._lock:
+            held = None if key is None else self._held.get(key)
+        if held is not None and now - held.moment < self._seconds and records is not None:
+            return self._run_again(case, held, records)
+        checks = super()._run(case)
+        undecided = any(check.mark is Mark.UNDECIDED for check in checks)
+        if key is not None and records == case.bundle.records and not undecided:
+            self._remember(key, _Held(now, case.without_records(), checks))
+        return checks
+
+    @staticmethod
+    def _run_again(case: Case, held: _Held, records: tuple[RecordProof, ...]) -> list[Check]:
+        """Run the steps that rest on the records, and take the others as they ended."""
+        case.continue_as(held.case, records)
+        again = {"bundle": Case.say_what_it_proves, "record": Case.check_record}
+        checks: list[Check] = []
+        for known in held.checks:
+            step = again.get(known.step)
+            checks.append(run_step(known.step, step, case, checks) if step else known)
+        case.warnings = list(held.case.warnings)
+        return checks
+
+    def _remember(self, key: bytes, held: _Held) -> None:
+        with self._lock:
+            self._held[key] = held
+            self._held.move_to_end(key)
+            while len(self._held) > MOST:
+                self._held.popitem(last=False)
+
+
+def _cut(data: bytes) -> tuple[bytes | None, tuple[RecordProof, ...] | None]:
+    """Return what tells a bundle from others beside its records, and these.
+
+    Such a sign cannot stand in a text, whose quotes are escaped, so in a bundle that can be read
+    it begins the one member of that name.
+    """
+    head, begin, rest = data.partition(b'"records":[')
+    middle, end, tail = rest.partition(b'],"standing":[')
+    if not (begin and end) or len(data) > MAX_BUNDLE or len(head) + len(tail) > LARGE:
+        return None, None
+    key = sha256(len(head).to_bytes(8, "big") + head + tail).digest()
+    with suppress(MalformedError):
+        value = forms.parse(begin.join((b"{", middle)) + b"]}", what="the records", cap=MAX_BUNDLE)
+        records = forms.decode(_Records, value, "the records").records
+        if len(records) <= MAX_RECORDS:
+            return key, records
+    return key, None

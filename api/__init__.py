@@ -9,7 +9,7 @@
   `witness`: `create_witness_app`, that of a witness
 - `serving`: `serve`, `serve_projects` and `serve_witness`, until a signal ends it
 - `workers`: what each process opens, where several serve
-- `access`: who may ask, by token and scope
+- `access`: who may ask, by token and scope; `uses`: who did, where that is recorded
 - `routes`: what is answered where; `answers`: the shapes of the answers, with examples
 - `cors`: which pages of other sites may ask
 - `bodies`: requests, read strictly; `errors`: the one table from errors to HTTP

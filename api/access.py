@@ -26,6 +26,7 @@ from provenance.ledger.tokens import Scope, Token
 __all__ = [
     "Access",
     "KeptBy",
+    "MayAdmin",
     "MayRead",
     "MaySubmit",
     "Submitter",
@@ -93,6 +94,8 @@ MayRead = Depends(Access("read"))
 """For the routes of a router, all of them."""
 
 MaySubmit = Depends(Access("submit"))
+
+MayAdmin = Depends(Access("admin"))
 
 Submitter = Annotated[Token, MaySubmit]
 """The token that a submission came with."""

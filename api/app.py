@@ -25,6 +25,7 @@ from api.routes import (
     proofs,
     records,
     trees,
+    uses,
 )
 from api.turns import Turns
 from api.verifying import Verifying
@@ -86,6 +87,7 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
 
     Raises:
         MalformedError: the ledger's own policy is not as it must be.
+        InputError: uses are to be recorded, and no key may sign that.
     """
     app = create_part(ledger, Turns(), public=public)
     app.add_middleware(Logged)
@@ -114,6 +116,7 @@ def create_part(
         redoc_url=None,
         redirect_slashes=False,
     )
+    ledger.access_log.start()
     app.state.ledger = ledger
     app.state.project = project
     app.state.turns = turns
@@ -123,7 +126,7 @@ def create_part(
     app.state.public = ledger.config.service.public if public is None else public
     # In this order they are gone through: what is asked for most is first. The paths of artifacts
     # take all that is left.
-    parts = (proofs, health, figures, entries, trees, logged, records, impact, artifacts, log)
+    parts = (proofs, health, figures, entries, trees, logged, records, impact, uses, artifacts, log)
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)

@@ -32,7 +32,7 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
         public: as `create_app`, of each of them.
 
     Raises:
-        InputError: a name that cannot stand in a path.
+        InputError: a name that cannot stand in a path; or as `create_app`.
         MalformedError: the policy of a ledger is not as it must be.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)

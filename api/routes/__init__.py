@@ -5,6 +5,7 @@
 - `proofs`: bundles, made and verified
 - `log`: the log itself as C2SP tlog-tiles, and its anchors
 - `trees`, `entries`: what others signed, taken in
+- `uses`: who asked for what
 - `health`: whether the server is well; `figures`: what Prometheus reads
 """
 

@@ -22,6 +22,7 @@ from api.answers import (
 )
 from api.deps import Found, Served, servers_fault
 from api.errors import NotRegisteredError, responses
+from api.uses import record_use
 from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.forms import MAX_INTEGER
@@ -154,6 +155,7 @@ def show_history(
 ) -> HistoryAnswer:
     """Return the statements about an artifact and about what it came from, the nearest first."""
     found = ledger.history(artifact, **query.model_dump())
+    record_use(ledger, "history", artifact.digest)
     return HistoryAnswer.model_validate(found.to_json())
 
 
@@ -163,6 +165,7 @@ def show_descendants(
 ) -> HistoryAnswer:
     """Return the statements by which something was made of an artifact, and on of that."""
     found = ledger.descendants(artifact, **query.model_dump())
+    record_use(ledger, "descendants", artifact.digest)
     return HistoryAnswer.model_validate(found.to_json())
 
 
@@ -170,6 +173,7 @@ def show_descendants(
 def show_artifact(ledger: Served, artifact: Found) -> ArtifactAnswer:
     """Return one artifact with the statement that was signed about it."""
     fields = artifact_fields(artifact, States(ledger).of(artifact.index))
+    record_use(ledger, "show", artifact.digest)
     return ArtifactAnswer(**fields, statement=json.loads(artifact.statement.to_bytes()))
 
 

@@ -16,6 +16,7 @@ from api.deps import Found, Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.routes.artifacts import WALK_RESPONSES, WalkQuery
 from api.turns import Turn
+from api.uses import record_use, record_uses
 from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.ledger.impact import MAX_SOURCES
@@ -73,6 +74,7 @@ def show_impact(
     Whatever descends is graded before a page of it is told; at most a million arrows are.
     """
     found = ledger.impact(artifact, **query.model_dump())
+    record_use(ledger, "impact", artifact.digest)
     return ImpactAnswer.model_validate(found.to_json())
 
 
@@ -100,4 +102,6 @@ def show_impact_of_several(
     digests = forms.parse(given["artifacts"].encode(), what="artifacts", cap=MAX_BODY)
     asked = forms.decode(_Asked, {"artifacts": digests}, "the request")
     found = ledger.impact(artifacts=asked.artifacts, **query.model_dump())
+    known = (source for source in found.sources if source.registered is not None)
+    record_uses(ledger, "impact", [(source.digest.hex(), None) for source in known])
     return ImpactAnswer.model_validate(found.to_json())

@@ -23,6 +23,7 @@ from api.errors import (
 )
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
 from api.prompt import costly
+from api.uses import record_use
 from api.verifying import Verifying
 from provenance import forms
 from provenance.errors import (
@@ -219,7 +220,9 @@ async def make_proof(
             before_blocking()
         _check_own(ledger)
         made = ledger.prove(artifact, index=places.index, leaf_hash=places.leaf_hash)
-        return made, made.to_bytes()
+        written = made.to_bytes()
+        record_use(ledger, "prove", artifact.digest, made.indices)  # last: it is done once
+        return made, written
 
     proof, data = await costly(request, prove, is_short=len(body) <= SHORT)
     headers = {}
@@ -263,8 +266,12 @@ async def prove_artifact(
         artifact = find(ledger, ref)
         _check_own(ledger)
         if media_type == "text/plain":
-            return ledger.prove_entry(artifact).to_bytes()
-        return ledger.prove(artifact).to_bytes()
+            data = ledger.prove_entry(artifact).to_bytes()
+            record_use(ledger, "prove-entry", artifact.digest)
+        else:
+            data = ledger.prove(artifact).to_bytes()
+            record_use(ledger, "prove", artifact.digest)
+        return data
 
     data = await costly(request, prove, is_short=True)
     headers = {"Cache-Control": f"{shared_or_own(request)}, no-cache", "Vary": "Accept"}
@@ -280,7 +287,9 @@ async def prove_artifact(
 def prove_entry(ledger: Served, artifact: Found) -> Response:
     """Prove that the entry of an artifact is in the log, as C2SP tlog-proof."""
     with servers_fault():
-        return PlainTextResponse(ledger.prove_entry(artifact).to_bytes())
+        data = ledger.prove_entry(artifact).to_bytes()
+    record_use(ledger, "prove-entry", artifact.digest)
+    return PlainTextResponse(data)
 
 
 @router.get(

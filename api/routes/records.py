@@ -15,6 +15,7 @@ from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, resp
 from api.routes.artifacts import METADATA_PARAMETER, Query, States
 from api.routes.proofs import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
 from api.turns import Turn
+from api.uses import record_uses
 from provenance.errors import InputError, MalformedError
 from provenance.ledger.leaves import MAX_HASHES, leaves_of_record
 from provenance.records import parse_row
@@ -84,6 +85,7 @@ def find_records(
         limit=query.limit,
         **query.filters,
     )
+    record_uses(ledger, "find", [(each.artifact.digest, [each.index]) for each in page])
     states = States(ledger)
 
     def told(artifact: Any) -> ArtifactSummary:

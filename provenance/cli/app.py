@@ -53,6 +53,7 @@ COMMANDS = {
     "show": "ledger:show",
     "history": "ledger:history",
     "descendants": "ledger:descendants",
+    "access": "access:access",
     "impact": "impact:impact",
     "diff": "derivation:diff",
     "derivation": "derivation:derivation",

@@ -118,6 +118,10 @@ def _ledger(name: str, ledger: Ledger, public: Setting) -> dict[str, Any]:
             "trees": setting(trees, "storage", "url"),
             "public": public if public.value else setting(service.public, "service", "public"),
             "cors": setting(list(service.cors), "service", "cors"),
+            "accessLog": setting(
+                None if service.access_log is None else forms.encode(service.access_log),
+                *("service", "accessLog"),
+            ),
             **{name: setting(limits.get(name), "service", "limits", name) for name in LIMITS},
         },
         "tokens": {scope: valid.count(scope) for scope in SCOPES},
@@ -159,6 +163,12 @@ def _ledger_lines(ledger: Mapping[str, Any]) -> Iterator[str]:
     yield f"  valid tokens: {counts}"
     pages = ", ".join(cors.value) or "none"
     yield f"  pages of other sites: {pages} ({cors.source})"
+    log = settings["accessLog"]
+    recorded = "none"
+    if log.value is not None:
+        signed = "signed with keys/{signer}.pem, after {uses:,} uses or {minutes:,} minutes"
+        recorded = signed.format(**log.value)
+    yield f"  access log: {recorded} ({log.source})"
     for name, what in LIMITS.items():
         limit = settings[name]
         most = "no limit" if limit.value is None else f"at most {limit.value:,}"

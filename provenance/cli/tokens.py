@@ -23,8 +23,8 @@ tokens = typer.Typer(rich_markup_mode=None, help="Who may ask `provenance serve`
 def new_token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets it.")],
     scope: Annotated[
-        Literal["read", "submit"],
-        typer.Option(help="What it may be used for; `submit` includes `read`."),
+        Literal["read", "submit", "admin"],
+        typer.Option(help="What it may be used for; each includes those before it."),
     ] = "read",
     expires: Annotated[
         str | None,

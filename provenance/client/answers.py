@@ -6,6 +6,7 @@ What the service writes of its own is in snake_case; what was signed stands as i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,6 +16,8 @@ from provenance.anchoring.anchor import ADDRESS
 from provenance.errors import MalformedError
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.paging import Place, Places
+from provenance.ledger.usage import KnownUse, UseBatch, Uses, UseState
+from provenance.ledger.uses import Use
 from provenance.lineage import End, Event, Grade, History, Impact
 from provenance.lineage.drawing import arrows_to_json
 from provenance.lineage.impact import KINDS, Descendant, Source
@@ -33,6 +36,7 @@ __all__ = [
     "ImpactAnswer",
     "RemoteAnchor",
     "RemoteArtifact",
+    "UsesAnswer",
     "WireArtifact",
     "WireEntry",
 ]
@@ -115,7 +119,7 @@ class WireArtifact:
     """An artifact as the server writes it."""
 
     name: str
-    kind: Literal["dataset", "model", "outputs"]
+    kind: Literal["dataset", "model", "outputs", "access"]
     digest: forms.Hash
     root: forms.Hash
     size: int
@@ -344,6 +348,71 @@ def _digest(text: str) -> bytes:
     if not re.fullmatch("[0-9a-f]{64}", text):
         raise MalformedError(f"an artifact digest has 64 hex digits, not {text[:100]!r}")
     return bytes.fromhex(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _KnownUse:
+    record: Use
+    name: str | None = None
+    state: UseState
+    batch: forms.Hash | None = None
+    entry: int | None = None
+    index: int | None = None
+
+    def __post_init__(self) -> None:
+        waits = {self.state == "recorded", self.batch is None, self.entry is None}
+        if len({*waits, self.index is None}) != 1:
+            raise MalformedError("a use is in a batch, with entry and number, or recorded alone")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _UseBatch:
+    entry: int
+    digest: forms.Hash
+    state: Literal["logged", "checkpointed", "anchored"]
+    counted: int | None = None
+    here: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsesAnswer:
+    """Who used an artifact, as the server writes it."""
+
+    artifact: forms.Hash
+    uses: tuple[_KnownUse, ...]
+    batches: tuple[_UseBatch, ...]
+    next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
+
+    def read(self) -> Uses:
+        """Return the uses.
+
+        Raises:
+            MalformedError: what the server says contradicts itself.
+        """
+        batches = {
+            each.digest: UseBatch(
+                each.entry, each.digest.hex(), each.state, each.counted, each.here
+            )
+            for each in self.batches
+        }
+        uses = []
+        for each in self.uses:
+            batch = None if each.batch is None else batches.get(each.batch)
+            if each.record.artifact != self.artifact:
+                raise MalformedError("the answer has a use of another artifact")
+            if (each.batch is None) != (batch is None) or (
+                batch is not None and (batch.entry, batch.state) != (each.entry, each.state)
+            ):
+                raise MalformedError("the answer has a use of a batch that it does not tell of")
+            digest = None if batch is None else batch.digest
+            uses.append(
+                KnownUse(each.record, each.name, each.state, digest, each.entry, each.index)
+            )
+        told = Counter(use.batch for use in uses)
+        if any(told[batch.digest] > batch.here for batch in batches.values()):
+            raise MalformedError("the answer has more uses of a batch than it says there are")
+        told_of = tuple(batches.values())
+        return Uses(tuple(uses), self.next_cursor, told_of, artifact=self.artifact)
 
 
 @dataclass(frozen=True, kw_only=True)

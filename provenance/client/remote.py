@@ -25,6 +25,7 @@ from provenance.client.answers import (
     ImpactAnswer,
     RemoteAnchor,
     RemoteArtifact,
+    UsesAnswer,
     WireArtifact,
     WireEntry,
 )
@@ -41,6 +42,7 @@ from provenance.ledger.leaves import leaves_of
 from provenance.ledger.outputs import recover
 from provenance.ledger.paging import WALK_CURSOR, Page, Places, holders
 from provenance.ledger.recording import Recorder, Ref
+from provenance.ledger.usage import Uses
 from provenance.lineage import End, Event, History, Impact
 from provenance.lineage.impact import Descendant
 from provenance.log import Checkpoint
@@ -419,6 +421,26 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
                 return replace(page, artifacts=tuple(found), unread=unread)
             self._check_goes_on(cursor, page.next_cursor, most=MAX_ARTIFACTS)
             cursor = page.next_cursor
+
+    def access(
+        self,
+        ref: str,
+        *,
+        since: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Uses:
+        """Return who asked the service for an artifact, the newest first; as `Ledger.access`.
+
+        It needs a token of the scope ``admin``. That a use was signed, `prove` shows: by its batch
+        and its number.
+        """
+        asked = {"since": since, "limit": min(limit, PAGE), "cursor": cursor}
+        given = {name: value for name, value in asked.items() if value is not None}
+        page = self._get(_path(ref, "/access"), UsesAnswer, given).read()
+        if page.next_cursor is not None and page.next_cursor == cursor:
+            raise MalformedError(f"{self._transport.name} answers pages that lead nowhere")
+        return page
 
     def anchors(self) -> list[RemoteAnchor]:
         """Return every anchor of the log, the smallest tree first."""

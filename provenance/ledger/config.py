@@ -22,6 +22,7 @@ from provenance.errors import InputError, LedgerError, MalformedError
 from provenance.forms import Pattern
 
 __all__ = [
+    "AccessLogConfig",
     "ChainConfig",
     "Config",
     "LimitsConfig",
@@ -139,6 +140,25 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessLogConfig:
+    """How it is recorded who asks for which artifact (`provenance.ledger.access`).
+
+    Attributes:
+        signer: name of the key file in ``keys/`` that signs batches of uses.
+        uses: after which a batch is signed, by each process that answers.
+        minutes: after which it is, if there are fewer.
+    """
+
+    signer: str = "signer"
+    uses: int = 10_000
+    minutes: int = 60
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.uses <= 1_000_000 or self.minutes < 1:
+            raise MalformedError("a batch has 1 to 1,000,000 uses, and is signed after minutes")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
     """How the ledger is served.
 
@@ -146,11 +166,13 @@ class ServiceConfig:
         public: everybody may read it, without a token.
         cors: origins of the pages that may ask from a browser; ``*`` alone: all.
         limits: how much one may ask for.
+        access_log: how uses are recorded; they are not, if None.
     """
 
     public: bool = False
     cors: tuple[Annotated[str, WEB_ORIGIN], ...] = ()
     limits: LimitsConfig = LimitsConfig()
+    access_log: AccessLogConfig | None = None
 
     def __post_init__(self) -> None:
         if "*" in self.cors and len(self.cors) > 1:
@@ -198,15 +220,17 @@ class Config:
         lines += ["", "[service]", f"public = {json.dumps(self.service.public)}"]
         if self.service.cors:
             lines.append(f"cors = {json.dumps(self.service.cors)}")
-        limits: Mapping[str, int] = forms.encode(self.service.limits)
-        if limits:
-            lines += ["", "[service.limits]"]
-            lines += [f"{key} = {value}" for key, value in limits.items()]
-        for table, members in (("chains", self.chains), ("witnesses", self.witnesses)):
-            for name, member in members.items():
-                values: Mapping[str, str | int] = forms.encode(member)
-                lines += ["", f"[{table}.{json.dumps(name)}]"]
-                lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        tables: dict[str, object] = {}
+        if self.service.limits != LimitsConfig():
+            tables["service.limits"] = self.service.limits
+        if self.service.access_log is not None:
+            tables["service.accessLog"] = self.service.access_log
+        tables |= {f"chains.{json.dumps(name)}": each for name, each in self.chains.items()}
+        tables |= {f"witnesses.{json.dumps(name)}": each for name, each in self.witnesses.items()}
+        for name, table in tables.items():
+            values: Mapping[str, str | int] = forms.encode(table)
+            lines += ["", f"[{name}]"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         return "\n".join(lines) + "\n"
 
 

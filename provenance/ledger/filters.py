@@ -27,7 +27,7 @@ from provenance.ledger.indexing import (
 )
 from provenance.statements import Sensitivity
 
-__all__ = ["CURSOR", "MOMENT", "Condition", "Filters", "Key", "Sort", "Sought"]
+__all__ = ["CURSOR", "MOMENT", "Condition", "Filters", "Key", "Sort", "Sought", "read_moment"]
 
 Sort = Literal["index", "-index", "issued", "-issued", "name", "-name", "size", "-size"]
 """Of artifacts: by their entry, by the signer's clock, by name or by records; with - descending."""
@@ -114,7 +114,8 @@ class Sought:
         conditions = [_EXACT[name](name, value) for name, value in given.items() if name in _EXACT]
         for key, value in given.get("metadata", {}).items():
             conditions.append(Condition(Facet.METADATA, facet_of_metadata(key, value)))
-        after, before = (_moment(given.get(end)) for end in ("issued_after", "issued_before"))
+        ends = (given.get("issued_after"), given.get("issued_before"))
+        after, before = (None if end is None else read_moment(end) for end in ends)
         if after is not None or before is not None:
             conditions.append(Condition(Facet.ISSUED, after or b"", before or b"\xff"))
         if unknown := given.keys() - _EXACT.keys() - {"metadata", "issued_after", "issued_before"}:
@@ -184,9 +185,12 @@ _EXACT: dict[str, Callable[[str, str], Condition]] = {
 """Filter → how it is read."""
 
 
-def _moment(text: str | None) -> bytes | None:
-    if text is None:
-        return None
+def read_moment(text: str) -> bytes:
+    """Return the value of a day, or of a time in UTC, by which it is put in order.
+
+    Raises:
+        InputError: it is neither.
+    """
     try:
         if re.fullmatch(MOMENT, text):
             datetime.fromisoformat(text)

@@ -14,6 +14,7 @@
       uploads/        leaf hashes that clients of the service are sending
       uploaded/       which of these were complete of late
       spool/          outputs that are recorded, but not yet registered
+      access/         who used what: uses that are not signed yet, and the records of those that are
       keys/           private keys, 0600
       chain.db        the embedded chain
 
@@ -57,6 +58,7 @@ class Folder:
         self.trees = path / "trees"
         self.drafts = path / "drafts"
         self.spool = path / "spool"
+        self.access = path / "access"
         self.keys = path / "keys"
 
     @classmethod
@@ -122,6 +124,10 @@ class Folder:
     def tree(self, digest: bytes) -> Path:
         """Return the path of an artifact's tree file."""
         return self.trees / digest.hex()
+
+    def uses(self, digest: bytes) -> Path:
+        """Return the path of the records of a batch of uses."""
+        return self.access / f"{digest.hex()}.jsonl"
 
     def index(self, digest: bytes) -> Path:
         """Return the path of the index of an artifact's tree."""

@@ -207,7 +207,7 @@ def page_of(
     named = _named(session, log, [entry for entry in entries if entry >= 0])
 
     def source(digest: bytes, registered: int, by: int) -> dict[str, Any]:
-        if registered < 0:
+        if registered not in named:
             name, kind = _name_in(log, by, digest), "unregistered"
             return {"digest": digest, "name": name, "kind": kind, "registered": None}
         name, kind = named[registered]
@@ -258,7 +258,8 @@ def _kinds(session: Session, entries: Sequence[int]) -> Iterator[tuple[int, Desc
         col(MentionRow.entry).in_(entries), MentionRow.position == 0
     )
     for entry, number in session.exec(query):
-        yield entry, _KINDS[number]
+        if number in _KINDS:  # a batch of uses is nothing that was registered
+            yield entry, _KINDS[number]
 
 
 def _name_in(log: Log, entry: int, digest: bytes | None) -> str | None:

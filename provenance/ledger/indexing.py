@@ -22,6 +22,9 @@ bytes, whose order as bytes is the order of what it stands for::
                  `provenance.lineage.grades`
     MODEL        of outputs whose model is named: their digest and the model's, 32 bytes each
 
+A batch of uses (``access``) has DIGEST, ROOT and ENVELOPE alone, so that its records can be proven:
+it is found by its digest, and stands in no list of what was registered.
+
 A text of 200 bytes or more is its first 168 and its SHA-256: so it is found by all of it, and put
 in order by its beginning.
 """
@@ -55,7 +58,7 @@ __all__ = [
 ]
 
 ARTIFACT_KINDS: tuple[Kind, ...] = ("dataset", "model", "outputs")
-"""Statements of these kinds register their subject."""
+"""Statements of these kinds register their subject, for everybody to find."""
 
 LONGEST = 200
 """Bytes of a value. PostgreSQL's indices would take 2,700."""
@@ -134,12 +137,12 @@ def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: by
     if isinstance(predicate, Described):
         artifact = predicate.artifact
         registers = Registers(subject.name, artifact.digest, artifact.root, artifact.size)
+        facets |= {(Facet.DIGEST, artifact.digest), (Facet.ROOT, artifact.root)}
+    if isinstance(predicate, Described) and statement.kind in ARTIFACT_KINDS:
         facets |= {
             (Facet.REGISTERED, b""),
             (Facet.ISSUED, facet_of_time(predicate.issued)),
-            (Facet.SIZE, artifact.size.to_bytes(8)),
-            (Facet.DIGEST, artifact.digest),
-            (Facet.ROOT, artifact.root),
+            (Facet.SIZE, predicate.artifact.size.to_bytes(8)),
         }
         texts = {
             Facet.NAME: subject.name,

@@ -74,17 +74,25 @@ class Keyring:
     @cached_property
     def log(self) -> PrivateKey:
         """The key that signs checkpoints."""
-        return self._read("log")
+        return self.named("log")
 
     @cached_property
     def admin(self) -> PrivateKey:
         """The key that adds and revokes signers."""
-        return self._read("admin")
+        return self.named("admin")
 
     @cached_property
     def signers(self) -> tuple[PrivateKey, ...]:
         """The keys that sign statements, each by the name of its file."""
-        return tuple(self._read(name) for name in self._signers)
+        return tuple(self.named(name) for name in self._signers)
+
+    def named(self, name: str) -> PrivateKey:
+        """Return the key in ``keys/NAME.pem``.
+
+        Raises:
+            InputError: there is none, or not under this passphrase.
+        """
+        return read_key_file(self._folder.keys / f"{name}.pem", self._passphrase)
 
     def account(self, file: str | None = None) -> bytes:
         """Return the secret of the account that sends anchors, 32 bytes.
@@ -113,6 +121,3 @@ class Keyring:
         key = PrivateKey.generate(algorithm)
         write_key_file(self._folder.keys / f"{name}.pem", key, self._passphrase)
         return key.public
-
-    def _read(self, name: str) -> PrivateKey:
-        return read_key_file(self._folder.keys / f"{name}.pem", self._passphrase)

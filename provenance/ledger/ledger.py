@@ -13,6 +13,7 @@ from provenance.anchoring import ChainPin
 from provenance.derivation import Derivation
 from provenance.errors import BatchError
 from provenance.ledger import deriving, heads, keys, proving, publishing, registering, witnesses
+from provenance.ledger.access import AccessLog
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
@@ -30,6 +31,7 @@ from provenance.ledger.sending import Told
 from provenance.ledger.submitting import submit_all
 from provenance.ledger.tokens import Tokens
 from provenance.ledger.uploads import Uploads
+from provenance.ledger.usage import Uses, uses_of
 from provenance.ledger.view import LedgerView
 from provenance.ledger.witnesses import WitnessAnswer
 from provenance.log import LogProof
@@ -48,6 +50,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
 
     Attributes:
         tokens: who may ask its service (`provenance.ledger.tokens`).
+        access_log: who did, for which artifact (`provenance.ledger.access`).
         uploads: trees that clients of its service are sending (`provenance.ledger.uploads`).
     """
 
@@ -64,6 +67,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
         self._journal = Journal(self._database, self.origin, self.keyring, clock)
         self._drafters = Drafters()
         self.tokens = Tokens(self._database, clock)
+        self.access_log = AccessLog(self)
         self.uploads = Uploads(folder, self.trees)
 
     @property
@@ -73,6 +77,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
 
     def close(self) -> None:
         """Give files, connections and processes back."""
+        self.access_log.close()
         self._drafters.close()
         super().close()
 
@@ -188,6 +193,32 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
             envelopes,
             trees=self.trees if with_trees else None,
         )
+
+    # --- who used what --------------------------------------------------------------------------
+
+    def access(
+        self,
+        ref: Ref,
+        *,
+        since: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Uses:
+        """Return who asked the service for an artifact, or for a proof of it, the newest first.
+
+        What is not signed yet comes first. What was signed is held against its batch's tree.
+
+        Args:
+            ref: the artifact.
+            since: only uses then or later: a day, or RFC 3339 in UTC.
+            limit: uses on a page, at most; it ends early after 200 batches.
+            cursor: the ``next_cursor`` of the page before.
+
+        Raises:
+            InputError: unknown REF, or no time or cursor.
+            LedgerError: uses that wait, or the tree of a batch, are damaged.
+        """
+        return uses_of(self, ref, since=since, limit=limit, cursor=cursor)
 
     # --- keys -----------------------------------------------------------------------------------
 

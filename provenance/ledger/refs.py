@@ -40,7 +40,8 @@ def resolve(session: Session, origin: str, ref: Ref, *, paths: bool = True) -> R
     """
     catalog, log = Catalog(session), Log(session, origin)
     if isinstance(ref, RegisteredArtifact):
-        if ref.index in catalog.registrations(name=ref.name, digest=ref.digest):
+        name = None if ref.kind == "access" else ref.name  # those are found by their digest alone
+        if ref.index in catalog.registrations(name=name, digest=ref.digest):
             return ref
         raise InputError(f"{ref.name!r} was registered in another ledger: register it here first")
     text = fspath(ref)

@@ -7,29 +7,25 @@
     leaf hash, 32 bytes ‖ SHA-256(leaf hash)[:8]              one frame for each record
     …
 
-It holds hashes, never the records. A process holds a lock on its spool file as long as it lives, so
-files without one are what a crash left.
+It holds hashes, never the records. The process that makes a file holds it as long as it lives
+(`provenance.ledger.held`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from provenance import forms
 from provenance.errors import LedgerError, MalformedError
-from provenance.ledger.folder import locked
+from provenance.ledger.held import HeldFile
 from provenance.merkle import HASH_SIZE
 from provenance.records import ARTIFACT_DIGEST, Artifact
-from provenance.signing.keyfiles import sync_folder
 from provenance.statements import ArtifactRef, Outputs, Sensitivity, Statement, Subject
 from provenance.statements.statement import MAX_STATEMENT
 
@@ -108,11 +104,10 @@ def inspect(path: Path) -> tuple[int, int]:
 
 
 class Spool:
-    """One locked spool file."""
+    """One spool file, held by this process."""
 
-    def __init__(self, path: Path, file: BinaryIO, header: Header, start: int, count: int) -> None:
-        self._path = path
-        self._file = file
+    def __init__(self, held: HeldFile, header: Header, start: int, count: int) -> None:
+        self._held = held
         self._start = start
         self.header = header
         self.count = count
@@ -121,7 +116,7 @@ class Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._held.close()
 
     @classmethod
     def create(cls, folder: Path, header: Header) -> Spool:
@@ -130,21 +125,8 @@ class Spool:
         Raises:
             LedgerError: it cannot be written.
         """
-        path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
         line = _format_header(header)
-        # Nobody adopts a file between its making and its locking.
-        with _alone(folder), contextlib.ExitStack() as undo:
-            try:
-                file = path.open("x+b", buffering=0)
-                undo.callback(_discard, path)
-                undo.callback(file.close)
-                fcntl.flock(file, fcntl.LOCK_EX)
-                _write(file, line, 0)
-                sync_folder(folder)
-            except OSError as error:
-                raise LedgerError(f"cannot write {path}: {error.strerror}") from error
-            undo.pop_all()
-        return cls(path, file, header, len(line), 0)
+        return cls(HeldFile.create(folder, SUFFIX, line), header, len(line), 0)
 
     @classmethod
     def adopt(cls, path: Path) -> Spool | None:
@@ -153,48 +135,34 @@ class Spool:
         Raises:
             LedgerError: it is damaged.
         """
-        with _alone(path.parent):
-            return cls._adopt(path)
-
-    @classmethod
-    def _adopt(cls, path: Path) -> Spool | None:
-        try:
-            file = path.open("r+b", buffering=0)
-        except FileNotFoundError:
+        held = HeldFile.adopt(path)
+        if held is None:
             return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return None
-        if not path.exists():  # registered and removed between opening and locking
-            file.close()
-            return None
-        line, newline, frames = file.read().partition(b"\n")
+        line, newline, frames = held.file.read().partition(b"\n")
         if not newline:  # it died before anything was acknowledged
-            with file:
-                _remove(path)
+            with held.file:
+                held.remove()
             return None
         try:
             header = _parse_header(line)
             count = _count_whole(frames)
         except MalformedError as error:
-            file.close()
+            held.close()
             raise LedgerError(
                 f"the spool file {path} is damaged: {error}; move it away to go on without its "
                 "outputs"
             ) from error
-        return cls(path, file, header, len(line) + 1, count)
+        return cls(held, header, len(line) + 1, count)
 
     def append(self, leaf_hash: bytes) -> None:
         """Write one frame through to the disk."""
         frame = leaf_hash + _checksum(leaf_hash)
         try:
             # Where an earlier write failed half-way, its torn frame is overwritten.
-            at = self._start + self.count * FRAME
-            _write(self._file, frame, at)
+            self._held.write(frame, self._start + self.count * FRAME)
+            self._held.sync()
         except OSError as error:
-            raise LedgerError(f"cannot write to {self._path}: {error.strerror}") from error
+            raise LedgerError(f"cannot write to {self._held.path}: {error.strerror}") from error
         self.count += 1
 
     def leaf_hash_blocks(self) -> Iterator[bytes]:
@@ -206,16 +174,16 @@ class Spool:
         for first in range(0, self.count, _BLOCK):
             length = min(_BLOCK, self.count - first) * FRAME
             try:
-                frames = os.pread(self._file.fileno(), length, self._start + first * FRAME)
+                frames = os.pread(self._held.file.fileno(), length, self._start + first * FRAME)
             except OSError as error:
-                raise LedgerError(f"cannot read {self._path}: {error.strerror}") from error
+                raise LedgerError(f"cannot read {self._held.path}: {error.strerror}") from error
             if len(frames) != length:
-                raise LedgerError(f"the spool file {self._path} was cut while it was in use")
+                raise LedgerError(f"the spool file {self._held.path} was cut while it was in use")
             yield b"".join(frames[at : at + HASH_SIZE] for at in range(0, length, FRAME))
 
     def remove(self) -> None:
         """Remove it, now that its batch is registered."""
-        _remove(self._path)
+        self._held.remove()
 
 
 def _format_header(header: Header) -> bytes:
@@ -237,31 +205,6 @@ def _parse_header(line: bytes) -> Header:
 
 def _checksum(data: bytes) -> bytes:
     return sha256(data).digest()[:_CHECK]
-
-
-def _alone(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Wait until nobody else makes or adopts a file in this spool."""
-    return locked(folder.with_name(f"{folder.name}.lock"))
-
-
-def _write(file: BinaryIO, data: bytes, at: int) -> None:
-    """Write all of `data` through to the disk."""
-    if os.pwrite(file.fileno(), data, at) != len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(file.fileno())
-
-
-def _discard(path: Path) -> None:
-    # Where even this fails, it is a file in which nothing was acknowledged: `recover` removes it.
-    with contextlib.suppress(OSError):
-        path.unlink()
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise LedgerError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _count_whole(frames: bytes) -> int:

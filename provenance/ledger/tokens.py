@@ -7,8 +7,8 @@
 The secret is 32 random bytes, shown once. Kept is its SHA-256: nobody guesses 256 random bits, so a
 slow hash would add nothing. A token is looked up by its id and compared in constant time.
 
-A scope includes those before it: ``read``, ``submit``. A token says who may ask; what a statement
-is worth, its signature says.
+A scope includes those before it: ``read``, ``submit``, ``admin``. A token says who may ask; what a
+statement is worth, its signature says.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from provenance.log.store import Database, Number, Sealed
 
 __all__ = ["SCOPES", "Scope", "Token", "TokenRow", "Tokens"]
 
-Scope = Literal["read", "submit"]
+Scope = Literal["read", "submit", "admin"]
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Each includes those before it."""

@@ -171,13 +171,17 @@ class Walk:
             yield from ((entry, held.get(entry)) for entry in batch)
 
     def _statements(self, artifacts: Sequence[bytes], size: int, most: int | None) -> list[int]:
-        """Return the entries below `size` that artifacts lead to, in order: the first `most`."""
+        """Return the entries below `size` that artifacts lead to, in order: the first `most`.
+
+        Batches of uses are of no artifact's history but their own: there may be one an hour.
+        """
         found: set[int] = set()
         for at in range(0, len(artifacts), _BATCH):
             query = select(MentionRow.entry).where(
                 col(MentionRow.digest).in_(artifacts[at : at + _BATCH]),
                 col(MentionRow.subject).is_(not self._onward),
                 MentionRow.entry < size,
+                (MentionRow.kind != KIND_NUMBERS["access"]) | (MentionRow.position == 0),
             )
             if self._onward:  # the replacement of an artifact is not made of it
                 query = query.where(MentionRow.kind != KIND_NUMBERS["supersede"])

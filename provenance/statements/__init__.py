@@ -25,7 +25,6 @@ from provenance.statements.predicates import (
     Sensitivity,
     Step,
     Supersede,
-    Use,
     run_digest,
 )
 from provenance.statements.resources import RUN_DIGEST, ArtifactRef, Evidence, Subject
@@ -62,7 +61,6 @@ __all__ = [
     "Step",
     "Subject",
     "Supersede",
-    "Use",
     "judge",
     "key_subject",
     "measured",

@@ -7,9 +7,10 @@ Common to all kinds::
      "issued": "2026-01-31T12:00:00Z",          the signer's clock, not a proof of time
      "evidence": []}                            hashes of quotes, proofs, results
 
-``dataset``, ``model`` and ``outputs`` describe an artifact, ``step`` links artifacts, ``quality``,
-``review`` and ``access`` add what became known later, ``supersede`` corrects, and ``key`` (in
-`provenance.statements.key`) says who may sign. Nothing is ever edited.
+``dataset``, ``model`` and ``outputs`` describe an artifact, and so does ``access``, whose artifact
+is a batch of uses of others; ``step`` links artifacts, ``quality`` and ``review`` add what became
+known later, ``supersede`` corrects, and ``key`` (in `provenance.statements.key`) says who may sign.
+Nothing is ever edited.
 
 A form checks itself when it is made, and `check_subjects` says what it may be about. Free texts
 are kept as given; whoever shows them must escape them.
@@ -51,7 +52,6 @@ __all__ = [
     "Sensitivity",
     "Step",
     "Supersede",
-    "Use",
     "run_digest",
 ]
 
@@ -91,6 +91,9 @@ class Predicate:
         Raises:
             MalformedError: they cannot.
         """
+        self._check_artifacts(subjects)
+
+    def _check_artifacts(self, subjects: Sequence[Subject]) -> None:
         for subject in subjects:
             if subject.artifact is None:
                 raise MalformedError(
@@ -104,7 +107,7 @@ class Predicate:
 
 @dataclass(frozen=True, kw_only=True)
 class Described(Predicate):
-    """What `Dataset`, `Model` and `Outputs` have in common: the one artifact they describe."""
+    """What `Dataset`, `Model`, `Outputs` and `Access` share: the artifact that they describe."""
 
     artifact: Artifact
     sensitivity: Sensitivity = "internal"
@@ -115,9 +118,12 @@ class Described(Predicate):
         super().check_subjects(subjects)
         if len(subjects) != 1:
             raise MalformedError(f"a {self.kind!r} statement has one subject, not {len(subjects)}")
-        if subjects[0].artifact != self.artifact.digest:
+        self._check_described(subjects[0])
+
+    def _check_described(self, subject: Subject) -> None:
+        if subject.artifact != self.artifact.digest:
             raise MalformedError(
-                f"{subjects[0].name!r} has another {ARTIFACT_DIGEST} than its root, size and "
+                f"{subject.name!r} has another {ARTIFACT_DIGEST} than its root, size and "
                 f"encoding give: {self.artifact.digest_hex}"
             )
 
@@ -265,33 +271,33 @@ class Review(Predicate):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
-    """One use of an artifact: by whom, when, and what for."""
+class Access(Described):
+    """A batch of uses, one record for each. The subjects are the batch, then the artifacts used.
 
-    artifact: ArtifactRef
-    who: str
-    when: Time
-    action: str
-
-    def __post_init__(self) -> None:
-        check_time(self.when, "when")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access(Predicate):
-    """A batch of uses. The subjects are the artifacts used."""
+    The artifact is the tree over the records, each of which says who used what, and when; they are
+    not in the statement, so that they can be erased. `uses` says how many there are of each
+    artifact, by its digest; `started` and `finished` are the times of the first and the last.
+    """
 
     kind = "access"
 
-    uses: tuple[Use, ...]
+    uses: dict[str, int]
+    started: Time
+    finished: Time
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_time(self.started, "started")
+        check_time(self.finished, "finished")
+        if min(self.uses.values(), default=0) < 1 or sum(self.uses.values()) != self.artifact.size:
+            raise MalformedError(f"the uses are not the {self.artifact.size} that the batch has")
 
     def check_subjects(self, subjects: Sequence[Subject]) -> None:
-        """Check that the subjects are exactly the artifacts used."""
-        super().check_subjects(subjects)
-        if {subject.artifact for subject in subjects} != {
-            use.artifact.artifact for use in self.uses
-        }:
-            raise MalformedError("the subjects are not the artifacts that the uses name")
+        """Check that the subjects are the batch, and exactly the artifacts used."""
+        self._check_artifacts(subjects)
+        self._check_described(subjects[0])
+        if sorted(subject.digest[ARTIFACT_DIGEST] for subject in subjects[1:]) != sorted(self.uses):
+            raise MalformedError("the subjects are not the batch and the artifacts used")
 
 
 @dataclass(frozen=True, kw_only=True)

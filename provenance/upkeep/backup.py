@@ -8,10 +8,10 @@
 
 The order makes that whatever the copy refers to is in it:
 
-1. settings, and outputs that are not registered yet: one that is registered meanwhile stands in the
-   copy twice, as recorded and as logged, and `recover` finds that it is
+1. settings, and outputs and uses that are not registered yet: one that is registered meanwhile
+   stands in the copy twice, as recorded and as logged, and who goes on with it finds that it is
 2. database and embedded chain, of one moment: nobody anchors while the two begin to be read
-3. trees: each was there before the log named it, and is never altered
+3. trees, and the records of uses: each was there before the log named it, and is never altered
 
 It appears under its name when all of it is on the disk. A crash leaves a folder whose name begins
 with a dot, without a ledger in it that would be found; the next backup to that place removes it.
@@ -34,6 +34,7 @@ from provenance.errors import InputError, LedgerError
 from provenance.ledger.config import Config
 from provenance.ledger.folder import FOLDER, Folder, checksum_path
 from provenance.ledger.treefiles import TreeFiles
+from provenance.ledger.uses import use_files
 from provenance.signing.keyfiles import sync_folder
 from provenance.upkeep.copying import (
     MANIFEST,
@@ -184,7 +185,8 @@ class _Copy:
         for folder in (self._target.path, self._target.trees, self._target.drafts):
             folder.mkdir()
         self._target.spool.mkdir()
-        self._target.keys.mkdir(mode=0o700)
+        for private in (self._target.keys, self._target.access):
+            private.mkdir(mode=0o700)
         large = [self._source.database, *self._source.trees.iterdir()]  # the rest is small
         self._total = sum(path.stat().st_size for path in large)
         with self._source.alone("policy"):
@@ -192,11 +194,13 @@ class _Copy:
                 self._take(path)
                 if checksum_path(path).exists():
                     self._take(checksum_path(path))
-        for path in sorted(self._source.spool.iterdir()):
+        for path in (*sorted(self._source.spool.iterdir()), *use_files(self._source.access)):
             self._take(path, may_go=True)
         self._take_databases()
         for path in sorted(self._source.trees.iterdir()):
             self._take(path)
+        for path in sorted(self._source.access.glob("*.jsonl")):
+            self._take(path, may_go=True)  # it may be erased
         for path in sorted(self._source.keys.iterdir()) if with_keys else ():
             self._take(path)
             self.keys += 1

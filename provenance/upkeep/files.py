@@ -16,6 +16,7 @@ from provenance.ledger.keyring import ACCOUNT, Keyring
 from provenance.ledger.spool import FRAME, inspect, spool_files
 from provenance.ledger.treefiles import TreeDamagedError, TreeFiles, index_of
 from provenance.ledger.uploads import claimed
+from provenance.ledger.uses import use_files, whole_records
 from provenance.merkle import HASH_SIZE, Tree
 from provenance.merkle.index import IndexUnusableError, check_index
 from provenance.records import Artifact
@@ -50,6 +51,10 @@ KEY = Kind(
 PENDING = Kind(
     "outputs that were acknowledged cannot be registered",
     "bring the file back from a backup; or move it away, to go on without its outputs",
+)
+USES = Kind(
+    "who asked for something, as it was recorded, cannot be signed",
+    "bring the file back from a backup; or move it away, to go on without its uses",
 )
 UPLOAD = Kind(
     "a client cannot go on with it; nothing that was acknowledged as registered rests on it",
@@ -263,7 +268,7 @@ def _check_account(
 
 
 def check_pending(folder: Folder, found: Findings) -> Area:
-    """Read what is recorded and not registered yet, and what is being uploaded."""
+    """Read what is recorded and not registered or signed yet, and what is being uploaded."""
     count = 0
     for path in spool_files(folder.spool):
         what = f"spool/{path.name}"
@@ -280,14 +285,30 @@ def check_pending(folder: Folder, found: Findings) -> Area:
                     f"{what}: its last output is torn by a crash, and was not acknowledged, or it "
                     "is damaged"
                 )
+    uses = 0
+    for path in use_files(folder.access):
+        with found.catching(USES, f"access/{path.name}: "):
+            try:
+                data = path.read_bytes()
+                uses += len(whole_records(data))
+            except FileNotFoundError:  # signed just now
+                continue
+            except OSError as error:
+                raise LedgerError(f"it cannot be read: {error.strerror}") from error
+            if not data.endswith(b"\n") and data:
+                found.doubts.append(
+                    f"access/{path.name}: its last use is torn by a crash, and was not answered, "
+                    "or it is damaged"
+                )
     uploads = 0
     for place in sorted((folder.path / "uploads").glob("*")):
         uploads += 1
         with found.catching(UPLOAD, f"uploads/{place.name}: "):
             _check_upload(place)
     return found.area(
-        f"{counted(count, 'output')} not registered yet, {counted(uploads, 'upload')}",
-        there=bool(count or uploads),
+        f"{counted(count, 'output')} not registered yet, {counted(uses, 'use')} not signed, "
+        f"{counted(uploads, 'upload')}",
+        there=bool(count or uses or uploads),
     )
 
 

@@ -23,6 +23,7 @@ from provenance.ledger.chains import Chains
 from provenance.ledger.folder import Folder
 from provenance.ledger.treefiles import TreeFiles
 from provenance.log.store import Database
+from provenance.upkeep.access import check_access
 from provenance.upkeep.anchors import check_anchors, check_chain_files, look_at_chains
 from provenance.upkeep.database import DATABASE, check_sqlite, check_tokens
 from provenance.upkeep.files import check_keys, check_pending, check_trees
@@ -115,6 +116,7 @@ class _Check:
                 check_trees(files, read.artifacts if read else {}, trees, self._progress),
                 check_keys(self._folder, genesis, keyids, configured, self._passphrase, keys),
                 areas["tokens"],
+                check_access(files, read.batches if read else (), Findings("access")),
                 check_pending(self._folder, Findings("pending")),
             ),
         )

@@ -35,7 +35,7 @@ from provenance.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
 from provenance.monitoring.edge import RightEdge
 from provenance.records import Artifact
 from provenance.signing import Envelope, PublicKey, SignatureError, VerifierKey, open_note
-from provenance.statements import KIND_NUMBERS, Key, Statement
+from provenance.statements import KIND_NUMBERS, Access, Key, Statement
 from provenance.statements.predicates import Described
 from provenance.upkeep.database import rows
 from provenance.upkeep.report import SHOWN, Findings, Kind, Progress, counted
@@ -114,6 +114,7 @@ class LogPass:
         self.size = 0
         self.erased = 0
         self.artifacts: dict[bytes, Artifact] = {}
+        self.batches: set[Artifact] = set()
         self.keyids: set[str] = set()
         self.tiles = self.checkpoints = self.cosignatures = self.rows = 0
         self._registered: dict[bytes, list[int]] = {}
@@ -239,6 +240,8 @@ class LogPass:
             artifact = predicate.artifact
             self.artifacts[artifact.digest] = artifact
             self._registered.setdefault(artifact.digest, []).append(index)
+        if isinstance(predicate, Access):
+            self.batches.add(predicate.artifact)
         if isinstance(predicate, Key) and predicate.public_key:
             self.keyids.add(predicate.subject_keyid)
         return made

@@ -38,6 +38,7 @@ OPERATIONS = [
     "GET /v1/anchors",
     "GET /v1/artifacts",
     "GET /v1/artifacts/{ref}",
+    "GET /v1/artifacts/{ref}/access",
     "GET /v1/artifacts/{ref}/descendants",
     "GET /v1/artifacts/{ref}/history",
     "GET /v1/artifacts/{ref}/impact",
@@ -60,6 +61,7 @@ OPERATIONS = [
 # Elsewhere a path is all there is, and every string is one.
 CAN_BE_WRONG = [
     "GET /v1/artifacts",
+    "GET /v1/artifacts/{ref}/access",
     "GET /v1/entries",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
@@ -80,7 +82,7 @@ schemathesis.serializer.alias("application/jsonl", "text/plain")
 
 @pytest.fixture(scope="session")
 def token(ledger: Ledger) -> str:
-    return ledger.tokens.new("schemathesis", scope="submit")[1]
+    return ledger.tokens.new("schemathesis", scope="admin")[1]
 
 
 @pytest.mark.parametrize(

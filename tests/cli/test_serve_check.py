@@ -12,6 +12,7 @@ DEFAULTS = {
     "trees": "default",
     "public": "config.toml",  # init writes it down
     "cors": "default",
+    "accessLog": "default",
     "requests": "default",
     "statements": "default",
     "uploadBytes": "default",
@@ -40,7 +41,7 @@ def test_what_is_not_said_is_by_default(provenance):
     assert (ledger["path"], ledger["origin"]) == ("/", "acme.example/ml")
     assert sources(ledger["settings"]) == DEFAULTS
     assert ledger["settings"]["public"]["value"] is False
-    assert (ledger["tokens"], ledger["amiss"]) == ({"read": 0, "submit": 0}, [])
+    assert (ledger["tokens"], ledger["amiss"]) == ({"read": 0, "submit": 0, "admin": 0}, [])
 
 
 def test_the_environment_and_the_command_line(provenance):
@@ -67,7 +68,8 @@ def test_the_configuration_in_words(provenance):
     configure(
         provenance.folder,
         '[service]\npublic = true\ncors = ["https://a.example"]\n'
-        "[service.limits]\nrequests = 6000\nuploadBytes = 320000\n",
+        "[service.limits]\nrequests = 6000\nuploadBytes = 320000\n"
+        "[service.accessLog]\nminutes = 5\n",
     )
     provenance("tokens", "new", "auditor")
     provenance("tokens", "new", "ci", "--scope", "submit")
@@ -89,8 +91,9 @@ X-Forwarded-For is believed: of 10.0.0.1 (command line)
   database: {database} (default)
   trees: {database.parent / "trees"} (default)
   may read: everybody (config.toml)
-  valid tokens: 1 of 'read', 1 of 'submit'
+  valid tokens: 1 of 'read', 1 of 'submit', 0 of 'admin'
   pages of other sites: https://a.example (config.toml)
+  access log: signed with keys/signer.pem, after 10,000 uses or 5 minutes (config.toml)
   requests a minute: at most 6,000 (config.toml)
   submitted statements a minute: no limit (default)
   bytes of uploads a minute: at most 320,000 (config.toml)

@@ -17,6 +17,7 @@ from provenance.anchoring.contract import runtime_code
 from provenance.anchoring.state import root_slot
 from provenance.derivation.proof import Header
 from provenance.ledger.config import ChainConfig, Config, WitnessConfig
+from provenance.ledger.uses import Use
 from provenance.log import Checkpoint, Entry, LogProof
 from provenance.merkle import Tree, leaf_hash
 from provenance.monitoring.evidence import Evidence, History
@@ -105,6 +106,15 @@ def statements() -> list[tuple[Statement, list[PrivateKey]]]:
 
 RECORDS = Tree.from_leaf_hashes(b"".join(hash_record(row, JSON) for row in ROWS))
 ARTIFACT = Artifact(root=RECORDS.root, size=RECORDS.size, encoding=JSON)
+USE = Use(
+    artifact=ARTIFACT.digest,
+    action="prove",
+    who="4c1f09ab",
+    when="2026-01-31T12:00:03.120Z",
+    request="5f0e8c31-6d02-4b5b-9d0c-0a1b2c3d4e5f",
+    nonce=bytes([3]) * 16,
+    records=(1,),
+)
 STATEMENTS = statements()
 ENVELOPES = [sign(statement.to_bytes(), keys).to_bytes() for statement, keys in STATEMENTS]
 ENTRIES = [
@@ -236,6 +246,7 @@ EXAMPLES = {
         )
     ),
     "statement": pretty(STATEMENTS[2][0].to_bytes()),
+    "use": pretty(USE.to_bytes()),
     "pae": pae(PAYLOAD_TYPE, b'{"_type":"https://in-toto.io/Statement/v1"}').decode(),
     "envelope": ENVELOPES[2].decode(),
     "entry": ENTRIES[2].to_bytes().hex(" ", 32),

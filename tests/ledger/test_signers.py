@@ -13,12 +13,10 @@ from provenance.records import ARTIFACT_DIGEST
 from provenance.signing import PrivateKey, sign
 from provenance.statements import (
     Access,
-    ArtifactRef,
     Key,
     Review,
     Statement,
     Subject,
-    Use,
     key_subject,
 )
 from provenance.verification import Demand
@@ -263,12 +261,20 @@ def test_a_foreign_envelope_is_taken_in_once(ledger, reviewer):
 
 def test_a_batch_of_uses(ledger, reviewer):
     rows = ledger.register(ROWS, name="rows")
-    reference = ArtifactRef(name="rows", digest={ARTIFACT_DIGEST: rows.digest})
-    use = Use(artifact=reference, who="B", when=stamp()["issued"], action="training")
-    subject = Subject(name="rows", digest={ARTIFACT_DIGEST: rows.digest})
-    access = Statement(subjects=(subject,), predicate=Access(**stamp(), uses=(use,)))
-    index = ledger.submit(sign(access.to_bytes(), [reviewer]).to_bytes())
+    batch = ledger.register([{"who": "B", "action": "training"}], name="batch").artifact
+    subjects = tuple(
+        Subject(name=name, digest={ARTIFACT_DIGEST: digest})
+        for name, digest in (("uses", batch.digest_hex), ("rows", rows.digest))
+    )
+    now = stamp()
+    access = Access(
+        **now, artifact=batch, uses={rows.digest: 1}, started=now["issued"], finished=now["issued"]
+    )
+    envelope = sign(Statement(subjects=subjects, predicate=access).to_bytes(), [reviewer])
+    index = ledger.submit(envelope.to_bytes(), with_tree=True)
     assert ledger.entries(start=index)[0].kind == "access"
+    (told,) = ledger.access("rows").batches
+    assert (told.entry, told.counted, told.here) == (index, 1, 0), "kept by somebody else"
 
 
 def test_foreign_envelopes_that_are_refused(ledger, reviewer):

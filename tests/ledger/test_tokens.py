@@ -75,7 +75,7 @@ def test_one_token_does_not_open_with_the_secret_of_another(tokens):
 def test_a_scope_includes_those_before_it(tokens):
     for number, scope in enumerate(SCOPES):
         token, _ = tokens.new(scope, scope=scope)
-        assert [token.may(wanted) for wanted in SCOPES] == [n <= number for n in range(2)]
+        assert [token.may(wanted) for wanted in SCOPES] == [n <= number for n in range(3)]
 
 
 def test_expiry_to_the_second(tokens, clock):
@@ -122,7 +122,7 @@ def test_a_name_is_free_again_when_its_token_counts_no_more(tokens, clock):
         ({"name": "a\nb"}, "cannot name a token"),
         ({"name": "_"}, "cannot name a token"),
         ({"name": "x" * 101}, "cannot name a token"),
-        ({"name": "x", "scope": "root"}, "no scope 'root': there are read, submit"),
+        ({"name": "x", "scope": "root"}, "no scope 'root': there are read, submit, admin"),
         ({"name": "x", "expires": NOON}, "expires at 2026-01-31 12:00 never counts"),
     ],
 )

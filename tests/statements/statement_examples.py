@@ -24,7 +24,6 @@ from provenance.statements import (
     Step,
     Subject,
     Supersede,
-    Use,
     key_subject,
 )
 
@@ -129,12 +128,13 @@ FULL = {
     "access": statement(
         Access(
             **COMMON,
-            uses=(
-                Use(artifact=ref("train", DATA), who="alice", when=ISSUED, action="read"),
-                Use(artifact=ref("train", DATA), who="bob", when=ISSUED, action="train a model"),
-                Use(artifact=ref("clf", FILES), who="bob", when=ISSUED, action="evaluate"),
-            ),
+            artifact=ANSWERS,
+            metadata={"region": "eu"},
+            uses={DATA.digest_hex: 1, FILES.digest_hex: ANSWERS.size - 1},
+            started=ISSUED,
+            finished="2026-01-31T13:00:00Z",
         ),
+        subject("uses", ANSWERS),
         MODEL,
         TRAIN,
     ),
@@ -162,7 +162,14 @@ SHORT = {
     "quality": statement(Quality(**COMMON, metrics={}, passed=True), TRAIN),
     "review": statement(Review(**COMMON, verdict="approve"), TRAIN),
     "access": statement(
-        Access(**COMMON, uses=(Use(artifact=ref("t", DATA), who="a", when=ISSUED, action="read"),)),
+        Access(
+            **COMMON,
+            artifact=ANSWERS,
+            uses={DATA.digest_hex: ANSWERS.size},
+            started=ISSUED,
+            finished=ISSUED,
+        ),
+        subject("uses", ANSWERS),
         TRAIN,
     ),
     "key": statement(

@@ -22,7 +22,7 @@ from statement_examples import (
 
 from provenance.errors import MalformedError
 from provenance.records.artifacts import ARTIFACT_DIGEST
-from provenance.statements import ArtifactRef, Evidence, Quality, Statement, Step, Subject, Use
+from provenance.statements import ArtifactRef, Evidence, Quality, Statement, Step, Subject
 
 RUN = FAILED.run
 
@@ -187,12 +187,22 @@ def test_passed_is_what_the_metrics_say():
         Quality(**COMMON, metrics={"a": 1}, criteria={"a": "about 1"}, passed=True)
 
 
-def test_the_subjects_of_an_access_are_the_artifacts_used():
-    refused("not the artifacts that the uses name", FULL["access"], TRAIN)
-    refused("not the artifacts that the uses name", SHORT["access"], TRAIN, MODEL)
-    refused("not the artifacts that the uses name", SHORT["access"], uses=())
-    with pytest.raises(MalformedError, match="when is no time"):
-        Use(artifact=ref("x", DATA), who="a", when="2026-02-29T00:00:00Z", action="read")
+def test_the_subjects_of_an_access_are_the_batch_and_the_artifacts_used():
+    batch = SHORT["access"].subjects[0]
+    for subjects in ((batch,), (batch, TRAIN, MODEL), (batch, MODEL)):
+        refused("not the batch and the artifacts used", SHORT["access"], *subjects)
+    for again in (TRAIN, batch):
+        twice = dataclasses.replace(again, name="another name")
+        refused("not the batch and the artifacts used", SHORT["access"], batch, TRAIN, twice)
+    refused("'train' has another provenance-artifact-v1", SHORT["access"], TRAIN, batch)
+
+
+def test_the_uses_of_an_access_are_as_many_as_its_records():
+    digest, size = DATA.digest_hex, ANSWERS.size
+    for uses in ({}, {digest: size + 1}, {digest: size - 1}, {digest: size, FILES.digest_hex: 0}):
+        refused(f"not the {size} that the batch has", SHORT["access"], uses=uses)
+    refused("started is no time", SHORT["access"], started="2026-02-29T00:00:00Z")
+    refused("finished is no time", SHORT["access"], finished="2026-02-29T00:00:00Z")
 
 
 def test_one_artifact_is_superseded_and_not_by_itself():

@@ -82,7 +82,7 @@ def test_artifact_digests_are_subjects_then_references_each_once():
         "step": (files, data, answers),
         "quality": (data, files),
         "review": (data,),
-        "access": (files, data),
+        "access": (answers, files, data),
         "key": (),
         "supersede": (files, answers),
     }

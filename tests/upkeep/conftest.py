@@ -63,7 +63,7 @@ def fill(home):
 def keep_spool(batches: OutputBatches):
     """Leave the spool as a process does that is killed."""
     batches._timer.cancel()
-    batches._spool._file.close()
+    batches._spool._held.close()
 
 
 def witness_cosigns(ledger, note):

@@ -73,7 +73,7 @@ def test_keys_are_left_out_unless_they_are_asked_for(home, dest):
     found = fsck(dest)
     assert found.verdict == "whole"
     assert found["keys"].mark is Mark.NOT_DEMANDED
-    assert found["pending"].found == "3 outputs not registered yet, 0 uploads"
+    assert found["pending"].found == "3 outputs not registered yet, 0 uses not signed, 0 uploads"
 
 
 def test_what_is_there_is_never_overwritten(home, folder, dest):

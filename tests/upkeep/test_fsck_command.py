@@ -29,7 +29,7 @@ def test_what_is_printed(command, folder, database):
     lines = command("fsck", status=0).splitlines()
     assert lines[2] == "✓ log        12 entries, 1 tile, 3 checkpoints, 1 cosignature"
     assert lines[-2:] == ["", "whole: acme.example/ml, 12 entries"]
-    assert len(lines) == 11 + 2
+    assert len(lines) == 12 + 2
 
     (folder / "policy.json.sha256").unlink()
     (folder / "config.toml.sha256").write_text("edited")
@@ -42,7 +42,7 @@ def test_what_is_printed(command, folder, database):
     database("UPDATE mention SET kind = 7 WHERE entry = 2")
     database("UPDATE token SET scope = 'submit'")
     lines = command("fsck", str(folder.parent), status=1).splitlines()
-    at = lines.index("✗ catalogue  67 rows")
+    at = lines.index("✗ catalogue  70 rows")
     assert lines[at + 1 : at + 4] == [
         "  ✗ the rows of entry 2 are not those of its statement",
         "    means: it is found where it is not, or not found where it is",

@@ -152,14 +152,17 @@ class Vouching:
     def all_reproduced(self, artifacts: Iterable[bytes]) -> set[tuple[int, bytes]]:
         """Return (entry, artifact) of each step that somebody else's run reproduced, of each.
 
-        It takes as long as there are steps that made them, and asks for none of their statements
-        but those that several signed.
+        Where not all that made an artifact is of one step and one signer, it takes as long as there
+        are steps that made it; and it reads no statements but some of those that several signed.
         """
         found: set[tuple[int, bytes]] = set()
         runs: dict[bytes, dict[bytes, list[int]]] = {}
         asked = ((each, each + _BEYOND) for each in artifacts)
+        ends = f"{self._claim(Facet.MADE)}, {self._claim(Facet.MADE, last=True)}"
+        rows = self._ask(asked, f"low, {ends} FROM asked")
+        several = [(low, low + _BEYOND) for low, first, last in rows if first != last]
         every = f"FROM asked CROSS JOIN facet f WHERE {self._between(Facet.MADE)}"
-        for value, entry in self._ask(asked, f"f.value, f.entry {every}"):
+        for value, entry in self._ask(several, f"f.value, f.entry {every}"):
             if value[64:96] != bytes(32):
                 runs.setdefault(value[:96], {}).setdefault(value[96:], []).append(entry)
         for run, signers in runs.items():

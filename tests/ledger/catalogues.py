@@ -187,15 +187,15 @@ def key_changes(draw):
     return Statement(subjects=(key_subject("k", KEYIDS[number]),), predicate=predicate)
 
 
-def logs(*, most=25):
-    """A log: its entries, in order."""
-    signed = st.tuples(
-        descriptions() | links() | links() | key_changes(),
-        st.sets(st.sampled_from(KEYIDS), min_size=1, max_size=2).map(sorted).map(tuple),
-    )
-    return st.lists(signed, max_size=most).map(
-        lambda given: [Logged(index, *each) for index, each in enumerate(given)]
-    )
+@st.composite
+def logs(draw, *, most=25):
+    """A log: its entries, in order. Some say the same again, signed by others."""
+    kinds = descriptions() | links() | links() | key_changes()
+    size = draw(st.integers(0, most))  # or else most would be short
+    said = draw(st.lists(kinds, min_size=1, max_size=max(size, 1)))
+    by = st.sets(st.sampled_from(KEYIDS), min_size=1, max_size=2).map(sorted).map(tuple)
+    signed = draw(st.lists(st.tuples(st.sampled_from(said), by), min_size=size, max_size=size))
+    return [Logged(index, *each) for index, each in enumerate(signed)]
 
 
 def fill(session, log):

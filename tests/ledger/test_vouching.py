@@ -1,10 +1,22 @@
 """How sure a history is: the same as going through all of the log, whatever its order."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from catalogues import SINCE, Logged, artifact, fill_whole, logs
+from catalogues import (
+    KEYIDS,
+    SIGNERS,
+    SINCE,
+    TIMES,
+    Logged,
+    artifact,
+    fill_whole,
+    logs,
+    reference,
+    subject,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
@@ -17,6 +29,7 @@ from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
 from provenance.log.store import Database
+from provenance.statements import Code, Key, Statement, Step, key_subject
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -129,6 +142,69 @@ def test_the_order_of_arrival_changes_no_arrow(database, log, data, onward):
                 graphs.append((told_of, known))
             drawn.append(graphs)
     assert drawn[0] == drawn[1]
+
+
+def a_step(**more):
+    predicate = Step(
+        nonce=bytes(16),
+        issued=TIMES[0],
+        started=TIMES[0],
+        finished=TIMES[0],
+        **{"name": "s", "outcome": "succeeded", "inputs": (reference(1),), **more},
+    )
+    return Statement(subjects=(subject(0),), predicate=predicate)
+
+
+def rotated(number):
+    predicate = Key(
+        nonce=bytes(16),
+        issued=TIMES[0],
+        action="rotate",
+        public_key=SIGNERS[number].to_pem(),
+        replaces=KEYIDS[number - 1],
+    )
+    return Statement(subjects=(key_subject("k", KEYIDS[number]),), predicate=predicate)
+
+
+DIRTY = Code(git_commit="1" * 40, dirty=True)
+AT = [Code(git_commit=digit * 40, command=("run", digit)) for digit in "12"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "again"),
+    [
+        ((a_step(), [0]), (a_step(), [1]), True),
+        ((a_step(), [0]), (a_step(), [0]), False),
+        ((a_step(), [0]), (a_step(), [0, 1]), False),
+        ((a_step(), [0, 1]), (a_step(), [2]), True),
+        ((a_step(), [2]), (a_step(), [3]), False),  # one key in the place of the other
+        ((a_step(), [0]), (a_step(name="t"), [1]), False),
+        ((a_step(), [0]), (a_step(parameters={"n": 1}), [1]), False),
+        ((a_step(), [0]), (a_step(outcome="failed"), [1]), False),
+        ((a_step(), [0]), (a_step(code=AT[0]), [1]), False),
+        ((a_step(code=AT[0]), [0]), (a_step(code=AT[1]), [1]), False),
+        ((a_step(code=AT[0]), [0]), (a_step(code=replace(AT[0], command=None)), [1]), True),
+        ((a_step(code=DIRTY), [0]), (a_step(code=DIRTY), [1]), False),
+        ((a_step(), [0]), (a_step(inputs=(reference(1), reference(1))), [1]), True),
+        ((a_step(), [0]), (a_step(inputs=(reference(2),)), [1]), False),
+    ],
+)
+def test_what_somebody_else_reproduced(database, one, other, again):
+    keyids = [tuple(sorted(KEYIDS[number] for number in numbers)) for _, numbers in (one, other)]
+    log = [
+        Logged(0, rotated(3), (KEYIDS[2],)),
+        Logged(1, one[0], keyids[0]),
+        Logged(2, other[0], keyids[1]),
+    ]
+    with database.writing() as session:
+        fill_whole(session, log)
+        found, ends = told(session, 0, dict.fromkeys(SINCE, 0), onward=False)
+    runs = [found[index][1] for index in (1, 2)]
+    made = artifact(0).digest
+    assert runs == ([{made: 2}, {made: 1}] if again else [{}, {}])
+    inputs = {each.artifact for step in (one, other) for each in step[0].predicate.inputs}
+    failed = other[0].predicate.outcome == "failed"
+    assert ends[made].conflict == (len(inputs) > 1 and not failed)
 
 
 def test_only_a_block_of_a_chain_that_dates_covers(database):

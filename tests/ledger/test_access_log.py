@@ -513,6 +513,26 @@ print(len(written) > 5 and refused > 5)
     assert output == "True\n"
 
 
+def test_what_was_refused_half_written_is_no_use(ledger, monkeypatch):
+    use(ledger)
+    held = ledger.access_log._file._held
+    write, train = held.write, ledger.resolve("train").artifact.digest
+
+    def full(data, at):
+        write(data[: data.index(b"\n") + 20], at)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(held, "write", full)
+        with pytest.raises(LedgerError, match="No space left on device"):
+            ledger.access_log.record(
+                "find", [(train, [1]), (train, [2])], who="public", request="r2"
+            )
+    assert told(ledger.access("train")) == [("r1", "recorded")]
+    use(ledger, request="r3")
+    assert told(ledger.access("train")) == [("r3", "recorded"), ("r1", "recorded")]
+
+
 def test_no_more_is_recorded_while_too_much_waits_to_be_signed(home, monkeypatch):
     monkeypatch.setattr(access, "MOST_WAITING", 700)
     turn_on(home, uses=2)

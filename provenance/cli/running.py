@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers, values
 from provenance.cli.output import artifact_json, artifact_line, emit, progress, tell
 from provenance.errors import InputError, ProvenanceError
+from provenance.ledger.surroundings import HOST_FACTS, code_at, named, versions_of_command
 from provenance.statements import Code
 
 __all__ = ["step"]
@@ -47,6 +49,16 @@ def step(
             "--derive", help="Claim how the records of the outputs follow from the inputs'."
         ),
     ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Sign this environment variable, too; repeatable."),
+    ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACT", help=f"Sign this of the machine: {', '.join(HOST_FACTS)}; repeatable."
+        ),
+    ] = None,
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
@@ -60,10 +72,14 @@ def step(
     if derive and min(len(input_ or ()), len(output or ())) != 1:
         raise InputError("--derive is from one --input to one --output or several, or the reverse")
     params = values("--param", param)
+    allowed = named(host=host or (), variables=env or ())
     code = _code(command)
+    environment = {**versions_of_command(command), **allowed}
     status = 0
     with open_ledger(signing=True, signers=signer) as ledger:
-        run = ledger.step(name, inputs=input_ or (), params=params, code=code)
+        run = ledger.step(
+            name, inputs=input_ or (), params=params, code=code, environment=environment
+        )
         _ = ledger.keyring.signers  # a wrong passphrase shows now, and not after hours of work
         try:
             with run:
@@ -108,7 +124,7 @@ def _run(command: list[str], *, as_json: bool) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _code(command: list[str]) -> Code:
+def _code(command: list[str]) -> Code | None:
     """Return what runs, and at which commit of the working folder's repository.
 
     Raises:
@@ -120,17 +136,4 @@ def _code(command: list[str]) -> Code:
         raise InputError("an argument of the command is not UTF-8, and cannot be signed") from None
     if shutil.which(command[0]) is None:
         raise InputError(f"there is no command {command[0]!r}; nothing was recorded")
-    commit = _git("rev-parse", "--verify", "HEAD")
-    if commit is None:
-        return Code(command=tuple(command))
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    return Code(command=tuple(command), git_commit=commit, dirty=bool(changes))
-
-
-def _git(*arguments: str) -> str | None:
-    """Return what git says; None where there is no git, or no repository."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
-        return None
-    return done.stdout.strip()
+    return code_at(Path(), command)

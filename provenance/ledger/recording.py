@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from provenance import forms
 from provenance.derivation import Derivation
@@ -18,6 +18,7 @@ from provenance.ledger.describing import describe
 from provenance.ledger.desk import Desk
 from provenance.ledger.outputs import OutputBatches
 from provenance.ledger.steps import StepRun, each, reference
+from provenance.ledger.traced import trace
 from provenance.merkle import EMPTY_ROOT
 from provenance.records import Artifact, Encoding
 from provenance.records.cache import user_cache
@@ -41,6 +42,8 @@ class Registered(Protocol):
 
 
 A = TypeVar("A", bound=Registered)
+P = ParamSpec("P")
+T = TypeVar("T")
 I_co = TypeVar("I_co", bound=int | None, covariant=True)
 
 Ref: TypeAlias = str | PathLike[str] | A
@@ -229,6 +232,47 @@ class Recorder(ABC, Generic[A, I_co]):
             run.outputs += made
             run.derivations.append(found)
         return run
+
+    def traced(
+        self,
+        name: str | None = None,
+        *,
+        inputs: Iterable[Ref[A]] = (),
+        reads: Iterable[str] = (),
+        params: Iterable[str] = (),
+        output: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        **claims: Any,
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Return a decorator of a function each call of which is a step.
+
+        Of its arguments only what `reads` and `params` name is signed. A call that raises is
+        recorded as failed, and raises. A coroutine is recorded when it ends.
+
+        Args:
+            name: what is done; the function's own name, if None.
+            inputs: REFs of what every call reads.
+            reads: arguments whose values are REFs of what a call reads.
+            params: arguments that are its parameters, JSON values.
+            output: the name under which what it returns is registered; None: it is not.
+            environment: what it depends on; the versions of Python and of the packages that are
+                loaded, if None.
+            claims: of the output, as for `register`.
+
+        Raises:
+            InputError: a generator, or no such argument.
+        """
+        return partial(
+            trace,
+            self,
+            name=name,
+            inputs=inputs,
+            reads=reads,
+            params=params,
+            output=output,
+            environment=environment,
+            claims=claims,
+        )
 
     def outputs(
         self,

@@ -1,6 +1,7 @@
 """`provenance step`: the command runs as it would without, and what it did is signed."""
 
 import json
+import platform
 import subprocess
 import sys
 
@@ -95,3 +96,29 @@ def test_the_commit_of_the_code_is_recorded(provenance):
         history = provenance.json("history", "policy.json")["statements"]
         code = next(e["statement"]["predicate"]["code"] for e in history if e["index"] == index)
         assert code == {"command": ["true"], "gitCommit": git("rev-parse", "HEAD"), "dirty": change}
+
+
+def test_what_it_ran_in_is_recorded_and_what_is_allowed_of_the_rest(provenance):
+    command = [sys.executable, "-c", "pass"]
+    provenance(
+        *["step", "noted", "--env", "LANG", "--env", "UNSET", "--host", "machine", "--", *command],
+        LANG="C.UTF-8",
+        SECRET="s3cret",
+    )
+    entry = provenance.json("log", "--limit", "1")["entries"][0]
+    step = provenance.json("entry", str(entry["index"]))["statement"]["predicate"]
+    environment = step["environment"]
+    packages = {name: environment.pop(name) for name in [*environment] if name[:8] == "package:"}
+    assert environment == {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "host:machine": platform.machine(),
+        "variable:LANG": "C.UTF-8",
+    }
+    assert packages["package:pytest"] == pytest.__version__
+
+
+def test_a_fact_of_the_host_that_there_is_not(provenance):
+    size = provenance.json("status")["size"]
+    _, told = provenance("step", "noted", "--host", "serial", "--", "true", status=2)
+    assert "no fact 'serial' of a host: there are system, machine, cpus, name" in told
+    assert provenance.json("status")["size"] == size

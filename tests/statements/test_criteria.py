@@ -20,9 +20,8 @@ OPERATORS = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-decimals = st.decimals(allow_nan=False, allow_infinity=False, places=3) | st.decimals(
-    min_value=-2, max_value=2, places=1
-)
+LARGEST = 10**60 - 1  # 60 digits before the point
+decimals = st.decimals(-LARGEST, LARGEST, places=3) | st.decimals(-2, 2, places=1)
 
 
 @given(sign=st.sampled_from(sorted(OPERATORS)), metric=decimals, wanted=decimals, gap=st.booleans())

@@ -25,6 +25,7 @@ class Size:
         indexed: numbers of leaves.
         served: records of the artifact that is served.
         loaded: seconds of load.
+        submitted: numbers of statements, one by one and in batches.
     """
 
     rounds: int
@@ -43,6 +44,7 @@ class Size:
     looked_up: int
     served: int
     loaded: int
+    submitted: tuple[int, int]
 
 
 SIZES = {
@@ -63,6 +65,7 @@ SIZES = {
         looked_up=2_000,
         served=1_000_000,
         loaded=10,
+        submitted=(2_000, 40_000),
     ),
     "small": Size(
         rounds=1,
@@ -81,6 +84,7 @@ SIZES = {
         looked_up=100,
         served=1_000,
         loaded=1,
+        submitted=(20, 100),
     ),
 }
 
@@ -464,6 +468,22 @@ def load(size: Size) -> list[Contestant]:
     ]
 
 
+def submit(size: Size) -> list[Contestant]:
+    return [
+        Contestant(
+            name,
+            f"python {WORKERS}/submit.py {count} {batch}",
+            count,
+            base=batch == 1,
+            timed_inside=True,
+        )
+        for name, count, batch in (
+            ("one by one", size.submitted[0], 1),
+            ("batches of 1,000", size.submitted[1], 1000),
+        )
+    ]
+
+
 def delays(outcomes: dict[str, Outcome]) -> list[str]:
     found = []
     for what, key in (("99 of 100 answered within, ms", "p99"), ("Processor, ms", "processor")):
@@ -659,6 +679,14 @@ CASES = {
         load,
         parts=("proof", "verdict"),
         remarks=delays,
+    ),
+    "submit": Case(
+        "Submissions",
+        "Statements signed elsewhere come to `provenance serve` over eight connections on the same "
+        "machine, and are in the log and on disk when they are answered.",
+        "statements",
+        lambda folder, size: None,
+        submit,
     ),
     "again": Case(
         "A folder that did not change",

@@ -55,6 +55,7 @@ COMMANDS = {
     "descendants": "ledger:descendants",
     "access": "access:access",
     "impact": "impact:impact",
+    "export": "export:export",
     "diff": "derivation:diff",
     "derivation": "derivation:derivation",
     "prove": "prove:prove",

@@ -143,6 +143,12 @@ class History:
 
         return drawing.to_dot(self)
 
+    def to_slsa(self, origin: str) -> list[dict[str, forms.Json]]:
+        """Return SLSA provenance v1, unsigned, of the steps; as `provenance.lineage.slsa`."""
+        from provenance.lineage import slsa
+
+        return slsa.to_slsa(self, origin)
+
 
 def walk(
     artifact: bytes,

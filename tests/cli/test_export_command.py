@@ -1,0 +1,48 @@
+"""`export`: what a ledger knows, in the words of other tools."""
+
+import json
+from hashlib import sha256
+
+import pytest
+
+
+@pytest.fixture
+def trained(provenance):
+    """Two steps: rows → open.csv → clf, the second with a name that is hard to write down."""
+    provenance("step", "clean", "--input", "rows", "--output", "open.csv", "--", "true")
+    evil = '"; drop\\'
+    provenance("step", evil, "--input", "open.csv", "--output", "model", "--", "true")
+    return provenance
+
+
+def test_slsa(trained):
+    out, told = trained("export", "clf", "--format", "slsa")
+    assert told == ""
+    (line,) = out.splitlines()
+    statement = json.loads(line)
+    run = statement["predicate"]["runDetails"]
+    origin, _, index = run["metadata"]["invocationId"].partition("#")
+    entry = trained.json("entry", index)
+    assert origin == "acme.example/ml"
+    assert statement["subject"] == entry["statement"]["subject"]
+    signed = json.dumps(
+        entry["statement"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    (byproduct,) = run["byproducts"]
+    assert byproduct["digest"] == {"sha256": sha256(signed.encode()).hexdigest()}
+
+
+def test_slsa_of_the_steps_before(trained):
+    out, _ = trained("export", "clf", "--format", "slsa", "--depth", "1")
+    steps = [
+        json.loads(line)["predicate"]["buildDefinition"]["externalParameters"]["step"]
+        for line in out.splitlines()
+    ]
+    assert steps == ['"; drop\\', "clean"]
+    found = trained.json("export", "clf", "--format", "slsa", "--depth", "1")
+    assert found == {"format": "slsa", "documents": [*map(json.loads, out.splitlines())]}
+
+
+def test_slsa_of_what_no_step_made(reading):
+    _, told = reading("export", "rows", "--format", "slsa", status=2)
+    assert "no step there succeeded" in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,29 +13,40 @@ from provenance.cli.options import Json
 from provenance.cli.output import emit, write
 from provenance.errors import InputError
 
+if TYPE_CHECKING:
+    from provenance.lineage import History
+
 __all__ = ["export"]
 
 
 def export(
     ref: RefArgument,
     form: Annotated[
-        Literal["slsa"],
-        typer.Option("--format", help="SLSA provenance v1, a line for each step."),
+        Literal["slsa", "prov"],
+        typer.Option(
+            "--format", help="SLSA provenance v1, a line for each step; or W3C PROV-JSON."
+        ),
     ],
     depth: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Also of so many steps before it; else of none."),
+        typer.Option(min=0, metavar="N", help="Go so many steps back; else all, and none of slsa."),
     ] = None,
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
     """Write what made an artifact, unsigned, for tools that read other formats."""
     with open_ledger() as ledger:
-        found = ledger.history(ref, depth=depth or 0, as_of=as_of)
-        documents = found.to_slsa(ledger.origin)
+        back = 0 if depth is None and form == "slsa" else depth
+        documents = _documents(ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form)
     if not documents:
         raise InputError("no step there succeeded under signatures that count")
     if as_json:
         emit(True, {"format": form, "documents": documents}, [])
         return
     write("".join(json.dumps(each) + "\n" for each in documents))
+
+
+def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]:
+    if form == "slsa":
+        return history.to_slsa(origin)
+    return [json.loads(str(history.to_prov(origin).serialize(format="json")))]

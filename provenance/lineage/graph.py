@@ -15,11 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from provenance import forms
 from provenance.lineage.circles import circles
 from provenance.lineage.grades import Arrow, End, Grade, ends_of
 from provenance.statements import Statement
+
+if TYPE_CHECKING:
+    from prov.model import ProvDocument
 
 __all__ = ["Event", "History", "walk"]
 
@@ -148,6 +152,12 @@ class History:
         from provenance.lineage import slsa
 
         return slsa.to_slsa(self, origin)
+
+    def to_prov(self, origin: str) -> ProvDocument:
+        """Return a document of the `prov` library; as `provenance.lineage.prov_model`."""
+        from provenance.lineage import prov_model
+
+        return prov_model.to_prov(self, origin)
 
 
 def walk(

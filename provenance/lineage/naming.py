@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
-__all__ = ["ARTIFACT", "SIGNERS", "artifact_uri", "signers_uri"]
+__all__ = ["ARTIFACT", "SIGNERS", "artifact_uri", "entry_prefix", "signers_uri"]
 
 ARTIFACT = "urn:provenance-ledger:artifact:v1:"
 
@@ -21,6 +22,11 @@ SIGNERS = "urn:provenance-ledger:signers:v1:"
 def artifact_uri(artifact: bytes) -> str:
     """Return the URN of an artifact by its digest, 32 bytes."""
     return ARTIFACT + artifact.hex()
+
+
+def entry_prefix(origin: str) -> str:
+    """Return what the URNs of a log's entries begin with; the index follows."""
+    return f"urn:provenance-ledger:entry:v1:{quote(origin)}:"
 
 
 def signers_uri(keyids: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 
 import pytest
+from prov.model import ProvDocument
 
 
 @pytest.fixture
@@ -46,3 +47,20 @@ def test_slsa_of_the_steps_before(trained):
 def test_slsa_of_what_no_step_made(reading):
     _, told = reading("export", "rows", "--format", "slsa", status=2)
     assert "no step there succeeded" in told
+
+
+def test_prov(trained):
+    out, told = trained("export", "clf", "--format", "prov")
+    assert (told, out.count("\n")) == ("", 1)
+    document = ProvDocument.deserialize(content=out, format="json")
+    assert ProvDocument.deserialize(content=document.serialize(), format="json") == document
+    names = {entity["prov:label"] for entity in json.loads(out)["entity"].values()}
+    assert names == {"rows", "open.csv", "clf"}
+    near, _ = trained("export", "clf", "--format", "prov", "--depth", "0")
+    assert len(json.loads(near)["activity"]) == 1 < len(json.loads(out)["activity"])
+    found = trained.json("export", "clf", "--format", "prov")
+    assert found == {"format": "prov", "documents": [json.loads(out)]}
+    size = len(json.loads(out)["wasAttributedTo"])
+    before, _ = trained("export", "clf", "--format", "prov", "--as-of", "5")
+    assert "activity" not in json.loads(before)
+    assert len(json.loads(before)["wasAttributedTo"]) < size

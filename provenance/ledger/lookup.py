@@ -46,9 +46,9 @@ class ArtifactTree:
         self._goes_through = False  # through all leaves, which are known to be those of the root
         try:
             self.tree, path = self._open(registered.artifact)
-        except _UnusableError:  # damaged in the cache, or removed from it just now
+        except _UnusableError as found:  # damaged in the cache, or removed from it just now
             if not files.forget(registered.artifact.digest):
-                raise self.damaged() from None
+                raise self.damaged() from found
             try:
                 self.tree, path = self._open(registered.artifact)
             except _UnusableError as error:

@@ -25,6 +25,7 @@ ISSUED = {
     "rows": ("rfc8785", "orjson", "json"),
     "proofs": ("merkletools",),
     "again": ("dvc",),
+    "load": ("wrk",),
 }
 
 

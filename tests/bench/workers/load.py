@@ -69,8 +69,12 @@ def serving(who):
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
         def processor():
-            fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+            ticks = 0
+            for pid in (server.pid, *children):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+            return ticks / os.sysconf("SC_CLK_TCK")
 
         try:
             while not (found := URL.search(Path("serve.log").read_text())):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from provenance import Ledger
+from provenance.log.store import Database
 
 ORIGIN = "acme.example/ml"
 
@@ -40,6 +41,18 @@ def home(template, tmp_path):
 def ledger(home):
     with Ledger.open(home) as ledger:
         yield ledger
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request, tmp_path_factory):
+    """The tables of a ledger and nothing in them, on either database."""
+    if request.param == "sqlite":
+        place = tmp_path_factory.mktemp("store") / "ledger.db"
+    else:
+        place = request.getfixturevalue("postgres").database()
+    database = Database.create(place)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -14,18 +14,6 @@ from provenance.ledger import impact, vouching
 from provenance.ledger.impact import page_of, reach_of
 from provenance.ledger.vouching import Vouching, read_signers
 from provenance.log.log import Log
-from provenance.log.store import Database
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    if request.param == "sqlite":
-        place = tmp_path_factory.mktemp("store") / "ledger.db"
-    else:
-        place = request.getfixturevalue("postgres").database()
-    database = Database.create(place)
-    yield database
-    database.close()
 
 
 @settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)

@@ -15,20 +15,8 @@ from provenance.ledger.catalog import Catalog
 from provenance.ledger.filters import Sort, Sought
 from provenance.ledger.indexing import facet_of_metadata
 from provenance.ledger.searching import search
-from provenance.log.store import Database
 
 SORTS = get_args(Sort)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    if request.param == "sqlite":
-        place = tmp_path_factory.mktemp("store") / "ledger.db"
-    else:
-        place = request.getfixturevalue("postgres").database()
-    database = Database.create(place)
-    yield database
-    database.close()
 
 
 def all_pages(session, sought, limit):

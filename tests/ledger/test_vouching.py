@@ -28,20 +28,7 @@ from provenance.ledger.recent import Recent
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
-from provenance.log.store import Database
 from provenance.statements import Code, Key, Statement, Step, key_subject
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    if request.param == "sqlite":
-        place = tmp_path_factory.mktemp("store") / "ledger.db"
-    else:
-        place = request.getfixturevalue("postgres").database()
-    database = Database.create(place)
-    yield database
-    database.close()
-
 
 # --- against it -----------------------------------------------------------------------------------
 

@@ -12,20 +12,8 @@ from provenance.ledger.recent import Recent
 from provenance.ledger.vouching import read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
-from provenance.log.store import Database
 
 ROWS = [{"id": number} for number in range(3)]
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request, tmp_path_factory):
-    if request.param == "sqlite":
-        place = tmp_path_factory.mktemp("store") / "ledger.db"
-    else:
-        place = request.getfixturevalue("postgres").database()
-    database = Database.create(place)
-    yield database
-    database.close()
 
 
 def a_walk(session, *, onward, recent=None):

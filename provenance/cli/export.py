@@ -22,9 +22,10 @@ __all__ = ["export"]
 def export(
     ref: RefArgument,
     form: Annotated[
-        Literal["slsa", "prov"],
+        Literal["slsa", "prov", "openlineage"],
         typer.Option(
-            "--format", help="SLSA provenance v1, a line for each step; or W3C PROV-JSON."
+            "--format",
+            help="SLSA provenance v1, a line for each step; W3C PROV-JSON; or OpenLineage events.",
         ),
     ],
     depth: Annotated[
@@ -39,7 +40,11 @@ def export(
         back = 0 if depth is None and form == "slsa" else depth
         documents = _documents(ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form)
     if not documents:
-        raise InputError("no step there succeeded under signatures that count")
+        raise InputError(
+            "no step there succeeded under signatures that count"
+            if form == "slsa"
+            else "there is no step there"
+        )
     if as_json:
         emit(True, {"format": form, "documents": documents}, [])
         return
@@ -49,4 +54,9 @@ def export(
 def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]:
     if form == "slsa":
         return history.to_slsa(origin)
+    if form == "openlineage":
+        events = history.to_openlineage(origin)
+        from openlineage.client.serde import Serde
+
+        return [Serde.to_dict(event) for event in events]
     return [json.loads(str(history.to_prov(origin).serialize(format="json")))]

@@ -6,7 +6,7 @@
 - `circles`: what is said to be made of itself
 - `impact`: what descends, and by how sure a way
 - `drawing`: the same as text, JSON, Mermaid and DOT
-- `slsa`, `prov_model`: in the words of others, who know artifacts by what `naming` says
+- `slsa`, `prov_model`, `run_events`: in the words of others, with the names of `naming`
 """
 
 from provenance.lineage.grades import Arrow, End, Grade

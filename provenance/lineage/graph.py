@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from provenance import forms
+from provenance.errors import InputError
 from provenance.lineage.circles import circles
 from provenance.lineage.grades import Arrow, End, Grade, ends_of
 from provenance.statements import Statement
 
 if TYPE_CHECKING:
+    from openlineage.client.event_v2 import RunEvent
     from prov.model import ProvDocument
 
 __all__ = ["Event", "History", "walk"]
@@ -158,6 +160,20 @@ class History:
         from provenance.lineage import prov_model
 
         return prov_model.to_prov(self, origin)
+
+    def to_openlineage(self, origin: str) -> list[RunEvent]:
+        """Return events of `openlineage-python`; as `provenance.lineage.run_events`.
+
+        Raises:
+            InputError: it is not installed.
+        """
+        try:
+            from provenance.lineage import run_events
+        except ImportError as error:
+            raise InputError(
+                f"OpenLineage needs {error.name}: pip install 'provenance-ledger[exports]'"
+            ) from error
+        return run_events.to_openlineage(self, origin)
 
 
 def walk(

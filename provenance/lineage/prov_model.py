@@ -32,7 +32,7 @@ from provenance.errors import InputError
 from provenance.lineage.grades import Grade
 from provenance.lineage.graph import Event, History
 from provenance.lineage.naming import ARTIFACT, SIGNERS, entry_prefix
-from provenance.statements import ArtifactRef, Outputs, Step, Subject, Supersede
+from provenance.statements import ArtifactRef, Code, Outputs, Step, Subject, Supersede
 from provenance.statements.predicates import Described
 
 if TYPE_CHECKING:
@@ -115,13 +115,13 @@ class _Writer:
 
     def _step(self, event: Event, step: Step) -> None:
         document, entry = self.document, self._entry[str(event.index)]
-        code = step.code
+        code = step.code or Code()
         told = self._told(
             outcome=step.outcome,
             error=step.error,
-            gitCommit=code and code.git_commit,
-            dirty=code and code.dirty,
-            command=code and code.command and _text([*code.command]),
+            gitCommit=code.git_commit,
+            dirty=code.dirty,
+            command=code.command and _text([*code.command]),
             parameters=_text(step.parameters) if step.parameters else None,
             environment=_text({**step.environment}) if step.environment else None,
         )

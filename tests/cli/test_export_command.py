@@ -64,3 +64,21 @@ def test_prov(trained):
     before, _ = trained("export", "clf", "--format", "prov", "--as-of", "5")
     assert "activity" not in json.loads(before)
     assert len(json.loads(before)["wasAttributedTo"]) < size
+
+
+def test_openlineage(trained):
+    out, told = trained("export", "clf", "--format", "openlineage")
+    assert told == ""
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [(event["job"]["name"], event["eventType"]) for event in events] == [
+        ("clean", "START"),
+        ("clean", "COMPLETE"),
+        ('"; drop\\', "START"),
+        ('"; drop\\', "COMPLETE"),
+    ]
+    found = trained.json("export", "clf", "--format", "openlineage")
+    assert found == {"format": "openlineage", "documents": events}
+    near, _ = trained("export", "clf", "--format", "openlineage", "--depth", "0")
+    assert [json.loads(line) for line in near.splitlines()] == events[2:]
+    _, told = trained("export", "rows", "--format", "openlineage", status=2)
+    assert "there is no step there" in told

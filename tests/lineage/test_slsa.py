@@ -16,6 +16,7 @@ from provenance.lineage import History
 from provenance.statements import Code, Evidence
 
 ORIGIN = "acme.example/ml"
+LATER = "2026-06-01T00:00:00.123456789Z"
 URI = "urn:provenance-ledger:artifact:v1:"
 
 
@@ -51,6 +52,7 @@ def test_the_step_that_made_an_artifact():
         environment={"python": "CPython 3.11.7"},
         evidence=(evidence,),
     )
+    made = replace(made, predicate=replace(made.predicate, finished=LATER))
     (found,) = history(dataset("model"), made, of="model").to_slsa(ORIGIN)
     assert found == {
         "_type": "https://in-toto.io/Statement/v1",
@@ -90,7 +92,7 @@ def test_the_step_that_made_an_artifact():
                 "metadata": {
                     "invocationId": "acme.example/ml#1",
                     "startedOn": TIME,
-                    "finishedOn": TIME,
+                    "finishedOn": LATER,
                 },
                 "byproducts": [
                     {
@@ -109,7 +111,8 @@ def test_the_step_that_made_an_artifact():
     }
     message, predicate = read(found)
     assert dict(message.subject[0].digest) == digest("model")
-    assert predicate.run_details.metadata.started_on.ToJsonString() == TIME
+    times = predicate.run_details.metadata
+    assert (times.started_on.ToJsonString(), times.finished_on.ToJsonString()) == (TIME, LATER)
 
 
 def test_every_step_of_a_history_the_nearest_first():

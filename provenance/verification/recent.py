@@ -7,14 +7,16 @@ remembered for a moment; which records are in the artifact is checked each time:
     {"anchors":…,"checkpoint":…,"mediaType":…,"records":[…],"standing":…,"statement":…}
     └──────────────────── head ────────────────────────┘   └────────── tail ──────────┘
 
-A bundle in its RFC 8785 form is cut there. What is between, in one that was verified, was the whole
-value of that member; so another array of JSON in its place makes a bundle that differs in nothing
-else. Whatever cannot be cut, or read, goes through every step, and so does what failed or was
-undecided: only what held is remembered, and no longer than an anchor may be (`RecentAnchors`).
+A bundle is cut there, in whatever form it is written. What is between, in one that was verified,
+was the whole value of that member; so another value in its place makes a bundle that differs in
+nothing else. Whatever cannot be cut, or read, goes through every step, and so does what failed or
+was undecided: only what held is remembered, and no longer than an anchor may be (`RecentAnchors`).
 """
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -39,6 +41,12 @@ MOST: Final = 256
 
 LARGE: Final = 1 << 18
 """Bytes of a bundle beside its records that are not worth their room."""
+
+
+_NAME = re.compile(rb'"records"[ \t\r\n]*:[ \t\r\n]*')
+
+# Finds where the value ends; what it is, is read strictly.
+_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +123,24 @@ class RecentVerifier(Verifier):
 def _cut(data: bytes) -> tuple[bytes | None, tuple[RecordProof, ...] | None]:
     """Return what tells a bundle from others beside its records, and these.
 
-    Such a sign cannot stand in a text, whose quotes are escaped, so in a bundle that can be read
-    it begins the one member of that name.
+    The name cannot stand so within a text, whose quotes are escaped; and no other member of a
+    bundle that can be read is called so.
     """
-    head, begin, rest = data.partition(b'"records":[')
-    middle, end, tail = rest.partition(b'],"standing":[')
-    if not (begin and end) or len(data) > MAX_BUNDLE or len(head) + len(tail) > LARGE:
+    name = _NAME.search(data)
+    if name is None or len(data) > MAX_BUNDLE:
+        return None, None
+    head, rest = data[: name.end()], data[name.end() :]
+    try:
+        text = rest.decode()
+        _, end = _SCANNER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None, None
+    middle, tail = text[:end].encode(), text[end:].encode()
+    if len(head) + len(tail) > LARGE:
         return None, None
     key = sha256(len(head).to_bytes(8, "big") + head + tail).digest()
     with suppress(MalformedError):
-        value = forms.parse(begin.join((b"{", middle)) + b"]}", what="the records", cap=MAX_BUNDLE)
+        value = forms.parse(b'{"records":' + middle + b"}", what="the records", cap=MAX_BUNDLE)
         records = forms.decode(_Records, value, "the records").records
         if len(records) <= MAX_RECORDS:
             return key, records

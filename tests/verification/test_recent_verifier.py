@@ -200,6 +200,29 @@ def test_one_bundle_is_not_taken_for_another(steps: list[str]) -> None:
     assert steps == []
 
 
+def test_it_may_be_written_in_any_form(steps: list[str]) -> None:
+    _, bundles, _ = case()
+    asked = Asked()
+    for form in (
+        lambda value: json.dumps(value),
+        lambda value: json.dumps(value, indent="\t"),
+        lambda value: json.dumps(dict(reversed(value.items()))),
+        lambda value: json.dumps({"records": value.pop("records"), **value}),
+    ):
+        steps.clear()
+        for record in (1, 2):
+            written = form(json.loads(bundles[record])).encode()
+            assert isinstance(asked.told(written, record=ROWS[record]), Verified)
+        assert steps == ["bundle", "record"]
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"records":', b'{"records":[', b'{"records":\xff', b'{"records":' + b"[" * 99_999]
+)
+def test_what_cannot_be_cut_is_malformed(text: bytes) -> None:
+    assert Asked().told(text)[2] == "bundle"
+
+
 def test_the_least_recent_gives_way(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 1)
     world = World(signers=(ALICE,))

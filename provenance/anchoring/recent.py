@@ -19,6 +19,9 @@ from provenance.log.blocking import before_blocking
 
 __all__ = ["RecentAnchors"]
 
+WAYS: Final = 64
+"""Anchors that are asked for at a time."""
+
 MOST: Final = 1024
 """Anchors; the one that was checked least recently gives way."""
 
@@ -35,20 +38,29 @@ class RecentAnchors:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
+        self._asking = [threading.Lock() for _ in range(WAYS)]
         self._held: OrderedDict[tuple[Anchor, ChainPin], tuple[float, AnchorFacts]] = OrderedDict()
 
     def check(self, anchor: Anchor, pin: ChainPin, reader: ChainReader) -> AnchorFacts:
         """As `check_anchor`; the same `reader` belongs to a pin each time."""
-        now = self._clock()
+        held = self._recent(anchor, pin)
+        if held is not None:
+            return held
+        before_blocking()
+        with self._asking[hash((anchor, pin)) % WAYS]:  # of many at a time, one asks the chain
+            held = self._recent(anchor, pin)
+            if held is not None:
+                return held
+            now = self._clock()
+            facts = check_anchor(anchor, pin, reader)
+            with self._lock:
+                self._held[anchor, pin] = (now, facts)  # as old as the question
+                self._held.move_to_end((anchor, pin))
+                while len(self._held) > MOST:
+                    self._held.popitem(last=False)
+            return facts
+
+    def _recent(self, anchor: Anchor, pin: ChainPin) -> AnchorFacts | None:
         with self._lock:
             held = self._held.get((anchor, pin))
-        if held is not None and now - held[0] < self._seconds:
-            return held[1]
-        before_blocking()
-        facts = check_anchor(anchor, pin, reader)
-        with self._lock:
-            self._held[anchor, pin] = (now, facts)  # as old as the question
-            self._held.move_to_end((anchor, pin))
-            while len(self._held) > MOST:
-                self._held.popitem(last=False)
-        return facts
+        return held[1] if held and self._clock() - held[0] < self._seconds else None

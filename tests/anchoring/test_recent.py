@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -93,6 +95,24 @@ def test_a_chain_is_waited_for_by_those_alone_who_may(chain: Chain) -> None:
     anchors.check(ANCHOR, PIN, READER)
     with nonblocking():
         assert anchors.check(ANCHOR, PIN, READER).block_time == 5
+
+
+def test_of_many_at_a_time_one_asks(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    anchors = RecentAnchors(2.0, clock=lambda: chain.now)
+    asking, go_on = threading.Event(), threading.Event()
+
+    def slow(*question: Any) -> AnchorFacts:
+        asking.set()
+        assert go_on.wait(30)
+        return chain.check(*question)
+
+    monkeypatch.setattr(module, "check_anchor", slow)
+    with ThreadPoolExecutor(8) as threads:
+        told = [threads.submit(anchors.check, ANCHOR, PIN, READER) for _ in range(8)]
+        assert asking.wait(30)
+        go_on.set()
+        assert len({each.result() for each in told}) == 1
+    assert chain.asked == [ANCHOR]
 
 
 def test_the_least_recent_gives_way(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -46,6 +48,8 @@ for each in importlib.metadata.distributions():
 print(json.dumps(found))
 """
 TELL_SECONDS = 30
+
+_PYTHON = re.compile(r"python(\d+(\.\d+)?)?", re.ASCII)  # and not python-config, say
 
 
 def named(*, host: Iterable[str] = (), variables: Iterable[str] = ()) -> dict[str, str]:
@@ -76,18 +80,24 @@ def versions_here() -> dict[str, str]:
     """Return the version of this interpreter, and of each distribution that it has loaded."""
     found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
     loaded = {module.partition(".")[0] for module in [*sys.modules]}
-    for module, distributions in packages_distributions().items():
+    for module, distributions in _distributions().items():
         if module in loaded:
             for name in distributions:
                 found[f"package:{name}"] = version(name)
     return found
 
 
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return module → distributions. Read once: it takes as long as thousands of statements."""
+    return packages_distributions()
+
+
 def versions_of_command(command: Sequence[str]) -> dict[str, str]:
     """Return the version of the Python that a command is run by, and of what is installed there.
 
-    That is a program called ``python…``, or the one that the first line of a script names. Of any
-    other command nothing is known.
+    That is a program called ``python``, ``python3`` or ``python3.11``, or the one of these that the
+    first line of a script names. Of any other command nothing is known.
     """
     interpreter = _interpreter(command[0])
     if interpreter is None:
@@ -107,7 +117,7 @@ def _interpreter(program: str) -> list[str] | None:
     path = shutil.which(program)
     if path is None:
         return None
-    if Path(path).name.startswith("python"):
+    if _PYTHON.fullmatch(Path(path).name):
         return [path]
     try:
         with Path(path).open("rb") as file:
@@ -115,9 +125,7 @@ def _interpreter(program: str) -> list[str] | None:
     except OSError:
         return None
     words = first.removeprefix(b"#!").decode(errors="replace").split()
-    if not first.startswith(b"#!") or not any(
-        Path(word).name.startswith("python") for word in words
-    ):
+    if not first.startswith(b"#!") or not any(_PYTHON.fullmatch(Path(word).name) for word in words):
         return None
     return words
 

@@ -72,6 +72,11 @@ def test_of_any_other_command_nothing_is_known(tmp_path):
     assert surroundings.versions_of_command(script(tmp_path, "#!/bin/sh")) == {}
     assert surroundings.versions_of_command(script(tmp_path, "\x7fELF python")) == {}
     assert surroundings.versions_of_command(script(tmp_path, "#!/no/where/python3")) == {}
+    for name in ("python-config", "python3-tool", "pythonic"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (tmp_path / name).chmod(0o755)
+        assert surroundings.versions_of_command([str(tmp_path / name)]) == {}
+    assert not (tmp_path / "ran").exists()
     (tmp_path / "python9").write_text("#!/bin/sh\necho no JSON\n")
     (tmp_path / "python9").chmod(0o755)
     assert surroundings.versions_of_command([str(tmp_path / "python9")]) == {}

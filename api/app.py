@@ -26,6 +26,7 @@ from api.routes import (
     records,
     trees,
     uses,
+    verify,
 )
 from api.turns import Turns
 from api.verifying import Verifying
@@ -126,7 +127,20 @@ def create_part(
     app.state.public = ledger.config.service.public if public is None else public
     # In this order they are gone through: what is asked for most is first. The paths of artifacts
     # take all that is left.
-    parts = (proofs, health, figures, entries, trees, logged, records, impact, uses, artifacts, log)
+    parts = (
+        proofs,
+        verify,
+        health,
+        figures,
+        entries,
+        trees,
+        logged,
+        records,
+        impact,
+        uses,
+        artifacts,
+        log,
+    )
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,10 @@ from starlette.concurrency import run_in_threadpool
 from api.turns import turns_of
 from provenance.log.blocking import WouldBlockError, nonblocking
 
-__all__ = ["costly", "promptly"]
+__all__ = ["SHORT", "costly", "promptly"]
+
+SHORT: Final = 1 << 15
+"""Bytes of a request that is read in no time."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 - `artifacts`: what is registered, and its history
 - `impact`: what descends from artifacts
-- `proofs`: bundles, made and verified
+- `proofs`: bundles, made; `verify`: and verified
 - `log`: the log itself as C2SP tlog-tiles, and its anchors
 - `trees`, `entries`: what others signed, taken in
 - `uses`: who asked for what

@@ -12,8 +12,8 @@ from api.answers import ArtifactSummary, FoundRecord, FoundRecords, artifact_fie
 from api.bodies import JsonBody, members
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
+from api.places import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
 from api.routes.artifacts import METADATA_PARAMETER, Query, States
-from api.routes.proofs import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
 from api.turns import Turn
 from api.uses import record_uses
 from provenance.errors import InputError, MalformedError

@@ -18,7 +18,7 @@ from served import serving
 from api import create_app
 from api.errors import TABLE
 from api.guard import HEADERS
-from api.routes.proofs import MAX_RECORD
+from api.places import MAX_RECORD
 from provenance import Ledger
 from provenance.verification.bundle import MAX_BUNDLE
 

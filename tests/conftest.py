@@ -122,3 +122,26 @@ def postgres():
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The machine's Chromium, driven by Playwright: ``chromium.new_page()``, a profile of its own.
+
+    For a module, not longer: while it runs, so does an event loop in this thread.
+    """
+    from playwright.sync_api import sync_playwright
+
+    binary = shutil.which("chromium")
+    if binary is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium is installed")
+        pytest.skip("no Chromium is installed (Debian: chromium)")
+    quiet = ("background-networking", "component-update", "sync", "gpu")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=binary,
+            args=["--no-sandbox", "--no-first-run", *(f"--disable-{each}" for each in quiet)],
+        )
+        yield browser
+        browser.close()

@@ -1,4 +1,4 @@
-"""The compiler and forge: from contracts/node_modules, where scripts/contract_tools puts them."""
+"""The compiler and forge: from contracts/node_modules, where scripts/node_tools contracts puts them."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ def tools() -> dict[str, str]:
         if not there
     ]
     if missing:
-        message = f"{' and '.join(missing)} missing or stale: scripts/contract_tools installs them"
+        message = f"{' and '.join(missing)} missing or stale: scripts/node_tools contracts installs them"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)

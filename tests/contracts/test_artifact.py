@@ -45,7 +45,7 @@ def test_a_changed_source_is_noticed(tools, tmp_path):
         (copy / source.name).write_text(text)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     (tmp_path / "scripts").mkdir()
-    for name in ("compile_contracts", "contract_tools"):
+    for name in ("compile_contracts", "node_tools"):
         copied = tmp_path / "scripts" / name
         copied.write_bytes((ROOT / "scripts" / name).read_bytes())
         copied.chmod(0o755)

@@ -26,7 +26,7 @@ def commands() -> list[str]:
     return "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)).split("\n")
 
 
-@pytest.mark.skipif(not ANVIL.is_file(), reason="scripts/contract_tools installs anvil")
+@pytest.mark.skipif(not ANVIL.is_file(), reason="scripts/node_tools contracts installs anvil")
 def test_every_command_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "anvil"
     with output.open("wb") as file, subprocess.Popen([ANVIL, "--port", "0"], stdout=file) as anvil:

@@ -1,4 +1,4 @@
-"""The compiler and forge: from contracts/node_modules, where scripts/node_tools contracts puts them."""
+"""The compiler and forge, which `scripts/node_tools contracts` puts into contracts/node_modules."""
 
 import os
 import shutil
@@ -26,7 +26,8 @@ def tools() -> dict[str, str]:
         if not there
     ]
     if missing:
-        message = f"{' and '.join(missing)} missing or stale: scripts/node_tools contracts installs them"
+        what = " and ".join(missing)
+        message = f"{what} missing or stale: `scripts/node_tools contracts` installs them"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)

@@ -14,6 +14,7 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
+from api.rounds import InRounds
 from api.routes import (
     artifacts,
     entries,
@@ -145,6 +146,7 @@ def create_part(
         app.include_router(routes.router)
     app.include_router(trees.discovery)
     add_handlers(app)
+    app.add_middleware(InRounds, rounds=turns.rounds)
     allow_origins(app, ledger.config.service.cors)
     app.add_middleware(Guard)
     return app

@@ -58,6 +58,7 @@ __all__ = [
     "UnauthorizedError",
     "add_handlers",
     "problem_of",
+    "response_of",
     "responses",
 ]
 
@@ -269,6 +270,11 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _answer_provenance(request: Request, error: Exception) -> JSONResponse:
+    return response_of(request, error)
+
+
+def response_of(request: Request, error: Exception) -> JSONResponse:
+    """Return how an error of a request is answered."""
     problem = problem_of(type(error.reason if isinstance(error, BatchError) else error))
     if not problem.is_told:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)

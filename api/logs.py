@@ -182,7 +182,9 @@ class _Text(_Form):
             told["bytes"] = f"{told['bytes']} bytes"
             told.pop("route", None)
         text = " ".join(str(value) for value in told.values())
-        return _without_secrets("".join(map(_shown, text.replace("\n", "\n    "))))
+        if not text.isprintable():
+            text = "".join(map(_shown, text.replace("\n", "\n    ")))
+        return _without_secrets(text)
 
 
 def _shown(char: str) -> str:

@@ -18,6 +18,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, Request
 
 from api.errors import BusyError
+from api.rounds import Rounds
 
 __all__ = ["MOST_QUEUED", "Turn", "Turns", "check_queue", "turns_of"]
 
@@ -32,9 +33,13 @@ class Turns:
         most: how many at a time; fewer than there are threads, so that the rest is answered.
         waiting: how many may wait for it.
         patience: seconds for which each does.
+
+    Attributes:
+        rounds: of the event loop.
     """
 
     def __init__(self, most: int = 8, waiting: int = 64, patience: float = 1.0) -> None:
+        self.rounds = Rounds()
         self._free = asyncio.Semaphore(most)
         self._room = waiting
         self._patience = patience

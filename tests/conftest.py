@@ -2,10 +2,13 @@
 
 import fcntl
 import importlib
+import json
 import os
 import shutil
 import signal
+import subprocess
 import tomllib
+from pathlib import Path
 
 import coverage
 import pytest
@@ -145,3 +148,29 @@ def chromium():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """Ask the standards' own libraries: ``judge(croissant=document)``; see tests/validators."""
+    root = Path(__file__).parent.parent
+    python = root / ".validators" / "bin" / "python"
+    if not (python.parent.parent / ".made-from").is_file():
+        message = "no validators are installed: `scripts/validators` makes their environment"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with subprocess.Popen(
+        [python, root / "tests" / "validators" / "judge.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+
+        def judge(**asked):
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield judge
+        process.stdin.close()

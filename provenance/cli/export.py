@@ -22,22 +22,25 @@ __all__ = ["export"]
 def export(
     ref: RefArgument,
     form: Annotated[
-        Literal["slsa", "prov", "openlineage"],
+        Literal["slsa", "prov", "openlineage", "croissant"],
         typer.Option(
             "--format",
-            help="SLSA provenance v1, a line for each step; W3C PROV-JSON; or OpenLineage events.",
+            help="Of steps, SLSA provenance v1, OpenLineage events, or W3C PROV-JSON; "
+            "of a data set, Croissant.",
         ),
     ],
     depth: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="Go so many steps back; else all, and none of slsa."),
+        typer.Option(
+            min=0, metavar="N", help="Go so many steps back; else all, none of slsa and croissant."
+        ),
     ] = None,
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Write what made an artifact, unsigned, for tools that read other formats."""
+    """Write what an artifact is, or what made it, unsigned, for tools that read other formats."""
     with open_ledger() as ledger:
-        back = 0 if depth is None and form == "slsa" else depth
+        back = 0 if depth is None and form in ("slsa", "croissant") else depth
         documents = _documents(ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form)
     if not documents:
         raise InputError(
@@ -54,6 +57,8 @@ def export(
 def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]:
     if form == "slsa":
         return history.to_slsa(origin)
+    if form == "croissant":
+        return [history.to_croissant(origin)]
     if form == "openlineage":
         events = history.to_openlineage(origin)
         from openlineage.client.serde import Serde

@@ -161,6 +161,12 @@ class History:
 
         return prov_model.to_prov(self, origin)
 
+    def to_croissant(self, origin: str) -> dict[str, forms.Json]:
+        """Return Croissant metadata of a data set; as `provenance.lineage.croissant`."""
+        from provenance.lineage import croissant
+
+        return croissant.to_croissant(self, origin)
+
     def to_openlineage(self, origin: str) -> list[RunEvent]:
         """Return events of `openlineage-python`; as `provenance.lineage.run_events`.
 

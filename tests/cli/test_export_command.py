@@ -82,3 +82,25 @@ def test_openlineage(trained):
     assert [json.loads(line) for line in near.splitlines()] == events[2:]
     _, told = trained("export", "rows", "--format", "openlineage", status=2)
     assert "there is no step there" in told
+
+
+def test_croissant(provenance, judge, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("name,age\nAda,36\nAlan,41\n")
+    claims = ("--license", "CC-BY-4.0", "--meta", "description=Who answered.")
+    provenance("register", people, *claims)
+    out, told = provenance("export", "people.csv", "--format", "croissant")
+    assert (told, out.count("\n")) == ("", 1)
+    document = json.loads(out)
+    assert document["@id"].endswith(provenance.json("show", "people.csv")["digest"])
+    assert document["description"] == "Who answered."
+    answer = judge(croissant=document, file=str(people))
+    assert answer["records"] == [
+        {"records/name": "Ada", "records/age": "36"},
+        {"records/name": "Alan", "records/age": "41"},
+    ]
+    assert not [warning for warning in answer["warnings"] if "license" in warning]
+    found = provenance.json("export", "people.csv", "--format", "croissant", "--depth", "9")
+    assert found == {"format": "croissant", "documents": [document]}
+    _, told = provenance("export", "clf", "--format", "croissant", status=2)
+    assert "'clf' is registered as model" in told

@@ -8,13 +8,14 @@ asked for, and checked.
 from __future__ import annotations
 
 import base64
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, TypeVar
 
 from provenance import forms
 from provenance.client.answers import Entries
-from provenance.client.transport import ElsewhereError, Transport
+from provenance.client.transport import ElsewhereError, LaterError, Transport
 from provenance.errors import LedgerError
 from provenance.log import Checkpoint, Entry, LogProof, check_proof
 from provenance.merkle import HASH_SIZE, ProofError, check_inclusion
@@ -183,7 +184,9 @@ def _upload(transport: Transport, artifact: Artifact, leaves: BinaryIO, patience
 
 
 def persist(ask: Callable[[], T], patience: float, reached: Callable[[], int] = lambda: 0) -> T:
-    """Ask, and where there is no answer ask again, ever more seldom.
+    """Ask, and where there is no answer ask again, ever more seldom, and never before it is wanted.
+
+    Those who were refused at the same moment do not come back at the same moment.
 
     Args:
         ask: may be called any number of times.
@@ -191,16 +194,18 @@ def persist(ask: Callable[[], T], patience: float, reached: Callable[[], int] = 
         reached: how far it got.
 
     Raises:
-        LedgerError, ElsewhereError: as `ask`, when the time is over.
+        LedgerError, ElsewhereError: as `ask`, when the time is over, or would be by then.
     """
     pause, since, before = 0.1, time.monotonic(), reached()
     while True:
         try:
             return ask()
-        except (LedgerError, ElsewhereError):
+        except (LedgerError, ElsewhereError) as error:
             if reached() > before:
                 pause, since, before = 0.1, time.monotonic(), reached()
-            if time.monotonic() + pause > since + patience:
+            wanted = error.seconds if isinstance(error, LaterError) else 0.0
+            wait = wanted + random.uniform(pause / 2, pause)  # noqa: S311 - no secret
+            if time.monotonic() + wait > since + patience:
                 raise
-        time.sleep(pause)
+        time.sleep(wait)
         pause = min(2 * pause, 5.0)

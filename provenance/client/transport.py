@@ -6,8 +6,11 @@ text is made harmless to a terminal first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from provenance import forms
 from provenance.errors import (
@@ -23,9 +26,12 @@ from provenance.exchange.peer import Join
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ElsewhereError", "NotAllowedError", "Transport"]
+__all__ = ["ElsewhereError", "LaterError", "NotAllowedError", "Transport", "retry_after"]
 
 MAX_PROBLEM = 1 << 16
+
+LONGEST: Final = 60.0
+"""Seconds for which a server may have itself left alone at a time."""
 
 
 class ElsewhereError(InputError):
@@ -34,6 +40,18 @@ class ElsewhereError(InputError):
 
 class NotAllowedError(InputError):
     """The token does not let in, or not for this."""
+
+
+class LaterError(LedgerError):
+    """The server takes it later, and says when (RFC 9110 section 10.2.3).
+
+    Attributes:
+        seconds: after which to ask again, `LONGEST` at most.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 _KINDS: dict[str, type[InputError]] = {
@@ -89,14 +107,15 @@ class Transport:
 
         Raises:
             InputError: the server refuses the question.
-            LedgerError: it does not answer in time, or fails.
+            LedgerError: it does not answer in time, or fails; LaterError, where it says when to ask
+                again.
             MalformedError: its answer is too long.
         """
 
         def read(response: httpx.Response, join: Join) -> tuple[bytes, Mapping[str, str]]:
             if response.status_code != good:
                 problem = join(response.iter_raw(), MAX_PROBLEM, path)
-                raise self._refusal(response.status_code, problem)
+                raise self._refusal(response.status_code, problem, response.headers)
             return join(response.iter_raw(), cap, path), response.headers
 
         sent = dict(headers or {})
@@ -104,7 +123,9 @@ class Transport:
             sent.setdefault("Content-Type", "application/json")
         return self._ledger.ask(method, path, read, query=query, content=content, headers=sent)
 
-    def _refusal(self, status: int, body: bytes) -> InputError | LedgerError:
+    def _refusal(
+        self, status: int, body: bytes, headers: Mapping[str, str]
+    ) -> InputError | LedgerError:
         """Return what a problem becomes here."""
         slug = ""
         try:
@@ -115,7 +136,31 @@ class Transport:
             said = "no reason that can be read"
         refused = 400 <= status < 500 and status != 429  # Too Many Requests, RFC 6585
         kind = _KINDS.get(slug, InputError) if refused else LedgerError
-        return kind(f"{self.name} answers HTTP {status}: {said}")
+        message = f"{self.name} answers HTTP {status}: {said}"
+        seconds = retry_after(headers) if status in (429, 503) else None
+        return kind(message) if seconds is None else LaterError(message, seconds)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds after which an answer has itself asked for again, `LONGEST` at most.
+
+    It says how many, or a time: by the clock of its ``Date``, so that none of the two need be
+    right. None where it says neither.
+    """
+    told = headers.get("retry-after", "")
+    if re.fullmatch("[0-9]{1,9}", told, re.ASCII):
+        return min(float(told), LONGEST)
+    until, now = _moment(told), _moment(headers.get("date", "")) or datetime.now(UTC)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), LONGEST)
+
+
+def _moment(text: str) -> datetime | None:
+    """Read an HTTP-date (RFC 9110 section 5.6.7)."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # an offset beyond all days
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _plain(text: str) -> str:

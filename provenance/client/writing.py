@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from provenance.client.outbox import Outbox
 from provenance.client.sending import Sender
-from provenance.client.transport import NotAllowedError
+from provenance.client.transport import LaterError, NotAllowedError
 from provenance.errors import InputError, LedgerError, ProvenanceError
 from provenance.ledger.desk import Clock, Desk
 from provenance.records import Artifact, Encoding
@@ -27,8 +27,8 @@ from provenance.statements import Statement
 __all__ = ["RemoteJournal"]
 
 REST = 1.0
-"""Seconds for which nothing is sent after a failure; and ten times as long as that took, so that a
-server that hangs takes no more than a tenth of a program's time."""
+"""Seconds for which nothing is sent after a failure; ten times as long as that took, so that a
+server that hangs takes no more than a tenth of a program's time; and as long as a server says."""
 
 TURN = 1.0
 """Seconds after which a call leaves the rest of what waits to the next."""
@@ -184,7 +184,8 @@ class RemoteJournal(Desk[int | None]):
             _log.warning("%d statements wait in %s: %s", self.waiting(), outbox.folder, error)
             if isinstance(error, NotAllowedError) or not isinstance(error, InputError):
                 now = time.monotonic()
-                self._rests_until = now + max(REST, 10 * (now - begun))
+                wanted = error.seconds if isinstance(error, LaterError) else 0.0
+                self._rests_until = now + max(REST, 10 * (now - begun), wanted)
 
     def _send_waiting(self, outbox: Outbox, patience: float, until: float = math.inf) -> list[int]:
         """Send until nothing waits but what was refused, or it is late; as `drain`."""

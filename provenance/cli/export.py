@@ -22,11 +22,11 @@ __all__ = ["export"]
 def export(
     ref: RefArgument,
     form: Annotated[
-        Literal["slsa", "prov", "openlineage", "croissant"],
+        Literal["slsa", "prov", "openlineage", "croissant", "cyclonedx"],
         typer.Option(
             "--format",
             help="Of steps, SLSA provenance v1, OpenLineage events, or W3C PROV-JSON; "
-            "of a data set, Croissant.",
+            "of a data set, Croissant; of a model, a CycloneDX ML-BOM.",
         ),
     ],
     depth: Annotated[
@@ -59,6 +59,8 @@ def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]
         return history.to_slsa(origin)
     if form == "croissant":
         return [history.to_croissant(origin)]
+    if form == "cyclonedx":
+        return [history.to_cyclonedx(origin)]
     if form == "openlineage":
         events = history.to_openlineage(origin)
         from openlineage.client.serde import Serde

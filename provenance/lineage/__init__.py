@@ -7,7 +7,8 @@
 - `impact`: what descends, and by how sure a way
 - `drawing`: the same as text, JSON, Mermaid and DOT
 - `slsa`, `prov_model`, `run_events`: in the words of others, with the names of `naming`
-- `croissant`: a data set in the words of others, by the registration that `registrations` chooses
+- `croissant`, `cyclonedx`: a data set and a model in the words of others, by the `registrations`
+  that count
 """
 
 from provenance.lineage.grades import Arrow, End, Grade

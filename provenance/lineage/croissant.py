@@ -130,7 +130,7 @@ def to_croissant(history: History, origin: str) -> dict[str, forms.Json]:
     Raises:
         InputError: it is not registered, or as something else; or the list of licences is missing.
     """
-    event = registration(history)
+    event = registration(history, Dataset)
     dataset, subject = event.statement.predicate, event.statement.subjects[0]
     if not isinstance(dataset, Dataset):
         raise InputError(

@@ -167,6 +167,12 @@ class History:
 
         return croissant.to_croissant(self, origin)
 
+    def to_cyclonedx(self, origin: str) -> dict[str, forms.Json]:
+        """Return the CycloneDX ML-BOM of a model; as `provenance.lineage.cyclonedx`."""
+        from provenance.lineage import cyclonedx
+
+        return cyclonedx.to_cyclonedx(self, origin)
+
     def to_openlineage(self, origin: str) -> list[RunEvent]:
         """Return events of `openlineage-python`; as `provenance.lineage.run_events`.
 

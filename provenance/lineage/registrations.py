@@ -9,29 +9,34 @@ from provenance.statements.predicates import Described
 __all__ = ["registration", "registrations", "signed_texts", "spdx_expression"]
 
 
-def registrations(history: History) -> dict[bytes, Event]:
+def registrations(history: History, preferred: type[Described]) -> dict[bytes, Event]:
     """Return, for each artifact that the history says is registered, the statement that counts.
 
-    That is the newest of those that no signer's revocation touches, or else the newest.
+    That is one that no signer's revocation touches, if there is any; of these one of the form that
+    is `preferred`, since what a step makes is registered as a data set unless somebody says
+    otherwise; and of these the newest.
     """
+
+    def rank(event: Event) -> tuple[bool, bool, int]:
+        return not event.revoked, isinstance(event.statement.predicate, preferred), event.index
+
     found: dict[bytes, Event] = {}
-    for event in history.in_log_order:
+    for event in history.events:
         described = event.statement.predicate
         if isinstance(described, Described):
-            before = found.get(described.artifact.digest)
-            if before is None or before.revoked or not event.revoked:
-                found[described.artifact.digest] = event
+            digest = described.artifact.digest
+            found[digest] = max(event, found.get(digest, event), key=rank)
     return found
 
 
-def registration(history: History) -> Event:
-    """Return the statement that registers the artifact of a history.
+def registration(history: History, preferred: type[Described]) -> Event:
+    """Return the statement that registers the artifact of a history, as `registrations` does.
 
     Raises:
         InputError: none of the history does.
     """
     try:
-        return registrations(history)[history.artifact]
+        return registrations(history, preferred)[history.artifact]
     except KeyError:
         raise InputError(
             f"{history.artifact.hex()} is not registered here: nothing was signed of what it is"

@@ -104,3 +104,22 @@ def test_croissant(provenance, judge, tmp_path):
     assert found == {"format": "croissant", "documents": [document]}
     _, told = provenance("export", "clf", "--format", "croissant", status=2)
     assert "'clf' is registered as model" in told
+
+
+def test_cyclonedx(trained, judge):
+    trained("quality", "clf", "--metric", "f1=0.93")
+    out, told = trained("export", "clf", "--format", "cyclonedx")
+    assert (told, out.count("\n")) == ("", 1)
+    document = json.loads(out)
+    assert judge(cyclonedx=document) == {}
+    component = document["metadata"]["component"]
+    assert component["bom-ref"].endswith(trained.json("show", "clf")["digest"])
+    (metric,) = component["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    assert metric == {"type": "f1", "value": "0.93"}
+    assert [each["name"] for each in document["components"]] == ["open.csv", "rows"]
+    again, _ = trained("export", "clf", "--format", "cyclonedx")
+    assert again == out
+    near = trained.json("export", "clf", "--format", "cyclonedx", "--depth", "0")
+    assert [each["name"] for each in near["documents"][0]["components"]] == ["open.csv"]
+    _, told = trained("export", "rows", "--format", "cyclonedx", status=2)
+    assert "'rows' is registered as dataset" in told

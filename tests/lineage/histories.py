@@ -7,6 +7,7 @@ from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.statements import (
     ArtifactRef,
     Dataset,
+    Model,
     Outputs,
     Quality,
     Statement,
@@ -94,7 +95,7 @@ def known(statements):
     ends = {}
     for index, statement in enumerate(statements):
         digest = statement.artifact_digests()[0] if statement.artifact_digests() else b""
-        if isinstance(statement.predicate, Dataset | Outputs):
+        if isinstance(statement.predicate, Dataset | Model | Outputs):
             ends.setdefault(digest, End(index))
     for index, statement in enumerate(statements):
         if statement.kind == "supersede":

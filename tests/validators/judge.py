@@ -7,6 +7,7 @@ packages, and nothing of ours.
 
     {"croissant": {…}}                                  → {"warnings": […]}
     {"croissant": {…}, "file": "rows.csv"}              → {"warnings": […], "records": […]}
+    {"cyclonedx": {…}}                                  → {}
 
 or ``{"error": "…"}`` where the library refuses it.
 """
@@ -40,6 +41,15 @@ def croissant(document, file=None):
         records = dataset.records("records")
         answer["records"] = [{key: text(record[key]) for key in record} for record in records]
     return answer
+
+
+def cyclonedx(document):
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    version = SchemaVersion.from_version(document["specVersion"])
+    problem = JsonStrictValidator(version).validate_str(json.dumps(document))
+    return {} if problem is None else {"error": repr(problem)}
 
 
 def text(value):

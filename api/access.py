@@ -4,8 +4,9 @@
 
     Authorization: Bearer plt_4c1f09ab_9sVt2Q…
 
-RFC 6750. A ledger that is served for everybody to read needs no token for that; one that is sent
-must be valid all the same, so that nobody is told too late that theirs has expired.
+RFC 6750; a browser in which somebody signed in sends it as a cookie (`api.cookies`). A ledger that
+is served for everybody to read needs no token for that; one that is sent must be valid all the
+same, so that nobody is told too late that theirs has expired.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.cookies import brought
 from api.deps import ledger_of
 from api.errors import ForbiddenError, UnauthorizedError
 from api.limits import Limits, address_of
@@ -64,6 +66,8 @@ class Access(HTTPBearer):
         """
         check_queue()
         sent = request.headers.getlist("authorization")
+        if not sent and (kept := brought(request)):
+            sent = [f"Bearer {kept}"]
         scheme, text = [*(sent or [""])[0].split(" ", 1), ""][:2]
         token = None
         if len(sent) == 1 and scheme.lower() == "bearer":

@@ -16,7 +16,7 @@ from provenance import forms
 from provenance.anchoring import ChainPin
 from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import RegisteredArtifact
-from provenance.ledger.entries import LogEntry
+from provenance.ledger.entries import EntryState, LogEntry
 from provenance.ledger.usage import UseState
 from provenance.ledger.uses import Action
 
@@ -49,7 +49,6 @@ HEX = "^[0-9a-f]{64}$"
 _DIGEST = "6a3149e82f070fa9d2a58d9756367b08b8b2dccc002f6d677db414e0e9f3c9dd"
 _ROOT = "41c2a9d8c4a53b1e5f0b6ad0c9c7c1a2e1bb0f6df0d3d6b7c6b1c1f5e4f8a902"
 
-State = Literal["logged", "checkpointed", "anchored"]
 Kind = Literal["dataset", "model", "outputs"]
 """What artifacts are registered as; one of uses (`access`) stands in no list."""
 
@@ -132,7 +131,7 @@ class ArtifactSummary(_Answer):
     digests: dict[str, str] = Field(description="Every digest that was signed, hex.")
     index: int = Field(ge=0, description="Of the entry in the log.")
     issued: str = Field(description="By the signer's clock.")
-    state: State = Field(description="How far the entry got.")
+    state: EntryState = Field(description="How far the entry got.")
 
 
 class ArtifactAnswer(ArtifactSummary):
@@ -197,7 +196,7 @@ class EntryAnswer(_Answer):
     kind: str = Field(description="Of the statement.")
     artifacts: list[str] = Field(description="Digests of those that it names, subjects first.")
     envelope_hash: str = Field(pattern=HEX, description="SHA-256 of the envelope.")
-    state: State = Field(description="How far the entry got.")
+    state: EntryState = Field(description="How far the entry got.")
     envelope: dict[str, Any] | None = Field(
         None, description="DSSE; RFC 8785 of it is what is hashed. Left out if it was erased."
     )
@@ -412,7 +411,7 @@ class UseBatchAnswer(_Answer):
 
     entry: int = Field(ge=0, description="Of its statement.")
     digest: str = Field(pattern=HEX, description="Its artifact digest.")
-    state: State = Field(description="How far the entry got.")
+    state: EntryState = Field(description="How far the entry got.")
     counted: int | None = Field(
         None, ge=1, description="Uses of the artifact, by the statement; left out if it was erased."
     )
@@ -608,7 +607,7 @@ class ProblemAnswer(BaseModel):
     )
 
 
-def artifact_fields(artifact: RegisteredArtifact, state: State) -> dict[str, Any]:
+def artifact_fields(artifact: RegisteredArtifact, state: EntryState) -> dict[str, Any]:
     """Return the fields of an `ArtifactSummary`."""
     return {
         "name": artifact.name,

@@ -14,6 +14,8 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
+from api.pages import artifact, compare, overview, proof, signin, static
+from api.pages import log as log_pages
 from api.rounds import InRounds
 from api.routes import (
     artifacts,
@@ -23,6 +25,7 @@ from api.routes import (
     impact,
     log,
     logged,
+    policy,
     proofs,
     records,
     trees,
@@ -136,6 +139,7 @@ def create_part(
         entries,
         trees,
         logged,
+        policy,
         records,
         impact,
         uses,
@@ -145,6 +149,8 @@ def create_part(
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)
+    for shown in (overview, artifact, compare, proof, log_pages, signin, static):
+        app.include_router(shown.router, include_in_schema=False)
     add_handlers(app)
     app.add_middleware(InRounds, rounds=turns.rounds)
     allow_origins(app, ledger.config.service.cors)

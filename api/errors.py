@@ -60,6 +60,7 @@ __all__ = [
     "problem_of",
     "response_of",
     "responses",
+    "told_in_log",
 ]
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -275,15 +276,21 @@ async def _answer_provenance(request: Request, error: Exception) -> JSONResponse
 
 def response_of(request: Request, error: Exception) -> JSONResponse:
     """Return how an error of a request is answered."""
-    problem = problem_of(type(error.reason if isinstance(error, BatchError) else error))
-    if not problem.is_told:
-        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    problem = told_in_log(request, error)
     headers = dict(HEADERS.get(problem.status, {}))
     if isinstance(error, LimitedError):
         headers["Retry-After"] = str(error.seconds)
     if "/v1/trees" in request.url.path:
         headers["Tus-Resumable"] = "1.0.0"  # as tus wants of every answer
     return problem.response(str(error), headers)
+
+
+def told_in_log(request: Request, error: Exception) -> Problem:
+    """Return how an error is answered; what the caller is not told goes to the server's log."""
+    problem = problem_of(type(error.reason if isinstance(error, BatchError) else error))
+    if not problem.is_told:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return problem
 
 
 async def _answer_http(request: Request, error: Any) -> JSONResponse:

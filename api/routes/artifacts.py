@@ -17,19 +17,16 @@ from api.answers import (
     ArtifactSummary,
     HistoryAnswer,
     Kind,
-    State,
     artifact_fields,
 )
-from api.deps import Found, Served, servers_fault
+from api.deps import Found, Served
 from api.errors import NotRegisteredError, responses
 from api.uses import record_use
 from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.forms import MAX_INTEGER
 from provenance.ledger.filters import CURSOR, MOMENT, Filters, Sort
-from provenance.ledger.ledger import Ledger
 from provenance.ledger.paging import WALK_CURSOR
-from provenance.log import Checkpoint
 from provenance.statements import Sensitivity
 
 router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], dependencies=[MayRead])
@@ -115,9 +112,9 @@ def list_artifacts(ledger: Served, query: Annotated[Query, QueryParameters()]) -
     page = ledger.artifacts(
         sort=query.sort, cursor=query.cursor, limit=query.limit, **query.filters
     )
-    states = States(ledger)
+    reached = ledger.reached()
     return ArtifactPage(
-        artifacts=[ArtifactSummary(**artifact_fields(a, states.of(a.index))) for a in page],
+        artifacts=[ArtifactSummary(**artifact_fields(a, reached.state(a.index))) for a in page],
         next_cursor=page.next_cursor,
     )
 
@@ -172,22 +169,6 @@ def show_descendants(
 @router.get("/{ref:path}", responses=responses(NotRegisteredError))
 def show_artifact(ledger: Served, artifact: Found) -> ArtifactAnswer:
     """Return one artifact with the statement that was signed about it."""
-    fields = artifact_fields(artifact, States(ledger).of(artifact.index))
+    fields = artifact_fields(artifact, ledger.reached().state(artifact.index))
     record_use(ledger, "show", artifact.digest)
     return ArtifactAnswer(**fields, statement=json.loads(artifact.statement.to_bytes()))
-
-
-class States:
-    """How far the entries of the log got, at this moment."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        note = ledger.latest_checkpoint()
-        self._checkpointed = Checkpoint.parse(note.partition("\n\n")[0] + "\n").size if note else 0
-        with servers_fault():
-            self._anchored = max((anchor.size for anchor in ledger.anchors()), default=0)
-
-    def of(self, index: int) -> State:
-        """Return the state of one entry."""
-        if index >= self._checkpointed:
-            return "logged"
-        return "anchored" if index < self._anchored else "checkpointed"

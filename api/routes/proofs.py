@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.access import MayRead, shared_or_own
@@ -176,21 +176,32 @@ def _check_own(ledger: Ledger) -> None:
 @router.get(
     "/v1/artifacts/{ref:path}/proofs",
     response_class=Response,
-    responses=responses(NotRegisteredError, NotAcceptableError)
+    responses=responses(NotRegisteredError, NoSuchRecordError, NotAcceptableError, MalformedError)
     | PROOF_OR_BUNDLE_RESPONSE
     | NOT_MODIFIED,
 )
 async def prove_artifact(
     request: Request,
     ref: Ref,
+    index: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=forms.MAX_INTEGER,
+            description="The number of a record, from 0, that the bundle is to prove.",
+            examples=[7],
+        ),
+    ] = None,
     if_none_match: IfNoneMatch = "",
 ) -> Response:
-    """Prove an artifact as a whole: as a bundle, or its entry alone as C2SP tlog-proof.
+    """Prove an artifact as a whole, or a record of it: as a bundle, or its entry alone.
 
-    By `Accept`; as a bundle where both are liked as much.
+    By `Accept`; as a bundle where that and C2SP tlog-proof are liked as much. Of a record there is
+    a bundle alone.
     """
     ledger = ledger_of(request)
-    media_type = chosen(request, (BUNDLE_TYPE, "application/json", "text/plain"))
+    offered = (BUNDLE_TYPE, "application/json", *(("text/plain",) if index is None else ()))
+    media_type = chosen(request, offered)
 
     def prove() -> bytes:
         artifact = find(ledger, ref)
@@ -199,8 +210,9 @@ async def prove_artifact(
             data = ledger.prove_entry(artifact).to_bytes()
             record_use(ledger, "prove-entry", artifact.digest)
         else:
-            data = ledger.prove(artifact).to_bytes()
-            record_use(ledger, "prove", artifact.digest)
+            made = ledger.prove(artifact, index=index)
+            data = made.to_bytes()
+            record_use(ledger, "prove", artifact.digest, None if index is None else made.indices)
         return data
 
     data = await costly(request, prove, is_short=True)

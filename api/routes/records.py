@@ -13,7 +13,7 @@ from api.bodies import JsonBody, members
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.places import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
-from api.routes.artifacts import METADATA_PARAMETER, Query, States
+from api.routes.artifacts import METADATA_PARAMETER, Query
 from api.turns import Turn
 from api.uses import record_uses
 from provenance.errors import InputError, MalformedError
@@ -86,10 +86,10 @@ def find_records(
         **query.filters,
     )
     record_uses(ledger, "find", [(each.artifact.digest, [each.index]) for each in page])
-    states = States(ledger)
+    reached = ledger.reached()
 
     def told(artifact: Any) -> ArtifactSummary:
-        return ArtifactSummary(**artifact_fields(artifact, states.of(artifact.index)))
+        return ArtifactSummary(**artifact_fields(artifact, reached.state(artifact.index)))
 
     return FoundRecords(
         places=[

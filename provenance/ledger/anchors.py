@@ -11,7 +11,7 @@ from provenance.anchoring import ChainPin
 from provenance.ledger.catalog import AnchorRow, AnchorState, Catalog
 from provenance.log.store import Database
 
-__all__ = ["AnchorRecord", "AnchorState", "recorded"]
+__all__ = ["AnchorRecord", "AnchorState", "newest", "recorded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +85,18 @@ def recorded(database: Database, pins: Mapping[str, ChainPin]) -> list[AnchorRec
             for row in Catalog(session).anchors()
             if row.chain in pins
         ]
+
+
+def newest(
+    database: Database, pins: Mapping[str, ChainPin], below: int | None, limit: int
+) -> list[AnchorRecord]:
+    """Return some of them, the largest tree first; as `LedgerView.newest_anchors`."""
+    with database.reading() as session:
+        catalog = Catalog(session)
+        found = [
+            AnchorRecord.of(row, pin)
+            for pin in pins.values()
+            for row in catalog.anchors_below(pin.name, below, limit)
+        ]
+    found.sort(key=lambda anchor: (-anchor.size, anchor.chain))
+    return [anchor for anchor in found if anchor.size >= found[:limit][-1].size]

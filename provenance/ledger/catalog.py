@@ -216,6 +216,13 @@ class Catalog:
         """Return every anchor, the smallest tree first."""
         return list(self._session.exec(select(AnchorRow).order_by(col(AnchorRow.size))))
 
+    def anchors_below(self, chain: str, size: int | None, limit: int) -> list[AnchorRow]:
+        """Return anchors on `chain`, of trees smaller than `size` or of any, the largest first."""
+        query = select(AnchorRow).where(AnchorRow.chain == chain)
+        if size is not None:
+            query = query.where(AnchorRow.size < size)
+        return list(self._session.exec(query.order_by(col(AnchorRow.size).desc()).limit(limit)))
+
     def newest_anchor(self, chain: str | None = None) -> AnchorRow | None:
         """Return the anchor of the largest tree that is in a block, on `chain` or on any."""
         query = select(AnchorRow).where(col(AnchorRow.state).in_(_MINED))

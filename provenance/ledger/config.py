@@ -39,6 +39,11 @@ ENVIRONMENT = "env:"
 
 FEE = Pattern(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})? gwei", 'a price such as "30 gwei"')
 
+EXPLORER = Pattern(
+    r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?",
+    'an address such as "https://explorer.example", without a query or a slash at its end',
+)
+
 STORAGE_URL = Pattern(r"[a-z][a-z0-9+.-]*://\S+", "a URL such as s3://bucket/prefix")
 
 # As browsers write it: in lower case, of the host its ASCII form, no port that goes without saying.
@@ -61,6 +66,8 @@ class ChainConfig:
         account: the key file of the account that sends, seen from the ledger's folder; the
             ledger's own ``keys/chain.pem``, if None.
         max_fee: gwei that a unit of gas may cost, such as ``30 gwei``; anything, if None.
+        explorer: address of a block explorer, for links on the pages: what it shows of a block or
+            a transaction is found under ``/block/7`` and ``/tx/0x…`` of it.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -70,6 +77,7 @@ class ChainConfig:
     confirmations: int | None = None
     account: str | None = None
     max_fee: Annotated[str, FEE] | None = None
+    explorer: Annotated[str, EXPLORER] | None = None
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.path is None):
@@ -77,7 +85,7 @@ class ChainConfig:
         pinned = (self.chain_id, self.contract, self.confirmations)
         if self.url is not None and None in pinned:
             raise MalformedError("a chain with a url has chainId, contract and confirmations")
-        if self.path is not None and (*pinned, self.max_fee) != (None, None, None, None):
+        if self.path is not None and {*pinned, self.max_fee, self.explorer} != {None}:
             raise MalformedError("a chain with a path has nothing beside it but an account")
 
     @property

@@ -10,7 +10,10 @@ from provenance.log import Entry
 from provenance.signing import Envelope
 from provenance.statements import KIND_NUMBERS, Kind, Statement
 
-__all__ = ["LogEntry"]
+__all__ = ["EntryState", "LogEntry"]
+
+EntryState = Literal["logged", "checkpointed", "anchored"]
+"""How far an entry got."""
 
 _KINDS: dict[int, Kind] = {number: kind for kind, number in KIND_NUMBERS.items()}
 
@@ -28,7 +31,7 @@ class LogEntry:
 
     index: int
     entry: Entry
-    state: Literal["logged", "checkpointed", "anchored"]
+    state: EntryState
     envelope: bytes | None = field(repr=False)
 
     @property

@@ -49,11 +49,13 @@ class Proof:
         bundle: the proofs.
         equal: where it proves one record, how many records of the artifact are equal to it; the
             first of them is proven, unless it was named by its number.
+        leaf_hashes: of the records that it proves, 32 bytes each.
         frame: the bytes of the bundle before and after its records, where they are known.
     """
 
     bundle: Bundle
     equal: int = 0
+    leaf_hashes: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
     frame: tuple[bytes, bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -278,7 +280,8 @@ def _prove_indices(
         raise kept.damaged() from error
     records = tuple(RecordProof(index=one.index, path=one.path) for one in proofs)
     equal = kept.find(leaf_hashes[0])[1] if len(indices) == 1 else 0
-    return Proof(replace(proof.bundle, records=records), equal, proof.around)
+    bundle = replace(proof.bundle, records=records)
+    return Proof(bundle, equal, tuple(leaf_hashes), proof.around)
 
 
 def _leaf_of_file(registered: RegisteredArtifact, kept: ArtifactTree, path: Path) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from sqlmodel import Session
 
@@ -13,12 +12,12 @@ from provenance.anchoring import ChainPin
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.anchors import AnchorRecord, AnchorState
 from provenance.ledger.catalog import Catalog
-from provenance.ledger.entries import LogEntry
+from provenance.ledger.entries import EntryState, LogEntry
 from provenance.log import Checkpoint
 from provenance.log.log import Log
 from provenance.log.tiles import TilePath
 
-__all__ = ["ChainStatus", "Status", "entries", "status", "tile"]
+__all__ = ["ChainStatus", "Reached", "Status", "entries", "reached", "status", "tile"]
 
 MAX_PAGE = 8 << 20
 """Bytes of envelopes, after which a page of entries ends."""
@@ -98,23 +97,37 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
     )
 
 
+@dataclass(frozen=True)
+class Reached:
+    """How many entries the newest checkpoint covers, and the newest anchor in a block."""
+
+    checkpointed: int
+    anchored: int
+
+    def state(self, index: int) -> EntryState:
+        """Return how far an entry got."""
+        if index >= self.checkpointed:
+            return "logged"
+        return "anchored" if index < self.anchored else "checkpointed"
+
+
+def reached(session: Session, origin: str) -> Reached:
+    """Return how far the entries of a log got, at this moment."""
+    checkpoint, newest = _checkpoint(Log(session, origin)), Catalog(session).newest_anchor()
+    return Reached(checkpoint.size if checkpoint else 0, newest.size if newest else 0)
+
+
 def entries(session: Session, origin: str, start: int, limit: int) -> list[LogEntry]:
     """Return the entries from `start` on, at most `limit`; fewer where they hold 8 MiB."""
-    log, catalog = Log(session, origin), Catalog(session)
-    checkpoint, newest = _checkpoint(log), catalog.newest_anchor()
-    checkpointed = checkpoint.size if checkpoint else 0
-    anchored = newest.size if newest else 0
+    log, got = Log(session, origin), reached(session, origin)
     found: list[LogEntry] = []
     held = 0
     for index in range(max(start, 0), min(max(start, 0) + limit, log.size)):
-        state: Literal["logged", "checkpointed", "anchored"] = "logged"
-        if index < checkpointed:
-            state = "anchored" if index < anchored else "checkpointed"
         try:
             envelope: bytes | None = log.envelope(index)
         except LedgerError:  # erased: the entry still says of which kind it was
             envelope = None
-        found.append(LogEntry(index, log.entry(index), state, envelope))
+        found.append(LogEntry(index, log.entry(index), got.state(index), envelope))
         held += len(envelope or b"")
         if held > MAX_PAGE:
             break

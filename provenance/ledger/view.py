@@ -28,7 +28,7 @@ from provenance.ledger.lookup import ArtifactTrees
 from provenance.ledger.paging import Page, Places
 from provenance.ledger.refs import Ref, read_statement, resolve
 from provenance.ledger.searching import search
-from provenance.ledger.status import Status
+from provenance.ledger.status import Reached, Status
 from provenance.ledger.steps import each
 from provenance.ledger.tracing import Tracing
 from provenance.ledger.treefiles import TreeFiles
@@ -274,6 +274,11 @@ class LedgerView(Tracing):
         with self._database.reading() as session:
             return Log(session, self.origin).size
 
+    def reached(self) -> Reached:
+        """Return how far the entries of the log got."""
+        with self._database.reading() as session:
+            return status.reached(session, self.origin)
+
     def status(self) -> Status:
         """Return how large the log is, and how much of it is anchored where."""
         with self._database.reading() as session:
@@ -319,3 +324,21 @@ class LedgerView(Tracing):
     def anchors(self) -> list[AnchorRecord]:
         """Return every anchor that was recorded, the smallest tree first."""
         return anchors.recorded(self._database, {pin.name: pin for pin in self.policy().chains})
+
+    def dating(self, index: int) -> list[AnchorRecord]:
+        """Return the anchor on each chain that dates an entry: the earliest that covers it."""
+        pins = self.policy().chains
+        with self._database.reading() as session:
+            catalog, size = Catalog(session), Log(session, self.origin).size
+            rows = [
+                (catalog.earliest_anchor(pin.name, above=index, most=size), pin) for pin in pins
+            ]
+        return [AnchorRecord.of(row, pin) for row, pin in rows if row is not None]
+
+    def newest_anchors(self, *, below: int | None = None, limit: int = 100) -> list[AnchorRecord]:
+        """Return recorded anchors of trees smaller than `below`, the largest tree first.
+
+        Those of one size all stand on one page: it may hold a few more than `limit`.
+        """
+        pins = {pin.name: pin for pin in self.policy().chains}
+        return anchors.newest(self._database, pins, below, limit)

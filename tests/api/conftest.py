@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from served import BIG, ROWS, TWINS, serving
+from served import BIG, ROWS, TWINS
+from serving import serving
 
 from api import create_app
 from provenance import Ledger

@@ -1,33 +1,8 @@
-"""What the served ledger holds, and how it is served."""
+"""What the served ledger holds."""
 
 from __future__ import annotations
-
-import contextlib
-import socket
-import threading
-from collections.abc import Iterator
-
-import uvicorn
-from fastapi import FastAPI
 
 ROWS = [{"id": i, "text": "even" if i % 2 == 0 else f"odd {i}"} for i in range(20)]
 # Beyond 2^53 the next two differ by one, which a double does not.
 BIG = [{"id": 9007199254740993}, {"id": 9007199254740992}, {"id": 10**40}]
 TWINS = [{"a": 1}, {"a": 2}, {"a": 1}, {"a": 1.0}]
-
-
-@contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve from a thread; yield the URL."""
-    config = uvicorn.Config(app, log_level="warning", server_header=False)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield url
-        finally:
-            server.should_exit = True
-            thread.join(20)
-            assert not thread.is_alive()

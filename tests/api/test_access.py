@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 import provenance
 from api import create_app, create_projects_app
@@ -38,6 +39,7 @@ CALLS = {
     "GET /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/verify": "read",
+    "GET /v1/policy": "read",
     "GET /v1/entries": "read",
     "GET /v1/entries/{index}": "read",
     "GET /v1/entries/{index}/tlog-proof": "read",

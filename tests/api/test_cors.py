@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app, create_projects_app
 from api.guard import HEADERS

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import problem
-from served import serving
+from serving import serving
 
 from api import create_app, create_projects_app
 from provenance import Ledger

@@ -9,7 +9,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 from asking import post, problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 import provenance
 from api import create_app

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import JSON, problem
-from served import serving
+from serving import serving
 from sqlalchemy import text
 
 import provenance

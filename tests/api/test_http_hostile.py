@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import JSON, post, problem
-from served import serving
+from serving import serving
 
 from api import create_app
 from api.errors import TABLE

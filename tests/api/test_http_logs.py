@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from asking import post, problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app, create_projects_app
 from api.logs import LogForm, asked, written

@@ -48,6 +48,7 @@ OPERATIONS = [
     "GET /v1/entries/{index}",
     "GET /v1/entries/{index}/tlog-proof",
     "GET /v1/envelopes/{sha256}",
+    "GET /v1/policy",
     "GET /v1/trees/{upload}",
     "OPTIONS /v1/trees",
     "PATCH /v1/trees/{upload}",

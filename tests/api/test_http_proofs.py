@@ -12,7 +12,8 @@ import httpx
 import pytest
 import rfc8785
 from asking import post, problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 import provenance
 from api import create_app

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app
 from provenance import Ledger

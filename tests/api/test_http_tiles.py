@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import problem
-from served import serving
+from serving import serving
 
 from api import create_app
 from provenance import Ledger

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from asking import JSON, problem
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 from test_workers import Service, is_well, until
 
 import provenance

@@ -13,7 +13,8 @@ import pytest
 from asking import problem
 from hypothesis import given
 from hypothesis import strategies as st
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app
 from api.errors import LimitedError

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from asking import JSON, problem
 from prometheus_client.parser import text_string_to_metric_families
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app, create_projects_app
 from provenance import Ledger

@@ -12,7 +12,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 from starlette.concurrency import run_in_threadpool
 
 from api import create_app

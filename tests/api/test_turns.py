@@ -12,7 +12,7 @@ import httpx
 import pytest
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from asking import JSON, problem
-from served import serving
+from serving import serving
 
 from api import create_app
 from api.errors import BusyError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from killed import Server
-from served import serving
+from serving import serving
 
 from api import create_app
 from provenance import Ledger

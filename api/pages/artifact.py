@@ -1,0 +1,194 @@
+"""An artifact: what it is, who vouches for it, what was said of it later; and lists of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.access import MayRead
+from api.answers import HEX, Kind
+from api.deps import OwnPolicy, Served, find
+from api.pages.rendering import page, rooted
+from api.pages.route import PageRoute
+from api.pages.rows import Names, Signer, Tone, entry_row, gist, names_of, signers_of
+from api.turns import Turn
+from api.uses import record_use
+from provenance import forms
+from provenance.ledger.catalog import RegisteredArtifact
+from provenance.ledger.filters import CURSOR, Sort
+from provenance.ledger.ledger import Ledger
+from provenance.lineage.graph import Event
+from provenance.statements import Quality, Review, Sensitivity, Statement, Supersede, judge
+from provenance.statements.predicates import Described
+from provenance.verification import Policy
+
+__all__ = ["Digest", "Remark", "describe", "router"]
+
+router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
+
+ON_A_PAGE: Final = 50
+
+REMARKS: Final = 100
+"""Statements about one artifact that a page shows."""
+
+VERSIONS: Final = 10
+"""Registrations under one name that a page shows."""
+
+Digest = Annotated[str, Path(pattern=HEX)]
+
+_TOLD: Final = {
+    "license": "Licence",
+    "source": "Source",
+    "provider": "Provider",
+    "collected": "Collected",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What a later statement says of an artifact.
+
+    Attributes:
+        index: of its entry.
+        kind: ``quality``, ``review`` or ``supersede``.
+        says: in a few words.
+        tone: of that.
+        reason: why, as the signer has it; "" where there is none.
+        replacement: name and digest of what is to be used instead; None where there is none.
+        figures: of quality: metric, value, what was wanted, and whether it is so.
+        signers: who signed.
+        issued: by the signer's clock.
+    """
+
+    index: int
+    kind: str
+    says: str
+    tone: Tone
+    reason: str
+    replacement: tuple[str, str] | None
+    figures: tuple[tuple[str, Any, str, bool], ...]
+    signers: tuple[Signer, ...]
+    issued: str
+
+
+@router.get("/artifacts")
+def show_artifacts(
+    request: Request,
+    ledger: Served,
+    kind: Kind | Literal[""] = "",
+    sensitivity: Sensitivity | Literal[""] = "",
+    sort: Sort = "-index",
+    cursor: Annotated[str | None, Query(pattern=f"^{CURSOR}$")] = None,
+) -> Response:
+    """Show what is registered."""
+    found = ledger.artifacts(
+        kind=kind or None,
+        sensitivity=sensitivity or None,
+        sort=sort,
+        cursor=cursor,
+        limit=ON_A_PAGE,
+    )
+    reached = ledger.reached()
+    asked = {"kind": kind, "sensitivity": sensitivity, "sort": sort, "cursor": found.next_cursor}
+    return page(
+        request,
+        "artifacts",
+        rows=[(artifact, reached.state(artifact.index)) for artifact in found],
+        kind=kind,
+        sensitivity=sensitivity,
+        sort=sort,
+        following=urlencode(asked) if found.next_cursor else "",
+    )
+
+
+@router.get("/artifacts/{digest}")
+def show_artifact(
+    request: Request, ledger: Served, policy: OwnPolicy, digest: Digest, _: Turn
+) -> Response:
+    """Show one artifact."""
+    artifact = find(ledger, digest)
+    if artifact.digest != digest:  # the root or the sha256 of it
+        return RedirectResponse(rooted(request, f"/artifacts/{artifact.digest}"), 307)
+    shown = describe(ledger, policy, artifact)
+    record_use(ledger, "show", artifact.digest)
+    return page(request, "artifact", **shown)
+
+
+def describe(ledger: Ledger, policy: Policy, artifact: RegisteredArtifact) -> dict[str, Any]:
+    """Return what pages show of an artifact."""
+    names = names_of(policy)
+    entry = ledger.entry(artifact.index)
+    about = ledger.history(artifact, depth=0, limit=REMARKS)
+    end = about.end(bytes.fromhex(artifact.digest))
+    described = artifact.statement.described()
+    encoding = forms.encode(artifact.artifact.encoding)
+    return {
+        "artifact": artifact,
+        "described": described,
+        "encoding": encoding.pop("encoding"),
+        "parameters": encoding,
+        "state_of": entry.state,
+        "by": entry_row(entry, names).signers,
+        "told": _told(described),
+        "schema": list((getattr(described, "schema", None) or {}).items()),
+        "metadata": list(described.metadata.items()),
+        "anchors": ledger.dating(artifact.index),
+        "end": end,
+        "remarks": [
+            _remark(event, names)
+            for event in about.events
+            if isinstance(event.statement.predicate, (Quality, Review, Supersede))
+            and _is_about(event.statement, artifact)
+        ],
+        "versions": ledger.artifacts(name=artifact.name, limit=VERSIONS),
+    }
+
+
+def _told(described: Described) -> list[tuple[str, str]]:
+    """Return what the signer says of where it is from, each with a label."""
+    labels = (
+        ("license", "Licence"),
+        ("source", "Source"),
+        ("provider", "Provider"),
+        ("collected", "Collected"),
+    )
+    told = ((label, getattr(described, name, None)) for name, label in labels)
+    return [(label, value) for label, value in told if value]
+
+
+def _is_about(statement: Statement, artifact: RegisteredArtifact) -> bool:
+    return artifact.artifact.digest in (subject.artifact for subject in statement.subjects)
+
+
+def _remark(event: Event, names: Names) -> Remark:
+    predicate = event.statement.predicate
+    says, tone = gist(event.statement)
+    reason, replacement = "", None
+    figures: list[tuple[str, Any, str, bool]] = []
+    match predicate:
+        case Quality():
+            for name, metric in predicate.metrics.items():
+                wanted = predicate.criteria.get(name, "")
+                met = not wanted or judge({name: metric}, {name: wanted})
+                figures.append((name, metric, wanted, met))
+        case Review():
+            reason = predicate.reason or ""
+        case Supersede():
+            reason = predicate.reason
+            if (by := predicate.replacement) is not None:
+                replacement = (by.name, by.artifact.hex())
+    return Remark(
+        index=event.index,
+        kind=event.statement.kind,
+        says=says,
+        tone=tone,
+        reason=reason,
+        replacement=replacement,
+        figures=tuple(figures),
+        signers=signers_of(event.signers, names),
+        issued=predicate.issued,
+    )

@@ -1,0 +1,58 @@
+"""Routes that answer with pages, also where they cannot answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from api.errors import HEADERS, TABLE, LimitedError, UnauthorizedError, told_in_log
+from api.pages.rendering import here, page, rooted
+from provenance.errors import MalformedError, ProvenanceError
+
+__all__ = ["PageRoute"]
+
+_MALFORMED: Final = TABLE[MalformedError]
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages, and to which one signs in instead of being refused."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with what becomes of its errors."""
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except UnauthorizedError:
+                wanted = quote(here(request), safe="/")
+                return RedirectResponse(rooted(request, f"/signin?next={wanted}"), 303)
+            except RequestValidationError:
+                return page(
+                    request,
+                    "problem",
+                    status_code=_MALFORMED.status,
+                    title=_MALFORMED.title,
+                    detail="this address is not one that the pages link to",
+                )
+            except ProvenanceError as error:
+                problem = told_in_log(request, error)
+                headers = dict(HEADERS.get(problem.status, {}))
+                if isinstance(error, LimitedError):
+                    headers["Retry-After"] = str(error.seconds)
+                return page(
+                    request,
+                    "problem",
+                    status_code=problem.status,
+                    headers=headers,
+                    title=problem.title,
+                    detail=str(error) if problem.is_told else "",
+                )
+
+        return answer

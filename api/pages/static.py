@@ -1,0 +1,35 @@
+"""Style and scripts of the pages, under an address that changes with what they hold."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Response
+from starlette.exceptions import HTTPException
+
+__all__ = ["VERSION", "router"]
+
+router = APIRouter()
+
+_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+_FILES: Final = {
+    file.name: file.read_bytes()
+    for file in sorted((files("api.pages") / "static").iterdir(), key=lambda file: file.name)
+    if file.name.rpartition(".")[2] in _TYPES
+}
+
+VERSION: Final = sha256(b"".join(_FILES.values())).hexdigest()[:16]
+"""Of all of them: it is a part of their address, so that they can be kept for ever."""
+
+
+@router.get("/static/{version}/{name}", response_class=Response)
+async def show_file(version: Annotated[str, Path()], name: Annotated[str, Path()]) -> Response:
+    """Return a file; open to everybody, since the page to sign in on needs it."""
+    if name not in _FILES:
+        raise HTTPException(404)
+    kept = "public, max-age=31536000, immutable" if version == VERSION else "no-store"
+    media_type = _TYPES[name.rpartition(".")[2]]
+    return Response(_FILES[name], media_type=media_type, headers={"Cache-Control": kept})

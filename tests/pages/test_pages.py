@@ -1,0 +1,132 @@
+"""The pages as they are sent: complete without a script, and nothing of a name acts."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from audited import HOSTILE, LONG, Site
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
+
+
+class Outline(HTMLParser):
+    """The elements of a page, checked to be closed in their order; links and ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def links(self) -> set[str]:
+        return {value for _, attrs in self.tags if (value := attrs.get("href"))}
+
+
+def pages_of(site: Site) -> list[str]:
+    digests = [f"/artifacts/{digest}" for digest in site.digests.values()]
+    digests += [
+        f"/artifacts/{artifact.digest}/records/{artifact.size - 1}"
+        for artifact in site.ledger.artifacts()
+        if artifact.size
+    ]
+    entries = [f"/log/{index}" for index in range(site.ledger.size())]
+    return ["/", "/artifacts", "/log", "/anchors", "/signin", *digests, *entries]
+
+
+def test_every_page_is_whole_and_locked_down(site: Site) -> None:
+    for path in pages_of(site):
+        answer = site.page(path)
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        outline = Outline(answer.text)
+        assert len(answer.content) < 60_000
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
+        for tag, attrs in outline.tags:
+            assert "style" not in attrs, f"{path}: {tag} {attrs}"
+            assert not [name for name in attrs if name.startswith("on")]
+            if tag == "script":
+                assert (attrs["src"] or "").startswith("/static/")
+        ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+        assert len(ids) == len(set(ids))
+
+
+def test_no_link_leads_nowhere(site: Site) -> None:
+    seen: dict[str, str] = dict.fromkeys(pages_of(site), "")
+    for path in pages_of(site):
+        seen |= {link: path for link in Outline(site.page(path).text).links() if link not in seen}
+    for link, path in seen.items():
+        assert link.startswith(("/", "#")), f"{path} leads to {link}"
+        if link.startswith("/"):
+            assert site.page(link).status_code == 200, f"{path} leads to {link}"
+
+
+def test_names_are_text(site: Site) -> None:
+    for path in pages_of(site):
+        text = site.page(path).text
+        assert "<script>document" not in text
+        assert not re.search("[\u202e\u0000\u2028]", text)
+    page = site.page(f"/artifacts/{site.digests[HOSTILE]}").text
+    assert "&lt;script&gt;document.title=&#39;taken&#39;&lt;/script&gt;" in page
+    assert "\\u202e\\u0000\\u2028" in page
+    assert f"<bdi>{LONG}</bdi>" in site.page(f"/artifacts/{site.digests[LONG]}").text
+
+
+@pytest.mark.parametrize("path", ["/artifacts/" + "0" * 64, "/log/999999"])
+def test_what_is_not_there_is_said_on_a_page(site: Site, path: str) -> None:
+    answer = site.page(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "No such" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/artifacts/zz", "/log/x", "/log?below=-1", "/artifacts?sort=x"])
+def test_an_address_that_is_none_is_said_on_a_page(site: Site, path: str) -> None:
+    answer = site.page(path)
+    assert answer.status_code == 422
+    assert "this address is not one that the pages link to" in answer.text
+
+
+def test_what_is_wrong_stands_on_top(site: Site) -> None:
+    text = site.page("/").text
+    assert text.index("Needs a look") < text.index("entries in the log")
+    assert "superseded by clean" in text
+
+
+def test_an_artifact_says_what_became_of_it(site: Site) -> None:
+    clean = list(site.ledger.artifacts(name="clean"))[-1]
+    text = " ".join(re.sub("<[^>]+>", " ", site.page(f"/artifacts/{clean.digest}").text).split())
+    assert "This artifact was superseded by entry" in text
+    assert "failed its criteria" in text
+    assert re.search("nulls 0.5 &lt;= 0.1 not met", text)
+    assert "signer" in text
+
+
+def test_style_and_scripts_are_kept_for_ever(site: Site) -> None:
+    links = {
+        value
+        for _, attrs in Outline(site.page("/").text).tags
+        for value in (attrs.get("src"), attrs.get("href"))
+        if value and value.startswith("/static/")
+    }
+    assert {link.rpartition("/")[2] for link in links} >= {"pages.css", "pages.js", "mark.svg"}
+    for link in links:
+        answer = site.page(link)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    stale = re.sub("/static/[0-9a-f]+/", "/static/0000/", links.pop())
+    assert site.page(stale).headers["cache-control"] == "no-store"
+    for path in ("/static/0/none.css", "/static/0/..%2fpages.css", "/static/0/__init__.py"):
+        assert site.page(path).status_code == 404

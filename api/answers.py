@@ -335,6 +335,15 @@ class DescendantAnswer(SourceAnswer):
     by: int = Field(ge=0, description="The first entry that says so, by a shortest way.")
 
 
+class LeftOutAnswer(SourceAnswer):
+    """An artifact that would descend from them, but that every way to it is closed."""
+
+    by: int = Field(ge=0, description="The first entry of a step that claims so.")
+    claim: Literal["subset", "permutation", "split", "concatenation"] = Field(
+        description="By which it has nothing but records of what it was made of; it was proven."
+    )
+
+
 class ImpactAnswer(_Answer):
     """What descends from artifacts, or a page of it, the nearest first."""
 
@@ -359,6 +368,17 @@ class ImpactAnswer(_Answer):
                 "kinds": {"dataset": 0, "model": 1, "outputs": 0, "unregistered": 0},
                 "grades": {"broken": 0, "declared": 0, "attested": 0, "reproduced": 1},
                 "unread": [],
+                "left_out": [
+                    {
+                        "digest": _DIGEST,
+                        "name": "clean",
+                        "kind": "dataset",
+                        "registered": 3,
+                        "by": 4,
+                        "claim": "subset",
+                    }
+                ],
+                "unproven": [],
             }
         }
     )
@@ -369,6 +389,13 @@ class ImpactAnswer(_Answer):
     kinds: dict[str, int] = Field(description="How many there are of each kind, on all pages.")
     grades: dict[Grade, int] = Field(description="How many there are of each grade, on all pages.")
     unread: list[int] = Field(description="Of artifacts: always empty.")
+    left_out: list[LeftOutAnswer] = Field(
+        description="Where the records did not go on to, on every page; none is a descendant."
+    )
+    unproven: list[int] = Field(
+        description="Steps whose claims could leave more out, and could not be proven here; "
+        "at most 1,000."
+    )
     next_cursor: str | None = Field(
         None, description="Give it as `cursor` for more; left out at the end."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -20,6 +20,7 @@ from api.uses import record_use, record_uses
 from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.ledger.impact import MAX_SOURCES
+from provenance.ledger.leaves import MAX_HASHES
 
 router = APIRouter(prefix="/v1", tags=["artifacts"], dependencies=[MayRead])
 
@@ -38,12 +39,19 @@ REQUEST: dict[str, Any] = {
                         "items": {"type": "string", "pattern": HEX},
                         "maxItems": MAX_SOURCES,
                         "description": "Artifact digests.",
-                    }
+                    },
+                    "leaf_hashes": {
+                        "type": "array",
+                        "items": {"type": "string", "pattern": HEX},
+                        "minItems": 1,
+                        "maxItems": MAX_HASHES,
+                        "description": "Of records that they hold: what descends from these.",
+                    },
                 },
                 "required": ["artifacts"],
                 "additionalProperties": False,
             },
-            "example": {"artifacts": ["6e" * 32, "41" * 32]},
+            "example": {"artifacts": ["6e" * 32, "41" * 32], "leaf_hashes": ["0d" * 32]},
         }
     },
 }
@@ -58,6 +66,9 @@ class ImpactQuery(WalkQuery):
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
     artifacts: tuple[forms.Hash, ...]
+    leaf_hashes: tuple[forms.Hash, ...] | None = field(
+        default=None, metadata={"json": "leaf_hashes"}
+    )
 
 
 @router.get(
@@ -94,14 +105,17 @@ def show_impact_of_several(
 ) -> ImpactAnswer:
     """Return all that descends from some artifacts: those that hold a record, say.
 
-    `POST /v1/records` tells which hold it. Such count as are registered.
+    `POST /v1/records` tells which hold it. Such count as are registered. With `leaf_hashes`, what
+    provably has nothing of these records is left out: docs/history.md.
     """
-    given = members(body, "artifacts")
-    if not given:
-        raise MalformedError("the request lacks the field 'artifacts'")
-    digests = forms.parse(given["artifacts"].encode(), what="artifacts", cap=MAX_BODY)
-    asked = forms.decode(_Asked, {"artifacts": digests}, "the request")
-    found = ledger.impact(artifacts=asked.artifacts, **query.model_dump())
+    given = {
+        name: forms.parse(text.encode(), what=name, cap=MAX_BODY)
+        for name, text in members(body, "artifacts", "leaf_hashes").items()
+    }
+    asked = forms.decode(_Asked, given, "the request")
+    found = ledger.impact(
+        artifacts=asked.artifacts, leaf_hash=asked.leaf_hashes, **query.model_dump()
+    )
     known = (source for source in found.sources if source.registered is not None)
     record_uses(ledger, "impact", [(source.digest.hex(), None) for source in known])
     return ImpactAnswer.model_validate(found.to_json())

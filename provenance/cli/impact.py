@@ -70,6 +70,8 @@ def impact(
         )
     for entry in found.unread:
         tell(f"warning: entry {entry}: its tree or its statement is not whole")
+    for entry in found.unproven:
+        tell(f"warning: entry {entry}: what it claims of records could not be proven here")
     if as_json:
         emit(True, found.to_json(), [])
         return

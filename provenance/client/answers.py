@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from provenance import forms
 from provenance.anchoring.anchor import ADDRESS
+from provenance.derivation import Claim
 from provenance.errors import MalformedError
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.paging import Place, Places
@@ -20,7 +21,7 @@ from provenance.ledger.usage import KnownUse, UseBatch, Uses, UseState
 from provenance.ledger.uses import Use
 from provenance.lineage import End, Event, Grade, History, Impact
 from provenance.lineage.drawing import arrows_to_json
-from provenance.lineage.impact import KINDS, Descendant, Source
+from provenance.lineage.impact import KINDS, Descendant, LeftOut, Source
 from provenance.log import Entry
 from provenance.records import Artifact, Encoding
 from provenance.statements import KIND_NUMBERS, Statement
@@ -311,6 +312,12 @@ class _Descendant(_Source):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _LeftOut(_Source):
+    by: int
+    claim: Claim
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImpactAnswer:
     """What descends from artifacts, as the server writes it."""
 
@@ -320,6 +327,8 @@ class ImpactAnswer:
     kinds: dict[str, int]
     grades: dict[str, int]
     unread: tuple[int, ...]
+    left_out: tuple[_LeftOut, ...] = field(metadata={"json": "left_out"})
+    unproven: tuple[int, ...]
     next_cursor: str | None = field(default=None, metadata={"json": "next_cursor"})
 
     def read(self) -> Impact:
@@ -341,6 +350,8 @@ class ImpactAnswer:
             {grade: count for grade in Grade if (count := self.grades.get(str(grade)))},
             self.unread,
             self.next_cursor,
+            tuple(LeftOut(**vars(each)) for each in self.left_out),
+            self.unproven,
         )
 
 

@@ -38,13 +38,13 @@ from provenance.ledger.checking import read_policy, verify
 from provenance.ledger.desk import Clock
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought
-from provenance.ledger.leaves import leaves_of
+from provenance.ledger.leaves import leaves_of, sought_leaves
 from provenance.ledger.outputs import recover
 from provenance.ledger.paging import WALK_CURSOR, Page, Places, holders
 from provenance.ledger.recording import Recorder, Ref
 from provenance.ledger.usage import Uses
 from provenance.lineage import End, Event, History, Impact
-from provenance.lineage.impact import Descendant
+from provenance.lineage.impact import Descendant, Records
 from provenance.log import Checkpoint
 from provenance.merkle import ProofError
 from provenance.records import Artifact, Encoding, hash_record
@@ -399,26 +399,31 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
         """Return what descends from an artifact, or from every artifact that holds a record.
 
         Args as for `Ledger.impact`; a page has 1,000 descendants at most. Of a record the hash is
-        sent. All of the answer is the server's word: `descendants` returns what was signed.
+        sent. All of the answer is the server's word, and so is what is left out: `descendants`
+        returns what was signed.
         """
-        by_record = (record, records, path, leaf_hash)
-        if [ref, artifacts, by_record.count(None) < 4 or None].count(None) != 2:
-            raise InputError("name one artifact, or records in one way, or digests of artifacts")
+        wanted = sought_leaves(
+            ref, artifacts, record=record, records=records, path=path, leaf_hash=leaf_hash
+        )
+        held: dict[bytes, Records] = {}
         unread: tuple[int, ...] = ()
-        if ref is None and artifacts is None:
-            wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
-            artifacts, unread = holders(lambda after: self.find(leaf_hash=wanted, cursor=after))
+        if wanted and artifacts is None:
+            held, unread = holders(lambda after: self.find(leaf_hash=wanted, cursor=after))
+            artifacts = [*held]
         method, where, body = "GET", _path(ref or "", "/impact"), None
         if ref is None:
-            told = json.dumps({"artifacts": [each.hex() for each in artifacts or ()]})
-            method, where, body = "POST", "v1/impact", told.encode()
+            told = {"artifacts": [each.hex() for each in artifacts or ()]}
+            if wanted:
+                told["leaf_hashes"] = [each.hex() for each in wanted]
+            method, where, body = "POST", "v1/impact", json.dumps(told).encode()
         found: list[Descendant] = []
         while True:
             query = _walk_query(depth, min(limit or PAGE, PAGE), cursor, as_of)
             page = self._ask(method, where, ImpactAnswer, query, body).read()
             found += page.artifacts
             if page.next_cursor is None or limit is not None:
-                return replace(page, artifacts=tuple(found), unread=unread)
+                sources = (replace(each, records=held.get(each.digest)) for each in page.sources)
+                return replace(page, sources=tuple(sources), artifacts=tuple(found), unread=unread)
             self._check_goes_on(cursor, page.next_cursor, most=MAX_ARTIFACTS)
             cursor = page.next_cursor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from provenance.errors import LedgerError
 from provenance.merkle import ProofError
 
 if TYPE_CHECKING:
+    from provenance.ledger.folder import Folder
     from provenance.ledger.refs import Ref
     from provenance.ledger.view import LedgerView
 
-__all__ = ["derivation", "diff", "prove"]
+__all__ = ["derivation", "diff", "prove", "proven"]
 
 
 def diff(ledger: LedgerView, before: Ref, after: Ref) -> Difference:
@@ -40,7 +41,30 @@ def prove(
     ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref], path: Path
 ) -> Derivation:
     """Write a proof, and check it; as `LedgerView.prove_derivation`."""
-    before, after = ([_version(ledger, ref) for ref in side] for side in (sources, targets))
+    return _prove(*_versions(ledger, sources, targets), path)
+
+
+def derivation(ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref]) -> Derivation:
+    """Return the claim that holds, having proven and checked it; the proof is thrown away."""
+    return proven(*_versions(ledger, sources, targets), ledger.folder)
+
+
+def proven(before: Sequence[Version], after: Sequence[Version], folder: Folder) -> Derivation:
+    """Return the claim that holds between versions, whose trees are in a ledger's folder.
+
+    Raises:
+        InputError: none does.
+        LedgerError: a tree file is damaged, or the disk full.
+    """
+    with folder.building() as drafts:
+        path = drafts / f"derivation-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            return _prove(before, after, path)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _prove(before: Sequence[Version], after: Sequence[Version], path: Path) -> Derivation:
     found = prove_derivation(before, after, path)
     try:
         check_derivation(path, found)
@@ -50,16 +74,11 @@ def prove(
     return found
 
 
-def derivation(ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref]) -> Derivation:
-    """Return the claim that holds, having proven and checked it; the proof is thrown away."""
-    with ledger.folder.building() as drafts:
-        path = drafts / f"derivation-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            return prove(ledger, sources, targets, path)
-        finally:
-            path.unlink(missing_ok=True)
+def _versions(
+    ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref]
+) -> tuple[list[Version], list[Version]]:
+    def version(ref: Ref) -> Version:
+        registered = ledger.resolve(ref)
+        return Version(registered.artifact, ledger._trees.open(registered).tree)
 
-
-def _version(ledger: LedgerView, ref: Ref) -> Version:
-    registered = ledger.resolve(ref)
-    return Version(registered.artifact, ledger._trees.open(registered).tree)
+    return [*map(version, sources)], [*map(version, targets)]

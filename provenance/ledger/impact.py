@@ -8,22 +8,32 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import literal
 from sqlmodel import Session, col, select
 
+from provenance.derivation import Claim
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import FACET, FacetRow, MentionRow
+from provenance.ledger.following import Closed
 from provenance.ledger.indexing import LONGEST, Facet
 from provenance.ledger.refs import read_statement
 from provenance.ledger.vouching import Vouching
 from provenance.lineage import End, Grade
-from provenance.lineage.impact import Descendant, DescendantKind, Impact, Source, surest
+from provenance.lineage.impact import (
+    Descendant,
+    DescendantKind,
+    Impact,
+    LeftOut,
+    Records,
+    Source,
+    surest,
+)
 from provenance.log.log import Log
 from provenance.merkle import HASH_SIZE
 from provenance.statements import KIND_NUMBERS
@@ -48,6 +58,15 @@ _KINDS: dict[int, DescendantKind] = {
 T = TypeVar("T")
 
 
+class _End(NamedTuple):
+    """The end of closed ways: the first step that claims so, and the entry that registers it."""
+
+    by: int
+    artifact: bytes
+    claim: Claim
+    registered: int = -1
+
+
 @dataclass(frozen=True)
 class Reach:
     """All that descends from some artifacts: for each, at the same place of each column.
@@ -61,6 +80,8 @@ class Reach:
         grades: of the surest way to each.
         registered: the entry that registers each; -1 for none.
         kinds: how many there are of each.
+        left_out: what all ways to are closed, in order.
+        unproven: as `Closed` has it.
     """
 
     size: int
@@ -71,10 +92,17 @@ class Reach:
     grades: bytes
     registered: array[int]
     kinds: Counter[DescendantKind]
+    left_out: tuple[_End, ...] = ()
+    unproven: tuple[int, ...] = ()
 
 
 def reach_of(
-    session: Session, log: Log, vouching: Vouching, sources: Sequence[bytes], depth: int | None
+    session: Session,
+    log: Log,
+    vouching: Vouching,
+    sources: Sequence[bytes],
+    depth: int | None,
+    closed: Closed | None = None,
 ) -> Reach:
     """Walk all that descends, and grade it.
 
@@ -84,14 +112,18 @@ def reach_of(
         vouching: as of the size that is asked about.
         sources: artifact digests, 32 bytes each.
         depth: how many steps to go; None for all.
+        closed: ways from the sources that are not gone. What else leads to a source leads on by
+            them, too: what came of the records otherwise may have gone any way.
 
     Raises:
         InputError: there is more than `MOST` arrows of it.
     """
-    walked = _Walked(session, vouching.size, sources, depth)
+    closed = closed or Closed()
+    walked = _Walked(session, vouching.size, sources, depth, closed.ways)
+    left_out = walked.left_out()
     ends: dict[bytes, End] = {}
     again: set[tuple[int, bytes]] = set()
-    for batch in _batches(walked.found):
+    for batch in _batches([*walked.found, *(each.artifact for each in left_out)]):
         ends |= vouching.ends(batch, claims=False)
         again |= vouching.all_reproduced(batch)
     best = surest(sources, walked.graded(ends, again, vouching.all_revoked(walked.made)))
@@ -110,11 +142,21 @@ def reach_of(
         bytes(best[artifact] for artifact in artifacts),
         registered,
         kinds,
+        tuple(
+            each._replace(registered=_or_minus_one(ends[each.artifact].registered))
+            for each in left_out
+        ),
+        closed.unproven,
     )
 
 
 def _or_minus_one(entry: int | None) -> int:
     return -1 if entry is None else entry
+
+
+_Node = bytes | int | tuple[bytes] | tuple[int, bytes]
+"""An artifact, or a statement; a source that was made of one of them; or a statement as it is
+reached from a source of which a way is closed there."""
 
 
 class _Walked:
@@ -128,7 +170,12 @@ class _Walked:
     """
 
     def __init__(
-        self, session: Session, size: int, sources: Sequence[bytes], depth: int | None
+        self,
+        session: Session,
+        size: int,
+        sources: Sequence[bytes],
+        depth: int | None,
+        closed: Mapping[tuple[int, bytes], Mapping[bytes, Claim]],
     ) -> None:
         self.sources = frozenset(sources)
         self.found = dict.fromkeys(sources, (0, -1))
@@ -137,13 +184,33 @@ class _Walked:
         self._session = session
         self._size = size
         self._arrows = 0
-        level, distance = list(self.found), 0
-        while level and distance != depth:
+        self._closed = closed
+        self._partly = {entry for entry, _ in closed}
+        self._made_again = dict.fromkeys((source for _, source in closed), False)
+        level, again, distance = list(self.found), list[bytes](), 0
+        while (level or again) and distance != depth:
             distance += 1
-            level = [*self._next(level, distance)]
+            for source in again:
+                self._made_again[source] = True
+            reached = [*self._next(level, again, distance)]
+            level = [artifact for artifact in reached if artifact not in self.sources]
+            again = [artifact for artifact in reached if artifact in self.sources]
 
-    def _next(self, level: Sequence[bytes], distance: int) -> Iterator[bytes]:
+    def _next(
+        self, level: Sequence[bytes], again: Sequence[bytes], distance: int
+    ) -> Iterator[bytes]:
+        """Yield what was not found before, and sources that were made again, and not before.
+
+        Args:
+            level: artifacts of the distance before.
+            again: such sources.
+            distance: of what is found.
+        """
         new: set[int] = set()
+        by: dict[int, list[bytes]] = {}
+        for artifact in again:
+            for entry in self.into[artifact]:
+                by.setdefault(entry, []).append(b"")  # by no source: nothing is closed
         for batch in _batches(level):
             query = select(MentionRow.digest, MentionRow.entry).where(
                 col(MentionRow.digest).in_(batch),
@@ -153,6 +220,8 @@ class _Walked:
             )
             for artifact, entry in self._counted(query):
                 self.into.setdefault(artifact, []).append(entry)
+                if entry in self._partly:
+                    by.setdefault(entry, []).append(artifact)
                 if entry not in self.made:
                     new.add(entry)
         for entries in _batches(sorted(new)):
@@ -163,9 +232,30 @@ class _Walked:
             ordered = made.order_by(col(MentionRow.entry), col(MentionRow.position))
             for entry, artifact in self._counted(ordered):
                 self.made[entry].append(artifact)
-                if artifact not in self.found:
-                    self.found[artifact] = distance, entry
+        seen = set[bytes]()
+        for entry in sorted(new.union(by)):
+            for artifact in self.made[entry]:
+                if artifact in self.sources:
+                    is_new = self._made_again.get(artifact) is False and artifact not in seen
+                else:
+                    is_new = artifact not in self.found
+                if is_new and self._leads(entry, artifact, by.get(entry, (b"",))):
+                    seen.add(artifact)
+                    self.found.setdefault(artifact, (distance, entry))
                     yield artifact
+
+    def _leads(self, entry: int, artifact: bytes, by: Iterable[bytes]) -> bool:
+        return any(artifact not in self._closed.get((entry, each), ()) for each in by)
+
+    def left_out(self) -> tuple[_End, ...]:
+        """Return what is at the end of closed ways alone."""
+        found: dict[bytes, _End] = {}
+        for (entry, _), ways in sorted(self._closed.items()):
+            if entry in self.made:
+                for artifact, claim in ways.items():
+                    if artifact not in self.found:
+                        found.setdefault(artifact, _End(entry, artifact, claim))
+        return tuple(found.values())
 
     def _counted(self, query: Any) -> Iterator[Any]:
         for row in self._session.connection().execute(query):
@@ -176,19 +266,38 @@ class _Walked:
 
     def graded(
         self, ends: dict[bytes, End], again: set[tuple[int, bytes]], revoked: set[int]
-    ) -> dict[bytes | int, list[tuple[bytes | int, Grade]]]:
+    ) -> dict[_Node, list[tuple[_Node, Grade]]]:
         """Return the arrows that leave each artifact and each statement, with their grades."""
         rerun = {entry for entry, _ in again}
-        arrows: dict[bytes | int, list[tuple[bytes | int, Grade]]] = {}
+        arrows: dict[_Node, list[tuple[_Node, Grade]]] = {}
 
         def grade(entry: int, artifact: bytes, reproduced: bool) -> Grade:
             own = Grade.BROKEN if entry in revoked else ends[artifact].grade
             return Grade.REPRODUCED if reproduced and own is Grade.ATTESTED else own
 
+        def made(entry: int, without: Collection[bytes] = ()) -> list[tuple[_Node, Grade]]:
+            return [
+                (
+                    (each,) if each in self._made_again else each,
+                    grade(entry, each, (entry, each) in again),
+                )
+                for each in self.made[entry]
+                if each in self.found and each not in without
+            ]
+
         for artifact, entries in self.into.items():
-            arrows[artifact] = [(each, grade(each, artifact, each in rerun)) for each in entries]
-        for entry, made in self.made.items():
-            arrows[entry] = [(each, grade(entry, each, (entry, each) in again)) for each in made]
+            into = [(each, grade(each, artifact, each in rerun)) for each in entries]
+            arrows[artifact] = [
+                ((each, artifact) if (each, artifact) in self._closed else each, own)
+                for each, own in into
+            ]
+            if self._made_again.get(artifact):
+                arrows[(artifact,)] = [*into]
+        for entry in self.made:
+            arrows[entry] = made(entry)
+        for (entry, source), ways in self._closed.items():
+            if entry in self.made:
+                arrows[entry, source] = made(entry, ways)
         return arrows
 
 
@@ -199,11 +308,13 @@ def page_of(
     start: int,
     limit: int | None,
     unread: tuple[int, ...],
+    held: Mapping[bytes, Records] | None = None,
 ) -> Impact:
     """Return the page that begins at one of the descendants; all of them without `limit`."""
     count = len(reach.registered)
     end = count if limit is None else min(start + limit, count)
     entries = [*reach.registered[start:end], *reach.sources.values()]
+    entries += (each.registered for each in reach.left_out)
     named = _named(session, log, [entry for entry in entries if entry >= 0])
 
     def source(digest: bytes, registered: int, by: int) -> dict[str, Any]:
@@ -215,7 +326,10 @@ def page_of(
 
     return Impact(
         reach.size,
-        tuple(Source(**source(digest, entry, -1)) for digest, entry in reach.sources.items()),
+        tuple(
+            Source(**source(digest, entry, -1), records=None if held is None else held.get(digest))
+            for digest, entry in reach.sources.items()
+        ),
         tuple(
             Descendant(
                 **source(
@@ -233,6 +347,11 @@ def page_of(
         {Grade(grade): number for grade, number in Counter(reach.grades).items()},
         unread,
         f"{reach.size}.{end}" if end < count else None,
+        tuple(
+            LeftOut(**source(each.artifact, each.registered, each.by), by=each.by, claim=each.claim)
+            for each in reach.left_out
+        ),
+        reach.unproven,
     )
 
 

@@ -21,6 +21,8 @@ bytes, whose order as bytes is the order of what it stands for::
                  set of inputs, that of the step, and `signers_digest`, 32 bytes each; see
                  `provenance.lineage.grades`
     MODEL        of outputs whose model is named: their digest and the model's, 32 bytes each
+    DERIVED      of each source and each target of a derivation that a step claims, by which the one
+                 has nothing but records of the other, so of no extension: both digests
 
 A batch of uses (``access``) has DIGEST, ROOT and ENVELOPE alone, so that its records can be proven:
 it is found by its digest, and stands in no list of what was registered.
@@ -90,6 +92,7 @@ class Facet(IntEnum):
     STEP_SIGNER = 16
     MADE = 17
     MODEL = 18
+    DERIVED = 19
 
 
 SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
@@ -176,6 +179,10 @@ def _links(statement: Statement, keyids: Sequence[str]) -> Iterator[tuple[Facet,
         if predicate.outcome == "succeeded":
             run = set_digest(sources) + step_digest(predicate) + signers_digest(keyids)
             yield from ((Facet.MADE, artifact + run) for artifact in made)
+        for claim in predicate.derivations or ():
+            if claim.claim != "extension":
+                for source in claim.sources:
+                    yield from ((Facet.DERIVED, source + target) for target in claim.targets)
 
 
 def signers_digest(keyids: Sequence[str]) -> bytes:

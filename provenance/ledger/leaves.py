@@ -14,7 +14,7 @@ from provenance.records import FILE, JSON, hash_record
 from provenance.records.opening import open_source
 from provenance.verification import Content
 
-__all__ = ["MAX_HASHES", "leaves_of", "leaves_of_record"]
+__all__ = ["MAX_HASHES", "leaves_of", "leaves_of_record", "sought_leaves"]
 
 MAX_HASHES = 256
 """Leaf hashes that are looked for at once."""
@@ -49,6 +49,28 @@ def leaves_of(
     if not 1 <= len(hashes) <= MAX_HASHES:
         raise InputError(f"1 to {MAX_HASHES} records are looked for at once")
     return list(dict.fromkeys(hashes))
+
+
+def sought_leaves(
+    ref: object,
+    artifacts: Sequence[bytes] | None,
+    *,
+    record: Any,
+    records: Any,
+    path: str | PathLike[str] | None,
+    leaf_hash: bytes | Sequence[bytes] | None,
+) -> list[bytes]:
+    """Return what records `impact` is asked about, if it is asked about records.
+
+    Raises:
+        InputError: as `leaves_of` says; or nothing is named, or an artifact and something else.
+    """
+    by_record = any(each is not None for each in (record, records, path, leaf_hash))
+    if (ref is not None) == (by_record or artifacts is not None):
+        raise InputError("name one artifact, or records in one way, or digests of artifacts")
+    if not by_record:
+        return []
+    return leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
 
 
 def leaves_of_record(record: Any) -> list[bytes]:

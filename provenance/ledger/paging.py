@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 from provenance.errors import InputError
+from provenance.lineage.impact import MAX_PLACES, HeldAt, Records
 
 __all__ = ["WALK_CURSOR", "Page", "Place", "Places", "holders", "read_walk_cursor"]
 
@@ -70,20 +71,28 @@ class Places(Page[Place[T]]):
     unread: tuple[int, ...] = ()
 
 
-def holders(find: Callable[[str | None], Places[Any]]) -> tuple[list[bytes], tuple[int, ...]]:
+def holders(
+    find: Callable[[str | None], Places[Any]],
+) -> tuple[dict[bytes, Records], tuple[int, ...]]:
     """Return every artifact in which a record was found, and the entries that could not be asked.
 
     Args:
         find: returns the page at a cursor.
     """
-    found: dict[bytes, None] = {}
+    found: dict[bytes, Records] = {}
     unread: list[int] = []
     page = find(None)
     while True:
-        found.update((place.artifact.artifact.digest, None) for place in page)
+        for place in page:
+            digest = place.artifact.artifact.digest
+            known = found.get(digest, Records(0, ()))
+            places = known.places
+            if len(places) < MAX_PLACES:
+                places += (HeldAt(place.leaf_hash, place.index, place.equal),)
+            found[digest] = Records(known.count + 1, places)
         unread += page.unread
         if page.next_cursor is None:
-            return list(found), tuple(sorted(unread))
+            return found, tuple(sorted(unread))
         page = find(page.next_cursor)
 
 

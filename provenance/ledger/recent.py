@@ -22,7 +22,8 @@ class Recent(Generic[V]):
     true whatever is written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, V] = OrderedDict()
 
@@ -38,6 +39,6 @@ class Recent(Generic[V]):
         with self._lock:
             self._kept[key] = answer
             self._kept.move_to_end(key)
-            while len(self._kept) > MOST:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return answer

@@ -13,14 +13,18 @@ from sqlmodel import Session
 from provenance.errors import InputError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.filters import Filters
+from provenance.ledger.folder import Folder
+from provenance.ledger.following import Closed, Follower
 from provenance.ledger.impact import MAX_SOURCES, Reach, page_of, reach_of
-from provenance.ledger.leaves import leaves_of
+from provenance.ledger.leaves import sought_leaves
+from provenance.ledger.lookup import ArtifactTrees
 from provenance.ledger.paging import Places, holders, read_walk_cursor
 from provenance.ledger.recent import Recent
 from provenance.ledger.refs import Ref, resolve
 from provenance.ledger.vouching import Vouching, read_signers
 from provenance.ledger.walking import Walk, Walked
 from provenance.lineage import History, Impact
+from provenance.lineage.impact import Records
 from provenance.lineage.signers import Signers
 from provenance.log.kept import Kept
 from provenance.log.log import Log
@@ -31,16 +35,23 @@ from provenance.verification import Policy
 __all__ = ["Tracing"]
 
 
+MOST_PROVEN = 10_000
+"""Claims of which it is kept that they were proven."""
+
+
 class Tracing(ABC):
     """The questions of a `LedgerView` about history."""
 
     origin: str
+    folder: Folder
+    _trees: ArtifactTrees
     _database: Database
     _kept: Kept
 
     def __init__(self) -> None:
         self._reaches = Recent[Reach]()
         self._walks = Recent[Walked]()
+        self._proven = Recent[bool](MOST_PROVEN)
 
     @abstractmethod
     def policy(self) -> Policy:
@@ -130,7 +141,8 @@ class Tracing(ABC):
     ) -> Impact:
         """Return what descends from an artifact, or from every artifact that holds a record.
 
-        All of it is graded before a page is told, and kept for the pages after it.
+        All of it is graded before a page is told, and kept for the pages after it. Ways by which
+        the record provably did not go on are not gone (`provenance.ledger.following`).
 
         Args:
             ref: the artifact; or one of the next five.
@@ -139,7 +151,7 @@ class Tracing(ABC):
             path: likewise.
             leaf_hash: likewise.
             artifacts: digests, 32 bytes each, at most 10,000. Of these and of those that hold a
-                record, such count as were registered.
+                record, such count as were registered. With a record: of these alone.
             depth: how many steps to go; None for all.
             limit: descendants on a page; None for all.
             cursor: the ``next_cursor`` of the page before, of the same question.
@@ -149,13 +161,14 @@ class Tracing(ABC):
             InputError: named in no way or in several; as `find` and `history` say; or there are
                 more than a million arrows.
         """
-        by_record = (record, records, path, leaf_hash)
-        if [ref, artifacts, by_record.count(None) < 4 or None].count(None) != 2:
-            raise InputError("name one artifact, or records in one way, or digests of artifacts")
+        wanted = sought_leaves(
+            ref, artifacts, record=record, records=records, path=path, leaf_hash=leaf_hash
+        )
+        held: dict[bytes, Records] | None = None
         unread: tuple[int, ...] = ()
-        if ref is None and artifacts is None:
-            wanted = leaves_of(record=record, records=records, path=path, leaf_hash=leaf_hash)
-            artifacts, unread = holders(lambda cursor: self.find(leaf_hash=wanted, cursor=cursor))
+        if wanted and artifacts is None:
+            held, unread = holders(lambda cursor: self.find(leaf_hash=wanted, cursor=cursor))
+            artifacts = [*held]
         if artifacts is not None and len(artifacts) > MAX_SOURCES:
             raise InputError(f"at most {MAX_SOURCES:,} artifacts are asked about at once")
         with self._database.reading() as session:
@@ -169,11 +182,16 @@ class Tracing(ABC):
                 ends = vouching.ends(artifacts or (), claims=False)
                 known = dict.fromkeys(artifacts or ())
                 sources = [each for each in known if ends[each].registered is not None]
-            key = (log.root(size), *signers.revoked_from.items(), depth, *sources)
+            key = (log.root(size), *signers.revoked_from.items(), depth, *sources, None, *wanted)
             reach = self._reaches.get(key)
             if reach is None:
-                reach = self._reaches.put(key, reach_of(session, log, vouching, sources, depth))
-            return page_of(session, log, reach, start, limit, unread)
+                closed = Closed()
+                if wanted:
+                    follower = Follower(session, log, self._trees, self.folder, self._proven)
+                    closed = follower.closed(vouching, sources, wanted)
+                reach = reach_of(session, log, vouching, sources, depth, closed)
+                self._reaches.put(key, reach)
+            return page_of(session, log, reach, start, limit, unread, held)
 
     def _signers(self, session: Session, size: int) -> Signers:
         """Return what the first `size` entries say of keys."""

@@ -170,6 +170,13 @@ class Vouching:
                 found.update((entry, run[:32]) for entry in self._reproduced_of(signers))
         return found
 
+    def claims(self, artifacts: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (entry, source, target) of what steps claim of the records of artifacts."""
+        asked = ((each, each + _BEYOND) for each in artifacts)
+        every = f"FROM asked CROSS JOIN facet f WHERE {self._between(Facet.DERIVED)}"
+        for value, entry in self._ask(asked, f"f.value, f.entry {every}"):
+            yield entry, value[:32], value[32:]
+
     def _reproduced_of(self, runs: Mapping[bytes, list[int]]) -> Iterator[int]:
         """Yield the runs of one step that count, and are no only ones; by `signers_digest`."""
         counting: dict[frozenset[str], list[int]] = {}

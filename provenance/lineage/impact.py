@@ -2,6 +2,9 @@
 
 Everything downstream is told, each artifact once, by the surest way that leads to it: a way is as
 sure as the least sure of its arrows (`provenance.lineage.grades`).
+
+Where it is asked of records, ways end at what was made without them, and provably so
+(`provenance.ledger.following`).
 """
 
 from __future__ import annotations
@@ -11,16 +14,54 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from provenance import forms
+from provenance.derivation import Claim
 from provenance.lineage.grades import Grade
 from provenance.lineage.shown import shown
 
-__all__ = ["KINDS", "Descendant", "DescendantKind", "Impact", "Source", "surest"]
+__all__ = [
+    "KINDS",
+    "MAX_PLACES",
+    "Descendant",
+    "DescendantKind",
+    "HeldAt",
+    "Impact",
+    "LeftOut",
+    "Records",
+    "Source",
+    "surest",
+]
 
 N = TypeVar("N", bound=Hashable)
 
 DescendantKind = Literal["dataset", "model", "outputs", "unregistered"]
 
 KINDS: tuple[DescendantKind, ...] = ("dataset", "model", "outputs", "unregistered")
+
+
+MAX_PLACES = 10
+"""Records of which it is told where in an artifact they are."""
+
+
+@dataclass(frozen=True)
+class HeldAt:
+    """Where a record is: at `index`, the first of `equal` that are equal."""
+
+    leaf_hash: bytes
+    index: int
+    equal: int
+
+
+@dataclass(frozen=True)
+class Records:
+    """Which of the records that were asked about an artifact holds.
+
+    Attributes:
+        count: how many of them.
+        places: of the first `MAX_PLACES`.
+    """
+
+    count: int
+    places: tuple[HeldAt, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +74,14 @@ class Source:
             signed is erased.
         kind: as which it is registered; ``unregistered``, if the log only names it.
         registered: the entry that registers it; as `provenance.lineage.End` has it.
+        records: those that it holds, where it was found by records.
     """
 
     digest: bytes
     name: str | None
     kind: DescendantKind
     registered: int | None
+    records: Records | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +99,19 @@ class Descendant(Source):
     by: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeftOut(Source):
+    """An artifact that would descend from them, but that every way to it is closed.
+
+    Attributes:
+        by: the first entry of a step that claims so.
+        claim: which claim that is; it was proven.
+    """
+
+    by: int
+    claim: Claim
+
+
 @dataclass(frozen=True)
 class Impact:
     """What descends from artifacts, or a page of it.
@@ -70,6 +126,9 @@ class Impact:
         unread: entries of artifacts of which it cannot be said whether they hold the record that
             was asked about: their trees are damaged, or their statements were erased.
         next_cursor: given as ``cursor`` it leads to the next page; None at the end.
+        left_out: where the records that were asked about did not go on to, in the order of the
+            entries that say so; on every page. None of them is a descendant.
+        unproven: entries of steps whose claims could leave more out, and could not be proven here.
     """
 
     size: int
@@ -79,6 +138,8 @@ class Impact:
     grades: Mapping[Grade, int]
     unread: tuple[int, ...] = ()
     next_cursor: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    unproven: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.to_text()
@@ -100,15 +161,26 @@ class Impact:
             "kinds": {kind: self.kinds.get(kind, 0) for kind in KINDS},
             "grades": {str(grade): self.grades.get(grade, 0) for grade in Grade},
             "unread": list(self.unread),
+            "left_out": [
+                {**_to_json(each), "by": each.by, "claim": each.claim} for each in self.left_out
+            ],
+            "unproven": list(self.unproven),
             **({} if self.next_cursor is None else {"next_cursor": self.next_cursor}),
         }
 
     def to_text(self) -> str:
         """Return a line for each source and descendant, and at the end how many there are."""
-        lines = [f"{0:>4}  {'source':<10}  {_in_words(each)}" for each in self.sources]
+        lines = [
+            f"{0:>4}  {'source':<10}  {_in_words(each)}{_places(each.records)}"
+            for each in self.sources
+        ]
         lines += [
             f"{each.depth:>4}  {each.grade!s:<10}  {_in_words(each)}  by #{each.by}"
             for each in self.artifacts
+        ]
+        lines += [
+            f"{'-':>4}  {'left out':<10}  {_in_words(each)}  by #{each.by}: {each.claim}, proven"
+            for each in self.left_out
         ]
         kinds = ", ".join(f"{count} {kind}" for kind in KINDS if (count := self.kinds.get(kind)))
         surest_first = sorted(self.grades.items(), reverse=True)
@@ -123,12 +195,32 @@ def _in_words(source: Source) -> str:
     return f"{source.kind:<12}  {source.digest.hex()[:12]}  {shown(source.name or '(no name)')}"
 
 
+def _places(records: Records | None) -> str:
+    if records is None:
+        return ""
+    indices = ", ".join(f"{place.index:,}" for place in records.places)
+    more = records.count - len(records.places)
+    told = f"{indices} and {more:,} more" if more else indices
+    return f"  record{'s' if records.count > 1 else ''} {told}"
+
+
+def _records_to_json(records: Records) -> dict[str, forms.Json]:
+    return {
+        "count": records.count,
+        "places": [
+            {"leaf_hash": place.leaf_hash.hex(), "index": place.index, "equal": place.equal}
+            for place in records.places
+        ],
+    }
+
+
 def _to_json(source: Source) -> dict[str, forms.Json]:
     return {
         "digest": source.digest.hex(),
         **({} if source.name is None else {"name": source.name}),
         "kind": source.kind,
         **({} if source.registered is None else {"registered": source.registered}),
+        **({} if source.records is None else {"records": _records_to_json(source.records)}),
     }
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, inspect
 
 __all__ = ["REVISION", "VERSION_TABLE", "found_revision", "make_tables"]
 
-REVISION = "8"
+REVISION = "9"
 
 VERSION_TABLE = "alembic_version"
 """Has one row, with the revision. On PostgreSQL, writers lock it."""

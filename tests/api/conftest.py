@@ -25,6 +25,7 @@ def ledger(home: Path) -> Iterator[Ledger]:
         raw = ledger.register(ROWS, name="train", license="CC-BY-4.0", metadata={"n": 1.5})
         with ledger.step("clean", inputs=[raw], params={"threshold": 0.9}) as step:
             clean = step.output(ROWS[:5], name="train-clean")
+            step.derive()
         ledger.register(b"0123456789" * 200_000, name="weights", kind="model")
         (home / "notes.txt").write_bytes(b'one\n{"a":1}\n\xc3\xa9\r\n')
         ledger.register(home / "notes.txt", encoding="line")

@@ -15,6 +15,7 @@ from serving import serving
 import provenance
 from api import create_app
 from provenance import InputError, Ledger
+from provenance.records import JSON, hash_record
 from provenance.statements import Statement
 
 
@@ -211,6 +212,8 @@ def test_what_descends(http: httpx.Client, ledger: Ledger) -> None:
             {"ref": "train"},
             {"ref": "train", "depth": 0},
             {"record": ROWS[3]},
+            {"record": ROWS[6]},
+            {"artifacts": [digest], "leaf_hash": hash_record(ROWS[6], JSON)},
             {"records": ROWS[2:5], "limit": 1},
             {"leaf_hash": bytes(32)},
             {"artifacts": [digest], "as_of": 3},
@@ -218,6 +221,14 @@ def test_what_descends(http: httpx.Client, ledger: Ledger) -> None:
             assert remote.impact(**asked) == ledger.impact(**asked)  # type: ignore[arg-type]
         with pytest.raises(InputError, match="in one way"):
             remote.impact("train", record=ROWS[3])
+        for record, names in ((ROWS[3], []), (ROWS[6], ["train-clean"])):
+            assert [each.name for each in remote.impact(record=record).left_out] == names
+    asked = {"artifacts": [digest.hex()], "leaf_hashes": [hash_record(ROWS[6], JSON).hex()]}
+    told = post(http, "/v1/impact", json.dumps(asked)).raise_for_status().json()
+    assert [(each["name"], each["claim"]) for each in told["left_out"]] == [
+        ("train-clean", "subset")
+    ]
+    assert told["artifacts"] == told["unproven"] == []
 
 
 @pytest.mark.parametrize(
@@ -227,6 +238,8 @@ def test_what_descends(http: httpx.Client, ledger: Ledger) -> None:
         ('{"artifacts": "00"}', "malformed"),
         ('{"artifacts": ["00"]}', "malformed"),
         ('{"artifact": []}', "malformed"),
+        ('{"artifacts": [], "leaf_hashes": "00"}', "malformed"),
+        ('{"artifacts": [], "leaf_hashes": []}', "unusable"),
         (json.dumps({"artifacts": ["00" * 32] * 10_001}), "unusable"),
     ],
 )

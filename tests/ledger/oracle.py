@@ -108,24 +108,31 @@ def same_step(one, other):
     return same and inputs(one) == inputs(other)
 
 
-def descendants(oracle, sources, depth):
-    """Artifact → (depth, grade) of all that was made of some, along every way without a circle."""
+def descendants(oracle, sources, depth, closed=None):
+    """Artifact → (depth, grade) of all that was made of some, along every way without a circle.
+
+    A source may have been made of another, too; then nothing is closed to what it leads to.
+    `closed` is (entry, source) → ends of ways.
+    """
     edges = [
-        (begin, end, min(GRADES.index(into), GRADES.index(out)))
+        ((begin, how), (end, "made"), min(GRADES.index(into), GRADES.index(out)))
         for each in oracle.log
         for begin, is_in, into in oracle.arrows(each)
         for end, is_into, out in oracle.arrows(each)
+        for how in ("held", "made")
         if is_in and not is_into
+        if how == "made" or end not in (closed or {}).get((each.index, begin), ())
     ]
-    depths, level, far = dict.fromkeys(sources, 0), set(sources), 0
+    begins = [(source, "held") for source in sources]
+    depths, level, far = dict.fromkeys(begins, 0), set(begins), 0
     while level and far != depth:
         far += 1
         level = {end for begin, end, _ in edges if begin in level} - depths.keys()
         depths |= dict.fromkeys(level, far)
     walked = [edge for edge in edges if edge[0] in depths and depths[edge[0]] != depth]
-    best = dict.fromkeys(sources, 3)
+    best = dict.fromkeys(begins, 3)
     for _ in depths:  # as long as any way is
         for begin, end, grade in walked:
             if begin in best:
                 best[end] = max(best.get(end, 0), min(best[begin], grade))
-    return {d: (far, GRADES[best[d]]) for d, far in depths.items() if d not in sources}
+    return {d: (far, GRADES[best[d, how]]) for (d, how), far in depths.items() if d not in sources}

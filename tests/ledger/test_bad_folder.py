@@ -209,7 +209,7 @@ def test_a_database_of_another_version_is_named(home):
     connection.execute("UPDATE alembic_version SET version_num = '99'")
     connection.commit()
     connection.close()
-    said = "schema version 99, not 8: use the version of provenance-ledger that made it"
+    said = "schema version 99, not 9: use the version of provenance-ledger that made it"
     with pytest.raises(LedgerError, match=said):
         Ledger.open(home)
 

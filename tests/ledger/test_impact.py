@@ -6,14 +6,16 @@ import pytest
 from catalogues import SINCE, artifact, fill_whole, logs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Oracle, descendants
+from oracle import Oracle, descendants, inputs, subjects
 from sqlalchemy import text
 
 from provenance import InputError
 from provenance.ledger import impact, vouching
+from provenance.ledger.following import Closed
 from provenance.ledger.impact import page_of, reach_of
 from provenance.ledger.vouching import Vouching, read_signers
 from provenance.log.log import Log
+from provenance.statements import Step
 
 
 @settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
@@ -24,20 +26,21 @@ from provenance.log.log import Log
     limit=st.integers(1, 4),
     batch=st.integers(1, 5),
     cut=st.integers(0, 5),
+    shut=st.sampled_from([0, 1, 3]) | st.integers(0, 2**40),
 )
-def test_it_is_what_every_way_leads_to(database, log, numbers, depth, limit, batch, cut):
+def test_it_is_what_every_way_leads_to(database, log, numbers, depth, limit, batch, cut, shut):
     size = max(len(log) - cut, 0)
     oracle = Oracle(log, size, dict.fromkeys(SINCE, 0))
     sources = [artifact(number).digest for number in numbers]
+    closed = some_ways(log[:size], sources, shut)
     with pytest.MonkeyPatch.context() as patched, database.writing() as session:
         patched.setattr(vouching, "BATCH", batch)
         patched.setattr(impact, "_BATCH", batch)
         fill_whole(session, log)
         entries = Log(session, "log.example")
         signers = read_signers(entries, size, lambda _: 0)
-        reach = reach_of(
-            session, entries, Vouching(session, entries, signers, size), sources, depth
-        )
+        vouching_as_of = Vouching(session, entries, signers, size)
+        reach = reach_of(session, entries, vouching_as_of, sources, depth, Closed(closed, (7,)))
         whole = page_of(session, entries, reach, 0, None, ())
         pages = [
             each
@@ -45,19 +48,39 @@ def test_it_is_what_every_way_leads_to(database, log, numbers, depth, limit, bat
             for each in page_of(session, entries, reach, start, limit, ()).artifacts
         ]
     assert tuple(pages) == whole.artifacts
-    expected = descendants(oracle, sources, depth)
+    expected = descendants(oracle, sources, depth, closed)
+    left_out = {}
+    for (entry, _), ways in sorted(closed.items()) if depth != 0 else ():
+        for end in ways.keys() - {*expected, *sources}:
+            left_out.setdefault(end, entry)
+    assert {each.digest: each.by for each in whole.left_out} == left_out
+    assert whole.unproven == (7,)
     assert {each.digest: (each.depth, str(each.grade)) for each in whole.artifacts} == expected
     assert whole.kinds == Counter(each.kind for each in whole.artifacts)
     assert whole.grades == Counter(each.grade for each in whole.artifacts)
     assert [each.digest for each in whole.sources] == sources
     order = [(each.depth, each.by) for each in whole.artifacts]
     assert order == sorted(order)
-    for each in (*whole.sources, *whole.artifacts):
+    for each in (*whole.sources, *whole.artifacts, *whole.left_out):
         first = oracle.end(each.digest).registered
         assert each.registered == first
         assert each.kind == ("unregistered" if first is None else log[first].statement.kind)
         if first is not None:
             assert each.name == log[first].statement.subjects[0].name
+
+
+def some_ways(log, sources, shut):
+    """Ways from the sources by steps: those of a pair of bits of `shut`."""
+    ways = {}
+    for each in log:
+        if isinstance(each.statement.predicate, Step):
+            for source in sorted(inputs(each).intersection(sources)):
+                ends = sorted(subjects(each) - {source})
+                chosen = {end: "subset" for at, end in enumerate(ends) if shut >> at & 1}
+                shut >>= 1
+                if chosen:
+                    ways[each.index, source] = chosen
+    return ways
 
 
 # --- of a ledger ----------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_of_two_that_create_at_once_one_is_refused(postgres: Server) -> None:
 
 def test_a_database_of_another_version(postgres: Server, url: str) -> None:
     postgres.run("UPDATE alembic_version SET version_num = '99'", name_of(url))
-    said = "has schema version 99, not 8: use the version of provenance-ledger that made it"
+    said = "has schema version 99, not 9: use the version of provenance-ledger that made it"
     assert said in told(lambda: Database.open(url))
     postgres.run("DELETE FROM alembic_version", name_of(url))
     assert "holds no ledger: it tells no schema version" in told(lambda: Database.open(url))

@@ -136,9 +136,9 @@ def test_it_is_durable_and_open_to_readers(path: Path) -> None:
 
 def test_a_database_of_another_version(path: Path) -> None:
     for sql, said in (
-        ("UPDATE alembic_version SET version_num = '6'", "schema version 6, not 8: use the"),
-        ("UPDATE alembic_version SET version_num = '9'", "schema version 9, not 8: use the"),
-        ("INSERT INTO alembic_version VALUES ('ae10')", "schema version 9 and ae10, not 8: use"),
+        ("UPDATE alembic_version SET version_num = '6'", "schema version 6, not 9: use the"),
+        ("UPDATE alembic_version SET version_num = '10'", "schema version 10, not 9: use the"),
+        ("INSERT INTO alembic_version VALUES ('ae10')", "schema version 10 and ae10, not 9: use"),
         ("DELETE FROM alembic_version", "holds no ledger: it tells no schema version"),
         ("DROP TABLE alembic_version", "holds no ledger: it tells no schema version"),
     ):

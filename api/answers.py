@@ -221,12 +221,23 @@ class EntryPage(_Answer):
 Grade = Literal["broken", "declared", "attested", "reproduced"]
 
 
+class ClaimAnswer(_Answer):
+    """What a step claims of the records of something it made: docs/derivations.md."""
+
+    claim: Literal["extension", "subset", "permutation", "split", "concatenation"]
+    ordered: bool = Field(description="Whether their order was kept.")
+    of: list[str] = Field(description="Artifact digests of what it was made of.")
+
+
 class ArrowAnswer(_Answer):
     """An arrow from an artifact into a statement, or from a statement to what it made."""
 
     from_: str | None = Field(None, alias="from", pattern=HEX, description="Artifact digest.")
     to: str | None = Field(None, pattern=HEX, description="Artifact digest.")
     grade: Grade = Field(description="How sure it is: docs/history.md.")
+    claims: list[ClaimAnswer] | None = Field(
+        None, description="What the step claims of the records of what it made; not proven here."
+    )
 
 
 class HistoryEntry(_Answer):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from provenance import forms
+from provenance.derivation import Derivation
 from provenance.lineage.grades import Arrow, Grade
 from provenance.lineage.graph import Event, History
 from provenance.lineage.shown import shown
@@ -26,6 +27,7 @@ class _Edge(NamedTuple):
     begin: str
     end: str
     grade: Grade | None
+    label: str = ""
 
 
 def to_json(history: History) -> dict[str, forms.Json]:
@@ -72,9 +74,39 @@ def _event_to_json(history: History, event: Event) -> dict[str, forms.Json]:
 def arrows_to_json(arrows: list[Arrow]) -> list[dict[str, forms.Json]]:
     """Return the arrows of a statement as a list."""
     return [
-        {"from" if each.into else "to": each.artifact.hex(), "grade": str(each.grade)}
+        {
+            "from" if each.into else "to": each.artifact.hex(),
+            "grade": str(each.grade),
+            **({"claims": [_claim_to_json(claim) for claim in each.claims]} if each.claims else {}),
+        }
         for each in arrows
     ]
+
+
+def _claim_to_json(claim: Derivation) -> dict[str, forms.Json]:
+    return {
+        "claim": claim.claim,
+        "ordered": claim.ordered,
+        "of": [source.hex() for source in claim.sources],
+    }
+
+
+def _claimed(history: History, arrow: Arrow) -> str:
+    """Return what is claimed of the records of what an arrow leads to: "subset of raw, claimed"."""
+    if not arrow.claims:
+        return ""
+    names, said = history.names, []
+    for claim in arrow.claims:
+        sources = [shown(names[source]) for source in claim.sources[:MOST_NAMED]]
+        if len(claim.sources) > MOST_NAMED:
+            sources.append(f"{len(claim.sources) - MOST_NAMED:,} more")
+        what = "part of a split" if claim.claim == "split" else claim.claim
+        said.append(f"{what} of {' and '.join(sources)}")
+    return f"{', '.join(said)}, claimed"
+
+
+MOST_NAMED = 3
+"""Sources of a claim that are named."""
 
 
 def to_text(history: History) -> str:
@@ -122,7 +154,9 @@ def _arrow_lines(history: History, event: Event) -> Iterator[str]:
     for arrow in history.arrows(event):
         way = "from" if arrow.into else "made"
         named = f"{shown(history.names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
-        yield f"      {way} {named}  {_grade_text(history, event, arrow)}"
+        claimed = _claimed(history, arrow)
+        said = _grade_text(history, event, arrow) + (f"; {claimed}" if claimed else "")
+        yield f"      {way} {named}  {said}"
 
 
 def _grade_text(history: History, event: Event, arrow: Arrow) -> str:
@@ -142,15 +176,21 @@ def to_mermaid(history: History) -> str:
     """Return a Mermaid flowchart: artifacts as boxes, steps as rounded ones."""
     lines = ["flowchart LR"]
     for identity, label, is_step in _nodes(history):
-        # Mermaid's own entities: any sign may mean something to it, even within quotes.
-        text = re.sub(r"[^\w .,:/-]", lambda sign: f"#{ord(sign[0])};", label)
+        text = _mermaid_text(label)
         lines.append(f'  {identity}("{text}")' if is_step else f'  {identity}["{text}"]')
     edges = _edges(history)
-    lines += [f"  {edge.begin} {_MERMAID[edge.grade]} {edge.end}" for edge in edges]
+    for edge in edges:
+        label = f'|"{_mermaid_text(edge.label)}"|' if edge.label else ""
+        lines.append(f"  {edge.begin} {_MERMAID[edge.grade]}{label} {edge.end}")
     broken = [str(at) for at, edge in enumerate(edges) if edge.grade is Grade.BROKEN]
     if broken:
         lines.append(f"  linkStyle {','.join(broken)} stroke:red")
     return "\n".join(lines) + "\n"
+
+
+def _mermaid_text(label: str) -> str:
+    """Return a label in Mermaid's own entities: any sign may mean something, even in quotes."""
+    return re.sub(r"[^\w .,:/-]", lambda sign: f"#{ord(sign[0])};", label)
 
 
 _MERMAID = {
@@ -166,18 +206,27 @@ def to_dot(history: History) -> str:
     """Return a Graphviz digraph: artifacts as boxes, steps as ellipses."""
     lines = ["digraph history {", "  rankdir=LR;"]
     for identity, label, is_step in _nodes(history):
-        text = label.replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'  {identity} [shape={"ellipse" if is_step else "box"}, label="{text}"];')
-    lines += [f"  {edge.begin} -> {edge.end}{_DOT[edge.grade]};" for edge in _edges(history)]
+        shape = "ellipse" if is_step else "box"
+        lines.append(f"  {identity} [shape={shape}, label={_dot_text(label)}];")
+    for edge in _edges(history):
+        looks = [_DOT[edge.grade]] if _DOT[edge.grade] else []
+        looks += [f"label={_dot_text(edge.label)}"] if edge.label else []
+        look = f" [{', '.join(looks)}]" if looks else ""
+        lines.append(f"  {edge.begin} -> {edge.end}{look};")
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _dot_text(label: str) -> str:
+    quoted = label.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 _DOT = {
     Grade.ATTESTED: "",
-    Grade.REPRODUCED: " [style=bold]",
-    Grade.DECLARED: " [style=dashed]",
-    Grade.BROKEN: " [color=red]",
-    None: ' [style=dotted, label="superseded by"]',
+    Grade.REPRODUCED: "style=bold",
+    Grade.DECLARED: "style=dashed",
+    Grade.BROKEN: "color=red",
+    None: 'style=dotted, label="superseded by"',
 }
 
 
@@ -202,7 +251,8 @@ def _edges(history: History) -> list[_Edge]:
         if isinstance(predicate, Step):
             for arrow in arrows:
                 ends = f"a{arrow.artifact.hex()[:16]}", f"s{event.index}"
-                edges[_Edge(*(ends if arrow.into else ends[::-1]), arrow.grade)] = None
+                begin, end = ends if arrow.into else ends[::-1]
+                edges[_Edge(begin, end, arrow.grade, _claimed(history, arrow))] = None
         elif isinstance(predicate, Outputs) and arrows:
             model, batch = (f"a{arrow.artifact.hex()[:16]}" for arrow in arrows)
             edges[_Edge(model, batch, min(arrow.grade for arrow in arrows))] = None

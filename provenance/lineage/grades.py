@@ -31,6 +31,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from provenance import forms
+from provenance.derivation import Derivation
 from provenance.statements import Outputs, Statement, Step
 
 __all__ = ["Arrow", "End", "Ends", "Grade", "ends_of", "set_digest", "step_digest"]
@@ -82,11 +83,14 @@ class Arrow:
         artifact: its digest, 32 bytes.
         into: whether it leads from the artifact into the statement.
         grade: how sure it is.
+        claims: what the step claims of the records of what it made (`provenance.derivation`).
+            That it is signed is all that is known here: a proof shows whether it is true.
     """
 
     artifact: bytes
     into: bool
     grade: Grade
+    claims: tuple[Derivation, ...] = ()
 
 
 class Ends(NamedTuple):

@@ -21,7 +21,7 @@ from provenance import forms
 from provenance.errors import InputError
 from provenance.lineage.circles import circles
 from provenance.lineage.grades import Arrow, End, Grade, ends_of
-from provenance.statements import Statement
+from provenance.statements import Statement, Step
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import RunEvent
@@ -88,7 +88,14 @@ class History:
 
     def _arrow(self, event: Event, artifact: bytes, best: Grade, *, into: bool = False) -> Arrow:
         grade = Grade.BROKEN if event.revoked else self.end(artifact).grade
-        return Arrow(artifact, into, best if grade is Grade.ATTESTED else grade)
+        step = event.statement.predicate
+        claims = (step.derivations or ()) if isinstance(step, Step) and not into else ()
+        return Arrow(
+            artifact,
+            into,
+            best if grade is Grade.ATTESTED else grade,
+            tuple(each for each in claims if artifact in each.targets),
+        )
 
     @property
     def circles(self) -> list[tuple[bytes, ...]]:

@@ -10,6 +10,7 @@ from histories import HOSTILE, PIPELINE, SIGNER, TIME, artifact, history, step, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provenance.derivation import Derivation
 from provenance.lineage import End, Event, Grade, History, walk
 from provenance.lineage.circles import circles
 from provenance.lineage.impact import surest
@@ -147,7 +148,8 @@ def test_json():
 # --- drawings: read back by the rules of each language -------------------------------------------
 
 NODE = re.compile(r'  (\w+)(\["|\(")((?:[\w .,:/-]|#\d+;)*)("\]|"\))')
-EDGE = re.compile(r"  (\w+) (-->|==>|-\.->|--x|-\. superseded by \.->) (\w+)")
+LABEL = r'(?:\|"((?:[\w .,:/-]|#\d+;)*)"\|)?'
+EDGE = re.compile(rf"  (\w+) (-->|==>|-\.->|--x|-\. superseded by \.->){LABEL} (\w+)")
 RED = re.compile(r"  linkStyle (\d+(?:,\d+)*) stroke:red")
 MERMAID = {
     "-->": "attested",
@@ -172,19 +174,23 @@ def read_mermaid(text):
         else:
             edge = EDGE.fullmatch(line)
             assert edge, line
-            edges.append((labels[edge[1]], labels[edge[3]], MERMAID[edge[2]]))
+            label = html.unescape((edge[3] or "").replace("#", "&#"))
+            edges.append((labels[edge[1]], labels[edge[4]], MERMAID[edge[2]], label))
     assert red == [at for at, edge in enumerate(edges) if edge[2] == "broken"]
-    return nodes, set(edges)
+    return nodes, {edge if edge[3] else edge[:3] for edge in edges}
 
 
 DOT_NODE = re.compile(r'  (\w+) \[shape=(box|ellipse), label="((?:[^"\\\n]|\\["\\])*)"\];')
-DOT_EDGE = re.compile(r"  (\w+) -> (\w+)( \[.*\])?;")
+DOT_EDGE = re.compile(
+    r'  (\w+) -> (\w+)(?: \[(?:(style=dotted, label="superseded by"|\w+=\w+)(?:, )?)?'
+    r'(?:label="((?:[^"\\\n]|\\["\\])*)")?\])?;'
+)
 DOT = {
     None: "attested",
-    " [style=bold]": "reproduced",
-    " [style=dashed]": "declared",
-    " [color=red]": "broken",
-    ' [style=dotted, label="superseded by"]': "supersedes",
+    "style=bold": "reproduced",
+    "style=dashed": "declared",
+    "color=red": "broken",
+    'style=dotted, label="superseded by"': "supersedes",
 }
 
 
@@ -200,7 +206,9 @@ def read_dot(text):
         else:
             edge = DOT_EDGE.fullmatch(line)
             assert edge, line
-            edges.add((labels[edge[1]], labels[edge[2]], DOT[edge[3]]))
+            label = re.sub(r"\\(.)", r"\1", edge[4] or "")
+            told = labels[edge[1]], labels[edge[2]], DOT[edge[3]], label
+            edges.add(told if label else told[:3])
     return nodes, edges
 
 
@@ -251,6 +259,42 @@ def test_a_name_stays_a_name(name):
     assert read_dot(found.to_dot()) == (nodes, edges)
     assert f"step {name} succeeded" in found.to_text()
     assert {"name": name} in found.to_json()["artifacts"].values()
+
+
+@pytest.mark.parametrize("name", ["raw", *HOSTILE])
+def test_what_a_step_claims_of_records(name):
+    def claim(kind, sources, targets):
+        digests = [tuple(artifact(each).digest for each in side) for side in (sources, targets)]
+        return Derivation(claim=kind, ordered=False, sources=digests[0], targets=digests[1])
+
+    many = [name, "b", "c", "d", "e"]
+    claims = (
+        claim("subset", [name], ["out"]),
+        claim("split", ["out"], ["x", "y"]),
+        claim("concatenation", many, ["y"]),
+    )
+    found = history(step("cut", many, ["out", "x", "y"], derivations=claims), of="out")
+    said = {
+        "out": f"subset of {name}, claimed",
+        "x": "part of a split of out, claimed",
+        "y": f"part of a split of out, concatenation of {name} and b and c and 2 more, claimed",
+    }
+    edges = {("cut", shown(out), "declared", label) for out, label in said.items()}
+    edges |= {(shown(each), "cut", "declared") for each in many}
+    assert read_mermaid(found.to_mermaid())[1] == edges
+    assert read_dot(found.to_dot())[1] == edges
+    text = found.to_text()
+    for out, label in said.items():
+        digest = artifact(out).digest_hex[:12]
+        assert f"made {out} {digest}  declared: not registered here; {label}\n" in text
+    arrows = found.to_json()["statements"][0]["arrows"]
+    told = {each["to"]: each["claims"] for each in arrows if "to" in each}
+    assert told[artifact("out").digest_hex] == [
+        {"claim": "subset", "ordered": False, "of": [artifact(name).digest_hex]}
+    ]
+    claimed = [each["claim"] for each in told[artifact("y").digest_hex]]
+    assert claimed == ["split", "concatenation"]
+    assert all("claims" not in each for each in arrows if "from" in each)
 
 
 def test_controls_act_on_no_terminal():

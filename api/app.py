@@ -14,7 +14,7 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
-from api.pages import artifact, compare, overview, proof, signin, static
+from api.pages import artifact, compare, overview, proof, report, search, signin, static
 from api.pages import log as log_pages
 from api.rounds import InRounds
 from api.routes import (
@@ -149,7 +149,17 @@ def create_part(
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)
-    for shown in (overview, artifact, compare, proof, log_pages, signin, static):
+    for shown in (
+        overview,
+        search,
+        artifact,
+        compare,
+        proof,
+        report,
+        log_pages,
+        signin,
+        static,
+    ):
         app.include_router(shown.router, include_in_schema=False)
     add_handlers(app)
     app.add_middleware(InRounds, rounds=turns.rounds)

@@ -43,6 +43,7 @@ COMMANDS = {
     "register": "claims:register",
     "step": "running:step",
     "quality": "claims:quality",
+    "review": "claims:review",
     "supersede": "claims:supersede",
     "anchor": "chain:anchor",
     "chain": "chain:chain",

@@ -1,4 +1,4 @@
-"""``register``, ``quality`` and ``supersede``: what is said of artifacts."""
+"""``register``, ``quality``, ``review`` and ``supersede``: what is said of artifacts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from provenance.cli.options import (
 )
 from provenance.cli.output import artifact_json, artifact_line, emit, progress
 from provenance.errors import InputError
-from provenance.statements import Sensitivity, judge, measured
+from provenance.statements import Sensitivity, Verdict, judge, measured
 
-__all__ = ["quality", "register", "supersede"]
+__all__ = ["quality", "register", "review", "supersede"]
 
 
 def register(
@@ -149,6 +149,21 @@ def _criteria(given: list[str]) -> dict[str, str]:
             raise InputError(f"--criterion was given {match[1]!r} twice")
         criteria[match[1]] = f"{match[2]} {match[3]}"
     return criteria
+
+
+def review(
+    ref: RefArgument,
+    verdict: Annotated[Verdict, typer.Argument(metavar="approve|flag|reject", help="Yours.")],
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why; flag and reject take one.")
+    ] = None,
+    signer: Signers = None,
+    as_json: Json = False,
+) -> None:
+    """Sign what you make of an artifact."""
+    with open_ledger(signing=True, signers=signer) as ledger:
+        index = ledger.review(ref, verdict, reason=reason)
+    emit(as_json, {"index": index, "verdict": verdict}, [f"entry {index}: {verdict} {ref}"])
 
 
 def supersede(

@@ -24,7 +24,7 @@ from provenance.records import Artifact, Encoding
 from provenance.records.cache import user_cache
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
-from provenance.statements import Code, Sensitivity, Statement
+from provenance.statements import Code, Sensitivity, Statement, Verdict
 
 __all__ = ["Desk", "Recorder", "Ref", "Registered"]
 
@@ -315,6 +315,19 @@ class Recorder(ABC, Generic[A, I_co]):
             InputError: unknown REF, not a number, or not a criterion.
         """
         return remarks.quality(self, ref, metrics, criteria)
+
+    def review(self, ref: Ref[A], verdict: Verdict, *, reason: str | None = None) -> I_co:
+        """Sign a verdict on an artifact; return the entry.
+
+        Args:
+            ref: the artifact.
+            verdict: ``approve``, ``flag`` (there is a doubt) or ``reject``.
+            reason: why; the last two take one.
+
+        Raises:
+            InputError: unknown REF, no such verdict, or no reason.
+        """
+        return remarks.review(self, ref, verdict, reason)
 
     def supersede(self, old: Ref[A], new: Ref[A] | None = None, *, reason: str) -> I_co:
         """Say that `old` is not to be used any more, and what is instead; return the entry.

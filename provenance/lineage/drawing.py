@@ -16,7 +16,7 @@ from provenance.derivation import Derivation
 from provenance.lineage.grades import Arrow, Grade
 from provenance.lineage.graph import Event, History
 from provenance.lineage.shown import shown
-from provenance.statements import Outputs, Quality, Step, Supersede
+from provenance.statements import Outputs, Quality, Review, Step, Supersede
 
 __all__ = ["arrows_to_json", "to_dot", "to_json", "to_mermaid", "to_text"]
 
@@ -136,6 +136,9 @@ def _lines(history: History, event: Event) -> Iterator[str]:
             for name, metric in predicate.metrics.items():
                 wanted = predicate.criteria.get(name)
                 yield f"      {shown(name)} = {metric}" + (f", wanted {wanted}" if wanted else "")
+        case Review():
+            why = f": {shown(predicate.reason)}" if predicate.reason else ""
+            yield f"#{event.index}  review of {subjects}: {predicate.verdict}{why}"
         case Supersede():
             by = f" by {shown(predicate.replacement.name)}" if predicate.replacement else ""
             yield f"#{event.index}  {subjects} superseded{by}: {shown(predicate.reason)}"

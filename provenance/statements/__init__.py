@@ -25,6 +25,7 @@ from provenance.statements.predicates import (
     Sensitivity,
     Step,
     Supersede,
+    Verdict,
     run_digest,
 )
 from provenance.statements.resources import RUN_DIGEST, ArtifactRef, Evidence, Subject
@@ -61,6 +62,7 @@ __all__ = [
     "Step",
     "Subject",
     "Supersede",
+    "Verdict",
     "judge",
     "key_subject",
     "measured",

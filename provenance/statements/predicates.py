@@ -52,6 +52,7 @@ __all__ = [
     "Sensitivity",
     "Step",
     "Supersede",
+    "Verdict",
     "run_digest",
 ]
 
@@ -60,6 +61,9 @@ Kind = Literal[
 ]
 
 Sensitivity = Literal["public", "internal", "confidential", "restricted"]
+
+Verdict = Literal["approve", "flag", "reject"]
+"""What somebody makes of an artifact; to flag it is to have a doubt."""
 
 Commit = Annotated[str, forms.Pattern(r"[0-9a-f]{40}([0-9a-f]{24})?", "a git commit, in full")]
 
@@ -266,7 +270,7 @@ class Review(Predicate):
 
     kind = "review"
 
-    verdict: Literal["approve", "flag", "reject"]
+    verdict: Verdict
     reason: str | None = None
 
 

@@ -19,6 +19,7 @@ WRONG_USAGE = [
     ("verify", "--nonsense", "rows.jsonl"),
     ("history", "rows", "--format", "nonsense"),
     ("monitor",),
+    ("review", "rows", "loved"),
 ]
 BAD_INPUT = [
     ("register", "missing.jsonl"),
@@ -37,6 +38,7 @@ BAD_INPUT = [
     ("quality", "rows", "--metric", "a=1", "--criterion", "nonsense"),
     ("quality", "rows", "--metric", "a=one"),
     ("supersede", "rows", "rows", "--reason", "none"),
+    ("review", "rows", "reject"),
     ("anchor", "--chain", "nowhere"),
     ("verify", "missing.jsonl"),
     ("verify", "policy.json"),

@@ -200,6 +200,20 @@ def test_quality_and_supersede_stand_in_the_history(provenance):
     assert criteria[1:3] == [{"accuracy": ">= 0.9"}, {"f1": "> 0.9"}]
 
 
+def test_a_verdict_stands_in_the_history(provenance):
+    provenance("review", "rows", "approve")
+    said = provenance.json("review", "rows", "reject", "--reason", "faces in row 7")
+    assert said["verdict"] == "reject"
+    statements = provenance.json("history", "rows")["statements"]
+    predicates = [statement["statement"]["predicate"] for statement in statements[1:]]
+    assert [(each["verdict"], each.get("reason")) for each in predicates] == [
+        ("approve", None),
+        ("reject", "faces in row 7"),
+    ]
+    text, _ = provenance("history", "rows")
+    assert f"#{said['index']}  review of rows: reject: faces in row 7\n" in text
+
+
 def test_a_superseded_artifact_verifies_with_a_warning(provenance):
     provenance("supersede", "rows", "open.csv", "--reason", "mislabelled")
     provenance("anchor")

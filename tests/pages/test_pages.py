@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from audited import HOSTILE, LONG, Site
+
+from provenance.verification import STEPS
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 
@@ -43,7 +46,10 @@ def pages_of(site: Site) -> list[str]:
         if artifact.size
     ]
     entries = [f"/log/{index}" for index in range(site.ledger.size())]
-    return ["/", "/artifacts", "/log", "/anchors", "/signin", *digests, *entries]
+    reports = [f"/artifacts/{digest}/report" for digest in site.digests.values()]
+    searches = [f"/search?q={quote(q)}" for q in ("", "clean", "#3", "kind=model", "{}", HOSTILE)]
+    fixed = ["/", "/artifacts", "/log", "/anchors", "/signin"]
+    return [*fixed, *digests, *entries, *reports, *searches]
 
 
 def test_every_page_is_whole_and_locked_down(site: Site) -> None:
@@ -130,3 +136,77 @@ def test_style_and_scripts_are_kept_for_ever(site: Site) -> None:
     assert site.page(stale).headers["cache-control"] == "no-store"
     for path in ("/static/0/none.css", "/static/0/..%2fpages.css", "/static/0/__init__.py"):
         assert site.page(path).status_code == 404
+
+
+def test_everything_is_found(site: Site) -> None:
+    ledger, net = site.ledger, site.digests["net"]
+    artifact = ledger.resolve(net)
+    leaf = ledger.prove(net, index=1).leaf_hashes[0].hex()
+    envelope = ledger.entry(artifact.index).entry.envelope_hash.hex()
+    for sought in (
+        "net",
+        net,
+        net[:8],
+        artifact.root,
+        "kind=model",
+        "name=net sensitivity=internal",
+    ):
+        assert f'href="/artifacts/{net}"' in site.page(f"/search?q={quote(sought)}").text, sought
+    assert f'href="/artifacts/{net}/records/1"' in site.page(f"/search?q={leaf}").text
+    assert f'href="/artifacts/{net}/records/1"' in site.page(f"/search?leaf={leaf}").text
+    for sought in (envelope, f"#{artifact.index}", str(artifact.index)):
+        text = site.page(f"/search?q={quote(sought)}").text
+        assert f'href="/log/{artifact.index}"' in text, sought
+    language = site.page(f"/search?q={quote('metadata.language=en')}").text
+    assert f'href="/artifacts/{site.digests["reviews"]}"' in language
+    sha256 = ledger.resolve("notes").digests["sha256"]
+    for asked in (f"q={sha256}", f"sha256={sha256}"):
+        assert f'href="/artifacts/{site.digests["notes"]}"' in site.page(f"/search?{asked}").text
+
+
+@pytest.mark.parametrize(
+    ("sought", "told"),
+    [
+        ("nowhere", "Nothing here is <bdi>nowhere</bdi>."),
+        ("0123456789", "Nothing here is"),
+        ("name='", "Nothing here is"),
+        ('{"id": 7}', "needs JavaScript"),
+        ("kind=toy", "kind is one of dataset, model, outputs"),
+        ("digest=zz", "64"),
+    ],
+)
+def test_what_is_not_found_is_said(site: Site, sought: str, told: str) -> None:
+    answer = site.page(f"/search?q={quote(sought)}")
+    assert answer.status_code in (200, 422)
+    assert told in answer.text
+
+
+def test_versions_are_compared(site: Site) -> None:
+    better, clean = site.ledger.artifacts(name="clean")
+    text = site.page(f"/artifacts/{better.digest}/compare/{clean.digest}").text
+    told = " ".join(re.sub("<[^>]+>", " ", text).split())
+    assert "29 unchanged 0 added 1 removed 0 moved" in told
+    assert f'href="/artifacts/{clean.digest}/records/29"' in text
+    other = site.page(f"/artifacts/{better.digest}/compare/{site.digests['net']}")
+    assert (other.status_code, "encoded differently" in other.text) == (422, True)
+
+
+def test_a_record_is_found_by_its_number_and_by_its_leaf_hash(site: Site) -> None:
+    net = site.digests["net"]
+    leaf = site.ledger.prove(net, index=1).leaf_hashes[0].hex()
+    for asked in ("n=1", f"leaf={leaf}"):
+        answer = site.page(f"/artifacts/{net}/records?{asked}")
+        assert answer.headers["location"] == f"/artifacts/{net}/records/1"
+    for asked in ("n=99", f"leaf={'0' * 64}", "", f"n=1&leaf={leaf}"):
+        answer = site.page(f"/artifacts/{net}/records?{asked}", follow_redirects=True)
+        assert answer.status_code in (404, 422)
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_report_says_what_was_checked_and_what_was_not(site: Site) -> None:
+    text = site.page(f"/artifacts/{site.digests['reviews']}/report").text
+    told = " ".join(re.sub("<[^>]+>", " ", text).split())
+    assert "Verified, by this server, under its own policy" in told
+    for step in STEPS:
+        assert f"<strong>{step}</strong>" in text
+    assert "The records themselves: the ledger holds their hashes alone." in told

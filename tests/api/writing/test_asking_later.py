@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from served import serving
+from serving import serving
 
 import provenance
 from api import create_app

@@ -40,12 +40,12 @@ def pipeline(ledger: Ledger | RemoteLedger, folder: Path) -> list[Any]:
     lines = ledger.register(folder / "notes.txt", encoding="line", metadata={"n": 1.5})
     nothing = ledger.register([], name="nothing")
     accuracy = ledger.quality(model, metrics={"accuracy": 0.93}, criteria={"accuracy": ">= 0.9"})
+    doubt = ledger.review(clean, "flag", reason="row 3 looks odd")
     gone = ledger.supersede("raw", "clean", reason="duplicates")
     assert step.outputs == [clean, model]
     assert step.index is not None
-    assert [raw.index, step.index, lines.index, nothing.index, accuracy, gone] == sorted(
-        [raw.index, step.index, lines.index, nothing.index, accuracy, gone]
-    )
+    said = [raw.index, step.index, lines.index, nothing.index, accuracy, doubt, gone]
+    assert said == sorted(said)
     return [raw, clean, model, lines, nothing]
 
 

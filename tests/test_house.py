@@ -34,6 +34,7 @@ ORDER = [
     "witness",
     "anchoring",
     "verification",
+    "browser",
     "lineage",
     "monitoring",
     "ledger",

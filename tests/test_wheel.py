@@ -34,7 +34,8 @@ def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile
     sources = {
         str(path.relative_to(ROOT))
         for package in ("provenance", "api")
-        for path in (ROOT / package).rglob("*.py")
+        for ending in ("py", "js", "html", "css")
+        for path in (ROOT / package).rglob(f"*.{ending}")
     }
     assert sources <= names
     assert {"provenance/py.typed", "api/py.typed"} <= names

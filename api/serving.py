@@ -163,6 +163,7 @@ class _Supervisor(Multiprocess):
 def _config(app: Callable[..., Any], proxies: Sequence[str], **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        loop="api.loops:new_loop",
         log_config=None,  # what uvicorn says goes where all else does
         log_level="warning",
         access_log=False,

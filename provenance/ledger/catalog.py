@@ -75,6 +75,8 @@ FACET = cast(Table, FacetRow.__table__)  # type: ignore[attr-defined]
 AnchorState = Literal["submitted", "mined", "confirmed", "final", "reorged"]
 """See `provenance.ledger.anchors.AnchorRecord`."""
 
+_KINDS: dict[int, Kind] = {number: kind for kind, number in KIND_NUMBERS.items()}
+
 _MINED: tuple[AnchorState, ...] = ("mined", "confirmed", "final")
 
 
@@ -204,6 +206,13 @@ class Catalog:
         if kind is not None:
             query = query.where(MentionRow.kind == KIND_NUMBERS[kind])
         return list(self._session.exec(query.distinct().order_by(col(MentionRow.entry))))
+
+    def kinds(self, entries: Collection[int]) -> dict[int, Kind]:
+        """Return the kinds of entries that name an artifact; of some hundreds at a time."""
+        query = select(MentionRow.entry, MentionRow.kind).where(
+            col(MentionRow.entry).in_(entries), MentionRow.position == 0
+        )
+        return {entry: _KINDS[kind] for entry, kind in self._session.exec(query)}
 
     def count(self) -> int:
         """Return how many artifacts are registered."""

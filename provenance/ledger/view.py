@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -40,7 +40,7 @@ from provenance.log.store import Database
 from provenance.log.tiles import TilePath
 from provenance.records.files import FileState, state_of
 from provenance.signing import Envelope
-from provenance.statements import KIND_NUMBERS, Statement
+from provenance.statements import KIND_NUMBERS, Kind, Statement
 from provenance.verification import Policy
 
 __all__ = ["LedgerView"]
@@ -268,6 +268,11 @@ class LedgerView(Tracing):
         """
         with self._database.reading() as session:
             return status.entries(session, self.origin, start, limit)
+
+    def kinds(self, entries: Collection[int]) -> dict[int, Kind]:
+        """Return the kinds of entries that name an artifact; of some hundreds at a time."""
+        with self._database.reading() as session:
+            return Catalog(session).kinds(entries)
 
     def size(self) -> int:
         """Return how many entries the log has."""

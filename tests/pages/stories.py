@@ -108,8 +108,16 @@ def more(more):
     return f"/artifacts/{more.artifact.hex()}" + (f"?{query}" if query else "")
 
 
-def drawn(history, descendants=None, **more_):
-    return picture(history, descendants, link=link, entry=entry, more=more, **more_)
+def drawn(ledger, history, descendants=None, **asked):
+    return picture(
+        history,
+        descendants,
+        link=link,
+        entry=entry,
+        more=more,
+        kinds=ledger.kinds,
+        **asked,
+    )
 
 
 TEMPLATES = Environment(

@@ -5,7 +5,8 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pages.layering import Line, Size, crossings, draw
+from api.pages.picture.crossing import crossings
+from api.pages.picture.layering import Line, Size, draw
 
 HEIGHTS = st.sampled_from([36, 44, 52, 67])
 
@@ -184,8 +185,3 @@ def test_a_source_stands_next_to_what_it_goes_into():
     sizes["late"] = Size(80, 40)
     drawing = draw(sizes, [*(Line(*pair) for pair in pairwise(names)), Line("late", "n5")])
     assert drawing.layers["late"] == 4
-
-
-def test_nothing_at_all():
-    drawing = draw({}, [])
-    assert (drawing.width, drawing.height) == (0, 0)

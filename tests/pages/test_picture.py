@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import Story, digest, drawn, link, markup
 
-from api.pages.folding import FEW, MOST, WINDOW, folded
-from api.pages.lettering import cut, fit
-from api.pages.sketch import Artifact, Fold, Run, key_of, sketch
+from api.pages.picture.folding import FEW, MOST, WINDOW, folded
+from api.pages.picture.lettering import cut, fit
+from api.pages.picture.sketch import Artifact, Fold, Run, key_of, sketch
 from provenance import Ledger
 from provenance.lineage.shown import shown
 from provenance.signing import PrivateKey
@@ -104,7 +104,7 @@ def told_arrows(*histories):
 
 
 @pytest.mark.parametrize("name", ["raw", "clean", "net", "answers", "right", "echo", "fixed"])
-def test_every_arrow_of_the_pages_is_drawn_with_its_grade(pages, name):
+def test_every_arrow_of_the_pages_is_drawn_with_its_grade(ledger, pages, name):
     found = sketch(*pages(name))
     assert folded(found, key_of(digest(name))) is found
     expected = told_arrows(*pages(name))
@@ -113,7 +113,7 @@ def test_every_arrow_of_the_pages_is_drawn_with_its_grade(pages, name):
         grade = "superseded" if arrow.grade is None else str(arrow.grade)
         drawn_.setdefault((arrow.begin, arrow.end), set()).add(grade)
     assert drawn_ == expected
-    picture = drawn(*pages(name))
+    picture = drawn(ledger, *pages(name))
     assert sum(len(wire.paths) for wire in picture.wires) == len(found.arrows)
     assert len(picture.words) == len(found.arrows)
     assert {style for style, _ in picture.legend} == {
@@ -121,7 +121,7 @@ def test_every_arrow_of_the_pages_is_drawn_with_its_grade(pages, name):
     }
 
 
-def test_what_the_story_says_is_marked(pages):
+def test_what_the_story_says_is_marked(ledger, pages):
     nodes = {
         (node.name, node.kind) if isinstance(node, Artifact) else (node.name, node.failed): node
         for node in sketch(*pages("clean")).nodes.values()
@@ -137,14 +137,16 @@ def test_what_the_story_says_is_marked(pages):
     assert nodes["join", True].is_troubled
     assert nodes["merge", False].circle
     assert not nodes["split", False].is_troubled
-    text = markup(drawn(*pages("clean")))
+    titles = [box.title for box in drawn(ledger, *pages("clean")).boxes]
+    assert f"poison {digest('poison').hex()[:12]}, model, revoked" in titles  # told on neither page
+    text = markup(drawn(ledger, *pages("clean")))
     for word in ("conflict", "superseded by #", "made of itself", "revoked", "unregistered"):
         assert f">{word}" in text
     assert "· failed<" in text
     assert text.count("↺") == 1
-    assert markup(drawn(*pages("echo"))).count("↺") == 1
+    assert markup(drawn(ledger, *pages("echo"))).count("↺") == 1
     assert "train #" in next(
-        word for word in drawn(*pages("clean")).words if ": reproduced" in word
+        word for word in drawn(ledger, *pages("clean")).words if ": reproduced" in word
     )
 
 
@@ -154,11 +156,11 @@ def elements(picture):
 
 
 @pytest.mark.parametrize("name", ["clean", *HOSTILE])
-def test_each_artifact_is_a_link_with_its_whole_name(pages, name):
+def test_each_artifact_is_a_link_with_its_whole_name(ledger, pages, name):
     found = sketch(*pages(name))
     links = {
         each.attrib["href"]: each.findtext("title")
-        for each in ET.fromstring(markup(drawn(*pages(name)))).iter("a")
+        for each in ET.fromstring(markup(drawn(ledger, *pages(name)))).iter("a")
     }
     for node in found.nodes.values():
         if isinstance(node, Artifact):
@@ -168,8 +170,8 @@ def test_each_artifact_is_a_link_with_its_whole_name(pages, name):
 
 
 @pytest.mark.parametrize("name", ["clean", *HOSTILE])
-def test_nothing_in_the_markup_needs_more_than_a_style_sheet(pages, name):
-    found = elements(drawn(*pages(name)))
+def test_nothing_in_the_markup_needs_more_than_a_style_sheet(ledger, pages, name):
+    found = elements(drawn(ledger, *pages(name)))
     for tag, attributes, _ in found:
         assert tag not in ("script", "style", "img", "iframe")
         assert not [key for key in attributes if key == "style" or key.startswith("on")]
@@ -179,7 +181,7 @@ def test_nothing_in_the_markup_needs_more_than_a_style_sheet(pages, name):
 
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
-def test_the_order_of_arrival_changes_nothing(pages, random):
+def test_the_order_of_arrival_changes_nothing(ledger, pages, random):
     for name in ("clean", HOSTILE[0]):
         shuffled = []
         for page in pages(name):
@@ -187,13 +189,20 @@ def test_the_order_of_arrival_changes_nothing(pages, random):
             random.shuffle(events)
             random.shuffle(ends)
             shuffled.append(replace(page, events=tuple(events), ends=dict(ends)))
-        assert markup(drawn(*shuffled)) == markup(drawn(*pages(name)))
+        assert markup(drawn(ledger, *shuffled)) == markup(drawn(ledger, *pages(name)))
+
+
+def test_the_kinds_of_entries_are_those_of_their_statements(ledger, story):
+    entries = ledger.entries(limit=1000)
+    kinds = ledger.kinds([entry.index for entry in entries])
+    assert kinds == {entry.index: entry.kind for entry in entries if entry.entry.artifacts}
+    assert ledger.kinds([]) == ledger.kinds([10**9]) == {}
 
 
 def test_an_artifact_alone_says_so(ledger, story):
     story.register("alone").tell()
     history = ledger.history(digest("alone").hex())
-    text = markup(drawn(history))
+    text = markup(drawn(ledger, history))
     assert "No statement here says" in text
     assert "<details" not in text
 
@@ -205,9 +214,9 @@ def handles(picture):
     return {(handle.title, handle.href) for handle in picture.handles}
 
 
-def test_at_the_depth_asked_for_it_leads_on_from_each_artifact(pages):
-    assert not handles(drawn(*pages("answers")))
-    found = drawn(*pages("answers", depth=0), depth=0)
+def test_at_the_depth_asked_for_it_leads_on_from_each_artifact(ledger, pages):
+    assert not handles(drawn(ledger, *pages("answers")))
+    found = drawn(ledger, *pages("answers", depth=0), depth=0)
     # what it was made from, and what was made of it
     assert {href for _, href in handles(found)} == {link(digest("net")), link(digest("synthetic"))}
     assert all("known here" not in title for title, _ in handles(found))
@@ -217,11 +226,11 @@ def test_a_page_that_ends_at_the_artifact_itself_leads_to_the_next(ledger, pages
     history = ledger.history(digest("net").hex(), limit=2)
     assert history.next_cursor
     address = f"{link(digest('net'))}?history={history.next_cursor}"
-    assert address in {href for _, href in handles(drawn(history))}
+    assert address in {href for _, href in handles(drawn(ledger, history))}
     onward = ledger.descendants(digest("clean").hex(), limit=1)
     address = f"{link(digest('clean'))}?descendants={onward.next_cursor}"
-    assert address in {href for _, href in handles(drawn(history, onward))} | {
-        href for _, href in handles(drawn(ledger.history(digest("clean").hex()), onward))
+    assert address in {href for _, href in handles(drawn(ledger, history, onward))} | {
+        href for _, href in handles(drawn(ledger, ledger.history(digest("clean").hex()), onward))
     }
 
 
@@ -292,14 +301,14 @@ def check_folded(pages):
     return found
 
 
-def test_many_siblings_become_one_node_and_open_in_windows(fan):
+def test_many_siblings_become_one_node_and_open_in_windows(ledger, fan):
     found = check_folded(fan)
     (fold,) = (node for node in found.nodes.values() if isinstance(node, Fold))
     assert fold.count == 500 - FEW
     assert "shard-400" in {getattr(node, "name", "") for node in found.nodes.values()}
     seen, opens = set(), fold.opens
     while opens:
-        picture = drawn(*fan, opened=opens)
+        picture = drawn(ledger, *fan, opened=opens)
         window = folded(sketch(*fan), key_of(digest("corpus")), opens)
         shown = {
             node.name
@@ -315,15 +324,17 @@ def test_many_siblings_become_one_node_and_open_in_windows(fan):
         later = [fold.opens for fold in folds if not fold.earlier]
         opens = later[0] if later else None
     assert len(seen) == 500
-    assert markup(drawn(*fan, opened="nonsense.7")) != markup(drawn(*fan))  # it can be closed
+    assert markup(drawn(ledger, *fan, opened="nonsense.7")) != markup(
+        drawn(ledger, *fan)
+    )  # it can be closed
     for nonsense in ("nonsense.7", "", ".", f"{fold.opens}9999999999", "s1.from.runs.x"):
-        assert len(drawn(*fan, opened=nonsense).boxes) >= len(found.nodes)
+        assert len(drawn(ledger, *fan, opened=nonsense).boxes) >= len(found.nodes)
 
 
-def test_a_long_chain_ends_where_it_would_no_longer_be_read(chain):
+def test_a_long_chain_ends_where_it_would_no_longer_be_read(ledger, chain):
     found = check_folded(chain)
     assert len(found.nodes) == MOST + 1
-    picture = drawn(*chain)
+    picture = drawn(ledger, *chain)
     (handle,) = picture.handles
     assert handle.text == f"+{121 - MOST - 1}"
     assert handle.href == link(digest("link-40"))
@@ -331,10 +342,10 @@ def test_a_long_chain_ends_where_it_would_no_longer_be_read(chain):
     assert len({box.y + box.height // 2 for box in picture.boxes}) == 1
 
 
-def test_ten_thousand_nodes_are_a_picture_of_bounded_size(wide):
+def test_ten_thousand_nodes_are_a_picture_of_bounded_size(ledger, wide):
     assert len(sketch(*wide).nodes) > 5000
     check_folded(wide)
-    assert len(markup(drawn(*wide)).encode()) < 60_000
+    assert len(markup(drawn(ledger, *wide)).encode()) < 60_000
 
 
 def test_the_longest_names_leave_it_bounded(ledger, story):
@@ -344,7 +355,7 @@ def test_the_longest_names_leave_it_bounded(ledger, story):
         many.step(names[at], names[at : at + 4], names[at + 4 : at + 8])
     many.register(names[30]).tell()
     ref = digest(names[30]).hex()
-    text = markup(drawn(ledger.history(ref), ledger.descendants(ref)))
+    text = markup(drawn(ledger, ledger.history(ref), ledger.descendants(ref)))
     assert len(text.encode()) < 120_000
 
 

@@ -113,7 +113,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Fold:
-    """Several nodes in the place of one; see `api.pages.folding`.
+    """Several nodes in the place of one; see `api.pages.picture.folding`.
 
     Attributes:
         count: how many.

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from api.pages.sketch import SIDES, Arrow, Artifact, Beyond, Fold, Node, Run, Side, Sketch
+from api.pages.picture.sketch import SIDES, Arrow, Artifact, Beyond, Fold, Node, Run, Side, Sketch
 from provenance.lineage import Grade
 
 __all__ = ["FEW", "MOST", "WINDOW", "folded"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,9 @@ from provenance.cli.options import (
 from provenance.cli.output import artifact_json, artifact_line, emit, progress
 from provenance.errors import InputError
 from provenance.statements import Sensitivity, Verdict, judge, measured
+
+if TYPE_CHECKING:
+    from provenance.lineage.model_signature import ModelSignature
 
 __all__ = ["quality", "register", "review", "supersede"]
 
@@ -64,6 +67,16 @@ def register(
     model: Annotated[
         str | None, typer.Option(metavar="REF", help="The model that made these outputs.")
     ] = None,
+    model_signature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="An OpenSSF model signature of PATH: checked, named as evidence."
+        ),
+    ] = None,
+    signature_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM public key, or certificate, of who made that."),
+    ] = None,
     signer: Signers = None,
     as_json: Json = False,
 ) -> None:
@@ -76,6 +89,7 @@ def register(
         for path in paths:
             _check_text(path)
     metadata = values("--meta", meta)
+    theirs = _model_signature(model_signature, signature_key, len(paths))
     artifacts = []
     with open_ledger(signing=True, signers=signer) as ledger:
         for data in [paths] if together else paths:
@@ -97,6 +111,7 @@ def register(
                     sensitivity=sensitivity,
                     metadata=metadata,
                     model=model,
+                    model_signature=theirs,
                     cache=not no_cache,
                     progress=bar,
                 )
@@ -105,6 +120,18 @@ def register(
                 emit(False, None, [artifact_line(artifact)])
     if as_json:
         emit(True, {"artifacts": [artifact_json(artifact) for artifact in artifacts]}, [])
+
+
+def _model_signature(signature: Path | None, key: Path | None, count: int) -> ModelSignature | None:
+    if signature is None and key is None:
+        return None
+    if signature is None or key is None:
+        raise InputError("--model-signature and --signature-key go together")
+    if count > 1:
+        raise InputError("one model signature for several artifacts: register each by itself")
+    from provenance.lineage.model_signature import ModelSignature
+
+    return ModelSignature.open(signature.read_bytes(), key.read_bytes())
 
 
 def _check_text(path: Path) -> None:

@@ -1,16 +1,17 @@
-"""``export``: a history in the words of other tools."""
+"""``export``: what a ledger knows, in the words of other tools."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from provenance.cli.ledger import AsOf, RefArgument
-from provenance.cli.opening import open_ledger
+from provenance.cli.opening import old_passphrase, open_ledger
 from provenance.cli.options import Json
-from provenance.cli.output import emit, write
+from provenance.cli.output import emit, tell, write, write_whole
 from provenance.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ __all__ = ["export"]
 def export(
     ref: RefArgument,
     form: Annotated[
-        Literal["slsa", "prov", "openlineage", "croissant", "cyclonedx"],
+        Literal["slsa", "prov", "openlineage", "croissant", "cyclonedx", "oms"],
         typer.Option(
             "--format",
             help="Of steps, SLSA provenance v1, OpenLineage events, or W3C PROV-JSON; "
-            "of a data set, Croissant; of a model, a CycloneDX ML-BOM.",
+            "of a data set, Croissant; of a model, a CycloneDX ML-BOM, or an OpenSSF model "
+            "signature.",
         ),
     ],
     depth: Annotated[
@@ -36,22 +38,75 @@ def export(
         ),
     ] = None,
     as_of: AsOf = None,
+    files: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Of oms: the model's folder or file, to be signed."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of oms: a PEM private key over P-256, mode 0600."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write what an artifact is, or what made it, unsigned, for tools that read other formats."""
-    with open_ledger() as ledger:
-        back = 0 if depth is None and form in ("slsa", "croissant") else depth
-        documents = _documents(ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form)
+    """Write what an artifact is, or what made it, for tools that read other formats.
+
+    Unsigned, but for a model signature, which is by the key that is given.
+    """
+    if form == "oms":
+        if files is None or key is None:
+            raise InputError("a model signature needs the model's --files, and a --key to sign by")
+        if depth is not None:
+            raise InputError("a model signature is of the model alone: it has no --depth")
+        documents = [_signature(ref, files, key, output, as_of)]
+    else:
+        if files is not None or key is not None:
+            raise InputError("--files and --key are for --format oms: nothing else is signed")
+        with open_ledger() as ledger:
+            back = 0 if depth is None and form in ("slsa", "croissant") else depth
+            documents = _documents(
+                ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form
+            )
     if not documents:
         raise InputError(
             "no step there succeeded under signatures that count"
             if form == "slsa"
             else "there is no step there"
         )
-    if as_json:
+    lines = "".join(json.dumps(each) + "\n" for each in documents)
+    if output is not None:
+        write_whole(output, lines.encode())
+        emit(as_json, {"format": form, "file": str(output)}, [f"wrote {output}"])
+    elif as_json:
         emit(True, {"format": form, "documents": documents}, [])
-        return
-    write("".join(json.dumps(each) + "\n" for each in documents))
+    else:
+        write(lines)
+
+
+def _signature(
+    ref: str, files: Path, key: Path, output: Path | None, as_of: int | None
+) -> dict[str, Any]:
+    from provenance.lineage.model_signature import sign_model
+    from provenance.lineage.registrations import registration
+    from provenance.signing import read_key_file
+    from provenance.statements import Model
+
+    with open_ledger() as ledger:
+        history = ledger.history(ref, depth=0, as_of=as_of)
+    event, end = registration(history, Model), history.end(history.artifact)
+    statement = event.statement
+    if not isinstance(statement.predicate, Model):
+        raise InputError(
+            f"{ref} is registered as {statement.kind}: a model signature is of a model"
+        )
+    if end.superseded is not None:
+        tell(f"warning: entry {end.superseded} says that {ref} is not to be used any more")
+    passphrase = old_passphrase(key)
+    private = read_key_file(key, passphrase.encode() if passphrase else None)
+    signed: dict[str, Any] = json.loads(sign_model(statement, files, private, output=output))
+    return signed
 
 
 def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]:

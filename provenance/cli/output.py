@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from provenance.errors import LedgerError
+
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from provenance.ledger.anchors import AnchorRecord
     from provenance.ledger.catalog import RegisteredArtifact
@@ -36,6 +39,7 @@ __all__ = [
     "shown",
     "tell",
     "write",
+    "write_whole",
 ]
 
 BROKEN_PIPE = 141
@@ -70,6 +74,21 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         raise typer.Exit(give_up_output()) from None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        LedgerError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise LedgerError(f"cannot write {path}: {error.strerror}") from error
 
 
 def give_up_output() -> int:

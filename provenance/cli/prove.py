@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,8 @@ import typer
 from provenance.cli.ledger import RefArgument
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json
-from provenance.cli.output import emit, tell, write
-from provenance.errors import InputError, LedgerError
+from provenance.cli.output import emit, tell, write, write_whole
+from provenance.errors import InputError
 
 __all__ = ["SIDECAR", "prove", "read_record", "sidecar_of"]
 
@@ -92,7 +91,7 @@ def prove(
         )
     bundle = proof.to_bytes()
     if output is not None:
-        _write(output, bundle + b"\n")
+        write_whole(output, bundle + b"\n")
     told: dict[str, Any] = {"indices": list(proof.indices), "equal": proof.equal}
     if as_json:
         told |= {"file": str(output)} if output else {"bundle": json.loads(bundle)}
@@ -112,7 +111,7 @@ def _prove_entry(ref: str, output: Path | None, *, as_json: bool) -> None:
         proof = ledger.prove_entry(ref)
     text = proof.to_bytes()
     if output is not None:
-        _write(output, text)
+        write_whole(output, text)
     if as_json:
         told = {"file": str(output)} if output else {"proof": text.decode()}
         emit(True, {"index": proof.index, **told}, [])
@@ -120,14 +119,3 @@ def _prove_entry(ref: str, output: Path | None, *, as_json: bool) -> None:
         write(text.decode())
     else:
         emit(False, None, [f"wrote {output}"])
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a proof whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise LedgerError(f"cannot write {path}: {error.strerror}") from error

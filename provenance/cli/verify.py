@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from provenance import forms
 from provenance.cli.options import Json, Rpc, pairs
 from provenance.cli.output import EMBEDDED, emit, moment
 from provenance.cli.prove import read_record, sidecar_of
@@ -79,7 +80,13 @@ def verify(
     emit(
         as_json,
         value | _report_json(verified.report),
-        [*_lines(verified.report), "", *_verdict(verified), *_source(verified, policy)],
+        [
+            *_lines(verified.report),
+            "",
+            *_verdict(verified),
+            *_evidence(verified),
+            *_source(verified, policy),
+        ],
     )
 
 
@@ -147,6 +154,14 @@ def _verdict(verified: Verified) -> list[str]:
     return lines
 
 
+def _evidence(verified: Verified) -> list[str]:
+    lines = []
+    for evidence in verified.statement.predicate.evidence:
+        digests = ", ".join(f"{name} {digest}" for name, digest in evidence.digest.items())
+        lines.append(f"  its signers name as evidence: {evidence.type}, {digests}")
+    return lines
+
+
 def _source(verified: Verified, given: Path | None) -> list[str]:
     """Say where the policy came from, unless it was named: a ledger can come with the data."""
     from provenance.ledger.checking import read_policy
@@ -180,6 +195,7 @@ def _verified_json(verified: Verified) -> dict[str, Any]:
         "origin": verified.checkpoint.origin,
         "checkpoint_size": verified.checkpoint.size,
         "signers": list(verified.signers),
+        "evidence": [forms.encode(each) for each in verified.statement.predicate.evidence],
         "anchors": [
             {
                 "chain": anchored.pin.name,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from provenance import forms
 from provenance.derivation import Derivation
@@ -25,6 +25,9 @@ from provenance.records.cache import user_cache
 from provenance.records.opening import open_source
 from provenance.records.sources import Progress, Source
 from provenance.statements import Code, Sensitivity, Statement, Verdict
+
+if TYPE_CHECKING:
+    from provenance.lineage.model_signature import ModelSignature
 
 __all__ = ["Desk", "Recorder", "Ref", "Registered"]
 
@@ -107,6 +110,7 @@ class Recorder(ABC, Generic[A, I_co]):
         sensitivity: Sensitivity = "internal",
         metadata: Mapping[str, forms.Json] | None = None,
         model: Ref[A] | None = None,
+        model_signature: ModelSignature | None = None,
         cache: bool = True,
         progress: Progress | None = None,
     ) -> A:
@@ -135,13 +139,16 @@ class Recorder(ABC, Generic[A, I_co]):
                 verifier demands.
             metadata: anything else, signed.
             model: REF of the model that made outputs.
+            model_signature: by somebody else, of the files `data`; checked, and signed as evidence.
             cache: do not read files that did not change since they were last hashed, and hash of
                 rows that were appended only those (`provenance.records.remembered`).
             progress: called with how much was read, and of how much.
 
         Raises:
-            InputError: `data` cannot be registered; nothing was written.
+            InputError: `data` cannot be registered, or the model signature is not of it; nothing
+                was written.
         """
+        kept = user_cache() if cache else None
         opened = open_source(
             data,
             encoding=encoding,
@@ -151,8 +158,10 @@ class Recorder(ABC, Generic[A, I_co]):
             digest=digest,
             tree_only=tree_only,
             schema=schema,
-            cache=user_cache() if cache else None,
+            cache=kept,
         )
+        if model_signature is not None and not isinstance(data, (str, PathLike)):
+            raise InputError("a model signature is of files, and this is in memory")
         name = name or opened.name
         if not name:
             raise InputError("what is in memory has no name of its own: give one with name=")
@@ -167,6 +176,7 @@ class Recorder(ABC, Generic[A, I_co]):
                 "collected": collected,
                 "license": license,
                 "model": None if model is None else reference(self.resolve(model)),
+                "evidence": None if model_signature is None else (model_signature.evidence,),
             },
             sensitivity=sensitivity,
             metadata=dict(metadata or {}),
@@ -176,6 +186,8 @@ class Recorder(ABC, Generic[A, I_co]):
         described(nothing, {}, None).to_bytes()
         self.journal.signers  # noqa: B018
         artifact = self._hash(opened, progress)
+        if model_signature is not None:
+            model_signature.check(Path(data), artifact, kept)
         if sensitivity in ("confidential", "restricted") and artifact.encoding.name == "json":
             warnings.warn(
                 f"{name}: whoever holds a proof can test guesses at neighbouring records; rows "

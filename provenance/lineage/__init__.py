@@ -8,7 +8,7 @@
 - `drawing`: the same as text, JSON, Mermaid and DOT
 - `slsa`, `prov_model`, `run_events`: in the words of others, with the names of `naming`
 - `croissant`, `cyclonedx`: a data set and a model in the words of others, by the `registrations`
-  that count
+  that count; `model_signature`: a model's files signed for others, and what others signed
 """
 
 from provenance.lineage.grades import Arrow, End, Grade

@@ -26,7 +26,7 @@ from provenance.merkle.parallel import in_order
 from provenance.records.files import readable
 from provenance.records.filesystem import STATE_SIZE, Listed, list_files, pack
 
-__all__ = ["LEDGER_FOLDER", "Listing", "list_folder"]
+__all__ = ["LEDGER_FOLDER", "Listing", "is_ignored", "list_folder", "list_ignored"]
 
 LEDGER_FOLDER = ".provenance"
 
@@ -78,13 +78,13 @@ def list_folder(
                 _check_names([*names, *others], Path(label) / inner.path)
                 files = Listing([inner.path + name for name in names], of_names)
                 if ignore:
-                    kept = [i for i, path in enumerate(files.paths) if not _ignored(path, ignore)]
+                    kept = [i for i, path in enumerate(files.paths) if not is_ignored(path, ignore)]
                     files = files.of(kept)
                 paths += files.paths
                 states.append(files.states)
                 for name in others:
                     path = inner.path + name
-                    if _ignored(path, ignore):
+                    if is_ignored(path, ignore):
                         continue
                     shown = str(Path(label) / path)
                     status = _status(folder / path, shown, root, follow_symlinks)
@@ -100,6 +100,20 @@ def list_folder(
     if paths != sorted(paths):
         listing = listing.of(sorted(range(len(paths)), key=paths.__getitem__))
     return listing
+
+
+def list_ignored(folder: Path, ignore: tuple[str, ...], follow_symlinks: bool = False) -> list[str]:
+    """Return what `list_folder` leaves out: each file, and each folder once for all within."""
+    found = []
+    for inner, folders, files in os.walk(folder, followlinks=follow_symlinks):
+        below = Path(inner).relative_to(folder)
+        for name in [*folders, *files]:
+            path = (below / name).as_posix()
+            if is_ignored(path, ignore):
+                found.append(path)
+                if name in folders:
+                    folders.remove(name)
+    return sorted(found)
 
 
 class _Inner(NamedTuple):
@@ -163,7 +177,8 @@ def _check_name(name: str, folder: Path) -> None:
         raise InputError(f"{folder} holds a name with a control character: {name!r}")
 
 
-def _ignored(path: str, globs: tuple[str, ...]) -> bool:
+def is_ignored(path: str, globs: tuple[str, ...]) -> bool:
+    """Say whether a path inside the folder, or what it lies in, is left out by one of the globs."""
     return any(_matches(path, glob) for glob in globs)
 
 

@@ -6,6 +6,8 @@ from hashlib import sha256
 import pytest
 from prov.model import ProvDocument
 
+from provenance.signing import PrivateKey, write_key_file
+
 
 @pytest.fixture
 def trained(provenance):
@@ -123,3 +125,112 @@ def test_cyclonedx(trained, judge):
     assert [each["name"] for each in near["documents"][0]["components"]] == ["open.csv"]
     _, told = trained("export", "rows", "--format", "cyclonedx", status=2)
     assert "'rows' is registered as dataset" in told
+
+
+@pytest.fixture
+def signing(provenance, tmp_path):
+    """A model of two files, registered as ``net``, and a key for model signatures."""
+    net = tmp_path / "net"
+    net.mkdir()
+    (net / "weights.bin").write_bytes(b"weights")
+    (net / "config.json").write_text("{}")
+    provenance("register", net, "--kind", "model")
+    key = PrivateKey.generate("ecdsa-p256")
+    write_key_file(tmp_path / "key.pem", key, None)
+    (tmp_path / "public.pem").write_text(key.public.to_pem())
+    return provenance, net, tmp_path / "key.pem", tmp_path / "public.pem"
+
+
+def test_a_model_signature(signing, judge, tmp_path):
+    provenance, net, key, public = signing
+    arguments = ("export", "net", "--format", "oms", "--files", net, "--key", key)
+    signature = tmp_path / "net.sig"
+    out, told = provenance(*arguments, "-o", signature)
+    assert (out, told) == (f"wrote {signature}\n", "")
+    asked = {"model_signature": str(signature), "model": str(net), "key": str(public)}
+    assert judge(**asked, symlinks=False) == {}
+    signed = json.loads(signature.read_text())["dsseEnvelope"]["payload"]
+    out, _ = provenance(*arguments)
+    assert json.loads(out)["dsseEnvelope"]["payload"] == signed
+    found = provenance.json(*arguments)["documents"]
+    assert found[0]["dsseEnvelope"]["payload"] == signed
+    assert provenance.json(*arguments, "-o", signature) == {"format": "oms", "file": str(signature)}
+    (net / "config.json").write_text("[]")
+    signature.unlink()
+    _, told = provenance(*arguments, "-o", signature, status=2)
+    assert "is not the model 'net' that is registered" in told
+    assert not signature.exists()
+    (net / "config.json").write_text("{}")
+    provenance("supersede", "net", "--reason", "old")
+    out, told = provenance(*arguments)
+    assert "warning: entry" in told
+    assert "says that net is not to be used any more" in told
+
+
+def test_what_a_model_signature_needs(signing):
+    provenance, net, key, public = signing
+    oms = ("export", "net", "--format", "oms")
+    given = ("--files", net, "--key", key)
+    for arguments, message in (
+        ((*oms, "--files", net), "needs the model's --files, and a --key"),
+        ((*oms, "--key", key), "needs the model's --files, and a --key"),
+        ((*oms, *given, "--depth", "1"), "has no --depth"),
+        (("export", "net", "--format", "cyclonedx", *given), "are for --format oms"),
+        (("export", "rows", "--format", "oms", *given), "rows is registered as dataset"),
+        ((*oms, "--files", net, "--key", public), "chmod 600"),
+        ((*oms, *given, "-o", net / "net.sig"), "one more file of the model"),
+        ((*oms, *given, "-o", net / "none" / "net.sig"), "one more file of the model"),
+    ):
+        _, told = provenance(*arguments, status=2)
+        assert message in told
+    public.chmod(0o600)
+    _, told = provenance(*oms, "--files", net, "--key", public, status=2)
+    assert "is not a PEM private key" in told
+
+
+def test_an_export_into_a_file(reading, tmp_path):
+    file = tmp_path / "rows.json"
+    out, _ = reading("export", "rows", "--format", "prov", "-o", file)
+    assert out == f"wrote {file}\n"
+    written, _ = reading("export", "rows", "--format", "prov")
+    assert file.read_text() == written
+    _, told = reading("export", "rows", "--format", "prov", "-o", tmp_path / "a" / "b", status=2)
+    assert "cannot write" in told
+
+
+def test_a_model_signature_as_evidence(signing, tmp_path):
+    provenance, net, key, public = signing
+    signature = tmp_path / "net.sig"
+    provenance("export", "net", "--format", "oms", "--files", net, "--key", key, "-o", signature)
+    theirs = ("--model-signature", signature, "--signature-key", public)
+    (found,) = provenance.json("register", net, "--kind", "model", *theirs)["artifacts"]
+    again = provenance.json("register", net, "--kind", "model", *theirs)["artifacts"]
+    assert again == [found]
+    digest = sha256(signature.read_bytes()).hexdigest()
+    evidence = {
+        "type": "https://model_signing/signature/v1.0",
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "digest": {"sha256": digest},
+    }
+    statement = provenance.json("entry", str(found["index"]))["statement"]
+    assert statement["predicate"]["evidence"] == [evidence]
+    provenance("anchor")
+    provenance("prove", net, "--sidecar")
+    out, _ = provenance("verify", net)
+    line = f"  its signers name as evidence: {evidence['type']}, sha256 {digest}\n"
+    assert line in out
+    assert provenance.json("verify", net)["evidence"] == [evidence]
+
+    size = provenance.json("status")["size"]
+    (net / "config.json").write_text("[]")
+    for arguments, message in (
+        ((net, *theirs), "the model signature is of another 'config.json'"),
+        ((net, "--model-signature", signature), "go together"),
+        ((net, "--signature-key", public), "go together"),
+        ((net, tmp_path / "key.pem", *theirs), "one model signature for several artifacts"),
+        ((net, "--model-signature", public, "--signature-key", public), "the model signature"),
+        ((net, "--model-signature", tmp_path / "none", "--signature-key", public), "none"),
+    ):
+        _, told = provenance("register", *arguments, status=2)
+        assert message in told
+    assert provenance.json("status")["size"] == size

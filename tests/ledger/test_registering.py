@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from provenance import InputError, Ledger, LedgerError
+from provenance.lineage.model_signature import ModelSignature, sign_model
 from provenance.merkle import Tree
+from provenance.signing import PrivateKey
 
 ROWS = [{"id": number, "text": f"row {number}"} for number in range(5)]
 CLAIMS = {"source": "https://a.example", "provider": "A", "license": "MIT", "metadata": {"k": [1]}}
@@ -261,3 +263,22 @@ def test_a_writer_that_never_ends_is_named(ledger, monkeypatch):
         with ledger._database.writing(), pytest.raises(LedgerError, match=said):
             other.register(ROWS, name="rows")
         assert other.register(ROWS, name="rows").index == 2
+
+
+def test_a_model_signature_is_checked_before_anything_is_signed(ledger, tmp_path):
+    key = PrivateKey.generate("ecdsa-p256")
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"weights")
+    plain = ledger.register(weights, kind="model")
+    data = sign_model(plain.statement, weights, key)
+    signature = ModelSignature.open(data, key.public.to_pem().encode())
+    signed = ledger.register(str(weights), kind="model", model_signature=signature)
+    assert signed.digest == plain.digest
+    assert signed.statement.predicate.evidence == (signature.evidence,)
+    before = ledger.status().size
+    with pytest.raises(InputError, match="is of files, and this is in memory"):
+        ledger.register(b"weights", name="w", kind="model", model_signature=signature)
+    weights.write_bytes(b"others")
+    with pytest.raises(InputError, match="is of another"):
+        ledger.register(weights, kind="model", model_signature=signature, cache=False)
+    assert ledger.status().size == before

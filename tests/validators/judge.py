@@ -8,6 +8,8 @@ packages, and nothing of ours.
     {"croissant": {…}}                                  → {"warnings": […]}
     {"croissant": {…}, "file": "rows.csv"}              → {"warnings": […], "records": […]}
     {"cyclonedx": {…}}                                  → {}
+    {"model_signature": "clf.sig", "model": "clf", "key": "public.pem", …}    → {}
+    {"sign": "clf.sig", "model": "clf", "key": "private.pem", "options": {…}} → {}
 
 or ``{"error": "…"}`` where the library refuses it.
 """
@@ -16,6 +18,7 @@ import json
 import sys
 import traceback
 from contextlib import redirect_stdout
+from pathlib import Path
 
 
 def main():
@@ -50,6 +53,38 @@ def cyclonedx(document):
     version = SchemaVersion.from_version(document["specVersion"])
     problem = JsonStrictValidator(version).validate_str(json.dumps(document))
     return {} if problem is None else {"error": repr(problem)}
+
+
+def model_signature(signature, model, key, symlinks):
+    import model_signing
+
+    hashing = model_signing.hashing.Config().set_allow_symlinks(symlinks)
+    verifying = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=Path(key))
+    if symlinks:  # which it does not take from the signature
+        verifying.set_hashing_config(hashing)
+    verifying.verify(Path(model), Path(signature))
+    return {}
+
+
+def sign(signature, model, key, options):
+    import model_signing
+
+    hashing = model_signing.hashing.Config().set_ignored_paths(paths=options.get("ignore", ()))
+    if "shards" in options:
+        hashing.use_shard_serialization(shard_size=options["shards"])
+    elif "algorithm" in options:
+        hashing.use_file_serialization(hashing_algorithm=options["algorithm"])
+    signing = model_signing.signing.Config().set_hashing_config(hashing)
+    if "certificate" in options:
+        signing.use_certificate_signer(
+            private_key=key,
+            signing_certificate=options["certificate"],
+            certificate_chain=[Path(options["certificate"])],
+        )
+    else:
+        signing.use_elliptic_key_signer(private_key=key)
+    signing.sign(Path(model), Path(signature))
+    return {}
 
 
 def text(value):

@@ -18,9 +18,9 @@ Only what was signed is told. Of the registration::
 made of and the whole signed schema; who signed, where in the log, and whether it still counts.
 
 A file stands there if its SHA-256 was signed. Where it lies nobody signs, unless in the metadata's
-``contentUrl``; so its URL is a name for these very bytes (RFC 6920). Its format is that of the
-name's ending, which is all that is known of it. Where that is no table, it says nothing of columns;
-and a column without a name, or of a type that Croissant has no word for, is no field.
+``contentUrl``; so its URL is a name for these very bytes (RFC 6920). Its format is the metadata's
+``encodingFormat``, or else that of the name's ending. Where neither says it, nothing is said of
+columns; and a column without a name, or of a type that Croissant has no word for, is no field.
 
 The tests read it with ``mlcroissant``, records too.
 """
@@ -103,6 +103,8 @@ _FORMATS = {
 """Ending of a table's name, perhaps before ``.gz`` → media type, of those that mlcroissant reads
 as it knows them."""
 
+_UNKNOWN = "application/octet-stream"
+
 _TYPES = {
     **{f"int{bits}": f"cr:Int{bits}" for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": f"cr:UInt{bits}" for bits in (8, 16, 32, 64)},
@@ -138,7 +140,8 @@ def to_croissant(history: History, origin: str) -> dict[str, forms.Json]:
             + ("; --format cyclonedx describes models" if dataset.kind == "model" else "")
         )
     file = _file(event, dataset)
-    fields = [*_fields(dataset)] if file and _table_type(subject.name, dataset) else []
+    known = file is not None and file["encodingFormat"] != _UNKNOWN
+    fields = [*_fields(dataset)] if known else []
     records = {"@type": "cr:RecordSet", "@id": "records", "name": "records", "field": fields}
     return {
         "@context": _CONTEXT,
@@ -196,16 +199,19 @@ def _file(event: Event, dataset: Dataset) -> dict[str, forms.Json] | None:
         "@id": "file",
         "name": subject.name,
         "contentUrl": url if _is_uri(url) else f"ni:///sha-256;{name}",
-        "encodingFormat": _table_type(subject.name, dataset) or "application/octet-stream",
+        "encodingFormat": _media_type(subject.name, dataset),
         "sha256": digest,
     }
 
 
-def _table_type(name: str, dataset: Dataset) -> str | None:
-    """Return the media type of a table by its name."""
+def _media_type(name: str, dataset: Dataset) -> str:
+    """Return what the metadata says that the file is, or else the name of a table."""
+    signed = signed_texts(dataset, "encodingFormat").get("encodingFormat", "")
+    if re.fullmatch(r"[\w.+-]+/[\w.+-]+", signed, re.ASCII):
+        return signed
     ending = re.search(r"(\.[a-z]+)(\.gz)?\Z", name.lower())
     is_table = dataset.artifact.encoding.name == "json"
-    return _FORMATS.get(ending[1]) if ending and is_table else None
+    return _FORMATS.get(ending[1], _UNKNOWN) if ending and is_table else _UNKNOWN
 
 
 def _fields(dataset: Dataset) -> Iterator[dict[str, forms.Json]]:

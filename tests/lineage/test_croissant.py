@@ -182,6 +182,21 @@ def test_the_format_is_that_of_the_name_and_columns_are_found_in_no_other(judge,
     assert "error" not in judge(croissant=document)
 
 
+def test_a_table_by_another_name(judge, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n")
+    digests = {"sha256": sha256(file.read_bytes()).hexdigest()}
+    for signed, known in (("text/csv", True), ("a table", False), ("text/csv\n", False)):
+        document = registered(
+            "rows", digests=digests, schema={"a": "int8"}, metadata={"encodingFormat": signed}
+        ).to_croissant(ORIGIN)
+        assert ("recordSet" in document) is known
+        assert "error" not in judge(croissant=document)
+        if known:
+            answer = judge(croissant=document, file=str(file))
+            assert answer["records"] == [{"records/a": "1"}]
+
+
 def test_bytes_are_no_table_whatever_their_name(judge):
     described = Artifact(root=bytes(32), size=1, encoding=CHUNK)
     document = registered("a.csv", artifact=described, digests={"sha256": "ab" * 32})
@@ -305,7 +320,16 @@ def test_what_is_no_data_set_is_refused_with_the_way_out():
 )
 def test_whatever_a_text_holds_it_stays_a_text(judge, text):
     evil = dict.fromkeys(
-        ("description", "url", "version", "citeAs", "datePublished", "contentUrl"), text
+        (
+            "description",
+            "url",
+            "version",
+            "citeAs",
+            "datePublished",
+            "contentUrl",
+            "encodingFormat",
+        ),
+        text,
     )
     document = registered(
         f"{text}.csv" if text in HOSTILE else "s.csv",

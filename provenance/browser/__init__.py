@@ -6,6 +6,6 @@
 - `assembly`: puts them together, without a build step
 """
 
-from provenance.browser.assembly import script
+from provenance.browser.assembly import page, script
 
-__all__ = ["script"]
+__all__ = ["page", "script"]

@@ -1,18 +1,22 @@
-"""The sources put together: a classic script.
+"""The sources put together: a classic script, and a page around it.
 
 The script is one function over all sources, in the order of `SOURCES`, and leaves one name behind:
-``provenance``. The same bytes each time.
+``provenance``. The page is one file with that script and a style in it, which a Content-Security-
+Policy names by their hashes: nothing else runs, and nothing is loaded. The same bytes each time.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
+from hashlib import sha256
 from importlib.resources import files
 
 from provenance.browser.rules import rules
+from provenance.version import VERSION
 
-__all__ = ["SOURCES", "script"]
+__all__ = ["SOURCES", "page", "script"]
 
 SOURCES = (
     *("text", "json", "forms", "merkle", "records", "files", "signing", "log", "criteria"),
@@ -21,15 +25,14 @@ SOURCES = (
 )
 """Each stands on those before it."""
 
-_FACE = ("verify", "hashRecord", "hashFile", "InputError", "UnsupportedError")
+_FACE = ("verify", "readPolicy", "hashRecord", "hashFile", "InputError", "UnsupportedError")
 """What the script gives to a page."""
 
 
 @functools.cache
 def script() -> bytes:
     """Return the verifier as a classic script that defines ``provenance``."""
-    folder = files("provenance.browser") / "verifier"
-    sources = [(folder / f"{name}.js").read_text("utf-8") for name in SOURCES]
+    sources = [_read(f"verifier/{name}.js") for name in SOURCES]
     told = json.dumps(rules(), separators=(",", ":")).replace("<", "\\u003c")
     return "\n".join(
         [
@@ -42,3 +45,33 @@ def script() -> bytes:
             "})();\n",
         ]
     ).encode()
+
+
+@functools.cache
+def page() -> bytes:
+    """Return the page: HTML in UTF-8 that works from a disk.
+
+    It connects to nothing but the nodes whose addresses its reader types.
+    """
+    shown = "\n".join([_read("page/show.js"), _read("page/page.js")])
+    running = f'{script().decode()}\n(() => {{\n"use strict";\n{shown}\n}})();\n'
+    style = _read("page/style.css")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(running)}'; style-src '{_hash(style)}'; "
+        "connect-src http: https:; base-uri 'none'; form-action 'none'"
+    )
+    html = _read("page/verify.html")
+    parts = {"version": VERSION, "policy": policy, "style": style, "script": running}
+    for name, part in parts.items():  # the script last: what is put in is not looked at again
+        before, after = html.split(f"[[{name}]]")
+        html = before + part + after
+    return html.encode()
+
+
+def _read(path: str) -> str:
+    return (files("provenance.browser") / path).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return what a Content-Security-Policy calls an inline script or style."""
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"

@@ -2,7 +2,7 @@
 
 - `app`: every command by name, exit codes, how errors are told
 - `ledger`, `claims`: a ledger's own commands; `running`: ``step``
-- `prove`, `verify`: both ends of a bundle
+- `prove`, `verify`: both ends of a bundle; `verifier`: the page that verifies in a browser
 - `sums`: ``hash``
 - `trust`, `keys`: whom to trust, and who signs
 - `output`, `options`, `opening`: what the commands share

@@ -61,6 +61,7 @@ COMMANDS = {
     "derivation": "derivation:derivation",
     "prove": "prove:prove",
     "verify": "verify:verify",
+    "verifier": "verifier:verifier",
     "hash": "sums:hash",
     "monitor": "monitor:monitor",
     "policy": "trust:policy",

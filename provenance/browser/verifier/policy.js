@@ -11,6 +11,18 @@ async function parsePolicy(bytes) {
   return policy;
 }
 
+/** Say whom a policy trusts: {origin, fingerprint, signers: [names], chains}. */
+async function readPolicy(bytes) {
+  const { origin, fingerprint, signers, chains } = await asInput(() => parsePolicy(bytes));
+  const chain = ({ name, chainId, contract, embedded }) => ({ name, chainId, contract, embedded });
+  return {
+    origin,
+    fingerprint,
+    signers: signers.map(({ name }) => name),
+    chains: chains.map(chain),
+  };
+}
+
 /** Read the keys of a policy, and check what its form cannot say. */
 async function makePolicy(policy) {
   if (policy.threshold < 1) refuse("the policy's threshold must be at least 1");

@@ -103,6 +103,8 @@ def _signature(
         )
     if end.superseded is not None:
         tell(f"warning: entry {end.superseded} says that {ref} is not to be used any more")
+    if event.revoked:
+        tell(f"warning: the signature under entry {event.index}, which registers it, is revoked")
     passphrase = old_passphrase(key)
     private = read_key_file(key, passphrase.encode() if passphrase else None)
     signed: dict[str, Any] = json.loads(sign_model(statement, files, private, output=output))

@@ -165,6 +165,11 @@ def test_a_model_signature(signing, judge, tmp_path):
     out, told = provenance(*arguments)
     assert "warning: entry" in told
     assert "says that net is not to be used any more" in told
+    assert "is revoked" not in told
+    revoke = ("keys", "revoke", "signer", "--reason", "stolen")
+    provenance(*revoke, "--compromised-since", "2020-01-01T00:00:00Z")
+    _, told = provenance(*arguments)
+    assert "warning: the signature under entry" in told
 
 
 def test_what_a_model_signature_needs(signing):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from provenance import forms
@@ -18,7 +18,7 @@ from provenance.lineage.graph import Event, History
 from provenance.lineage.shown import shown
 from provenance.statements import Outputs, Quality, Review, Step, Supersede
 
-__all__ = ["arrows_to_json", "to_dot", "to_json", "to_mermaid", "to_text"]
+__all__ = ["arrows_to_json", "claimed", "to_dot", "to_json", "to_mermaid", "to_text"]
 
 
 class _Edge(NamedTuple):
@@ -91,11 +91,11 @@ def _claim_to_json(claim: Derivation) -> dict[str, forms.Json]:
     }
 
 
-def _claimed(history: History, arrow: Arrow) -> str:
+def claimed(names: Mapping[bytes, str], arrow: Arrow) -> str:
     """Return what is claimed of the records of what an arrow leads to: "subset of raw, claimed"."""
     if not arrow.claims:
         return ""
-    names, said = history.names, []
+    said = []
     for claim in arrow.claims:
         sources = [shown(names[source]) for source in claim.sources[:MOST_NAMED]]
         if len(claim.sources) > MOST_NAMED:
@@ -154,11 +154,12 @@ def _lines(history: History, event: Event) -> Iterator[str]:
 
 
 def _arrow_lines(history: History, event: Event) -> Iterator[str]:
+    names = history.names
     for arrow in history.arrows(event):
         way = "from" if arrow.into else "made"
-        named = f"{shown(history.names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
-        claimed = _claimed(history, arrow)
-        said = _grade_text(history, event, arrow) + (f"; {claimed}" if claimed else "")
+        named = f"{shown(names[arrow.artifact])} {arrow.artifact.hex()[:12]}"
+        claim = claimed(names, arrow)
+        said = _grade_text(history, event, arrow) + (f"; {claim}" if claim else "")
         yield f"      {way} {named}  {said}"
 
 
@@ -248,6 +249,7 @@ def _nodes(history: History) -> Iterator[tuple[str, str, bool]]:
 def _edges(history: History) -> list[_Edge]:
     """Return every line, each once: those of outputs go from the model to the batch."""
     edges: dict[_Edge, None] = {}
+    names = history.names
     for event in history.in_log_order:
         statement, predicate = event.statement, event.statement.predicate
         arrows = history.arrows(event)
@@ -255,7 +257,7 @@ def _edges(history: History) -> list[_Edge]:
             for arrow in arrows:
                 ends = f"a{arrow.artifact.hex()[:16]}", f"s{event.index}"
                 begin, end = ends if arrow.into else ends[::-1]
-                edges[_Edge(begin, end, arrow.grade, _claimed(history, arrow))] = None
+                edges[_Edge(begin, end, arrow.grade, claimed(names, arrow))] = None
         elif isinstance(predicate, Outputs) and arrows:
             model, batch = (f"a{arrow.artifact.hex()[:16]}" for arrow in arrows)
             edges[_Edge(model, batch, min(arrow.grade for arrow in arrows))] = None

@@ -44,13 +44,15 @@ def ledger(tmp_path_factory):
 def story(ledger):
     """Told once: a diamond, a circle, a conflict, a stolen key, what was run twice, a failure."""
     story = Story(ledger)
-    story.register("raw", "left", "right", "clean", "fixed")
+    story.register("raw", "left", "right", "clean", "fixed", "imagined")
     story.register("net", kind="model")
     story.step("split", ["raw", "stopwords"], ["left", "right"])
     story.step("join", ["left", "right"], ["clean"]).step("join", ["fixed"], ["clean"])
     story.step("join", ["left"], ["clean"], error="MemoryError: too much")
     story.step("train", ["clean"], ["net"]).outputs("answers", "net")
-    story.step("imagine", ["answers"], ["synthetic"]).step("merge", ["synthetic"], ["right"])
+    story.step("imagine", ["answers"], ["imagined", "dreamt"]).step(
+        "merge", ["imagined"], ["right"]
+    )
     story.register("echo", kind="model").outputs("echo", "echo").supersede("raw", "fixed")
     bob, thief = PrivateKey.generate(), PrivateKey.generate()
     ledger.add_key(bob.public, name="bob")
@@ -143,8 +145,8 @@ def test_what_the_story_says_is_marked(ledger, pages):
     for word in ("conflict", "superseded by #", "made of itself", "revoked", "unregistered"):
         assert f">{word}" in text
     assert "· failed<" in text
-    assert text.count("↺") == 1
-    assert markup(drawn(ledger, *pages("echo"))).count("↺") == 1
+    assert text.count("↺") == 2  # the other one is in the legend
+    assert markup(drawn(ledger, *pages("echo"))).count("↺") == 2
     assert "train #" in next(
         word for word in drawn(ledger, *pages("clean")).words if ": reproduced" in word
     )
@@ -163,8 +165,10 @@ def test_each_artifact_is_a_link_with_its_whole_name(ledger, pages, name):
         for each in ET.fromstring(markup(drawn(ledger, *pages(name)))).iter("a")
     }
     for node in found.nodes.values():
-        if isinstance(node, Artifact):
+        if isinstance(node, Artifact) and node.is_registered:
             assert links[link(node.digest)].startswith(f"{cut(shown(node.name), 256)} ")
+        elif isinstance(node, Artifact):  # it has no page
+            assert link(node.digest) not in links
         elif isinstance(node, Run):
             assert links[f"/entries/{node.entry}"].startswith("step ")
 
@@ -199,6 +203,18 @@ def test_the_kinds_of_entries_are_those_of_their_statements(ledger, story):
     assert ledger.kinds([]) == ledger.kinds([10**9]) == {}
 
 
+def test_what_a_step_claims_of_records_stands_at_its_arrow(ledger):
+    rows = [{"id": number} for number in range(9)]
+    every = ledger.register(rows, name="every")
+    with ledger.step("sample", inputs=[every]) as step:
+        some = step.output(rows[:4], name="some")
+        step.derive()
+    picture = drawn(ledger, ledger.history(some.digest))
+    assert [label.text for label in picture.labels] == ["subset"]
+    assert picture.words[1].endswith(": attested; subset of every, claimed")
+    assert ">subset</text>" in markup(picture)
+
+
 def test_an_artifact_alone_says_so(ledger, story):
     story.register("alone").tell()
     history = ledger.history(digest("alone").hex())
@@ -218,7 +234,7 @@ def test_at_the_depth_asked_for_it_leads_on_from_each_artifact(ledger, pages):
     assert not handles(drawn(ledger, *pages("answers")))
     found = drawn(ledger, *pages("answers", depth=0), depth=0)
     # what it was made from, and what was made of it
-    assert {href for _, href in handles(found)} == {link(digest("net")), link(digest("synthetic"))}
+    assert {href for _, href in handles(found)} == {link(digest("net")), link(digest("imagined"))}
     assert all("known here" not in title for title, _ in handles(found))
 
 
@@ -337,8 +353,16 @@ def test_a_long_chain_ends_where_it_would_no_longer_be_read(ledger, chain):
     picture = drawn(ledger, *chain)
     (handle,) = picture.handles
     assert handle.text == f"+{121 - MOST - 1}"
-    assert handle.href == link(digest("link-40"))
     assert picture.at_end
+    # It is not registered, so there is no page of it: the same picture goes on from there.
+    beyond = key_of(digest("link-40"))
+    assert handle.href == f"{link(digest('link-60'))}?opened={beyond}"
+    onward = drawn(ledger, *chain, opened=beyond)
+    assert onward.close == link(digest("link-60"))
+    (middle,) = (box for box in onward.boxes if "middle" in box.style)
+    assert middle.title.startswith("link-40 ")
+    names = {box.title.partition(" ")[0] for box in onward.boxes}
+    assert {"link-31", "link-39", "link-41", "link-49"} <= names
     assert len({box.y + box.height // 2 for box in picture.boxes}) == 1
 
 

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from api.pages.picture.layering import Point, Size
 from api.pages.picture.lettering import cut, fit
-from api.pages.picture.sketch import Artifact, Beyond, Fold, Node, Run, Side
+from api.pages.picture.sketch import NAMED, Artifact, Beyond, Fold, Node, Run, Side, key_of
 from provenance.lineage.shown import shown
 
 __all__ = [
@@ -28,12 +28,12 @@ __all__ = [
     "told",
 ]
 
-ARTIFACT: Final = Size(180, 52)
+ARTIFACT: Final = Size(172, 52)
 
 FLAG: Final = 15
 """By how much each flag makes an artifact's box higher."""
 
-RUN: Final = Size(116, 44, odd=True)
+RUN: Final = Size(104, 44, odd=True)
 
 FOLD: Final = 38
 """The height of a fold, which is as wide as what it holds."""
@@ -52,7 +52,8 @@ class More(NamedTuple):
         artifact: its digest.
         history: cursor of the page of its history; None for the first one.
         descendants: cursor of the page of what was made of it.
-        opened: the name of the fold to open in the picture at hand: same artifact, same cursors.
+        opened: what to open in the picture at hand, of the same artifact and the same cursors: a
+            fold by its name, or by its key an artifact, at which the picture then begins.
     """
 
     artifact: bytes
@@ -72,14 +73,25 @@ class Text:
 
 @dataclass(frozen=True)
 class Box:
-    """A node as it is drawn, from its upper left corner; `style` has classes of the style sheet."""
+    """A node as it is drawn, from its upper left corner.
+
+    Attributes:
+        x: of the corner.
+        y: of the corner.
+        width: of the box.
+        height: of the box.
+        style: classes of the style sheet, without their prefix.
+        href: where it leads; None for what is not registered, and has no page.
+        title: its accessible name.
+        texts: what is written in it.
+    """
 
     x: int
     y: int
     width: int
     height: int
     style: str
-    href: str
+    href: str | None
     title: str
     texts: tuple[Text, ...]
 
@@ -126,15 +138,15 @@ def told(node: Node) -> str:
     """Return how a node is named in a sentence."""
     match node:
         case Artifact():
-            return f"{cut(shown(node.name), 60)} {node.digest.hex()[:12]}"
+            return f"{cut(shown(node.name), NAMED)} {node.digest.hex()[:12]}"
         case Run():
-            return f"step {cut(shown(node.name), 60)} #{node.entry}"
+            return f"step {cut(shown(node.name), NAMED)} #{node.entry}"
         case Fold():
             what = "steps" if node.runs else "artifacts"
             return f"{node.count} {'earlier' if node.earlier else 'more'} {what}"
 
 
-def box_of(node: Node, corner: Point, href: str, *, is_middle: bool) -> Box:
+def box_of(node: Node, corner: Point, href: str | None, *, is_middle: bool) -> Box:
     """Return a node's box, whose upper left corner stands there; `is_middle` makes it stand out."""
     size = size_of(node)
 
@@ -179,18 +191,25 @@ def box_of(node: Node, corner: Point, href: str, *, is_middle: bool) -> Box:
 
 
 def handles_of(
-    node: Artifact, corner: Point, joined: Container[Side], more: Callable[[More], str]
+    node: Artifact,
+    corner: Point,
+    joined: Container[Side],
+    about: bytes,
+    more: Callable[[More], str],
 ) -> Iterator[Handle]:
     """Yield what leads beyond an artifact: to the left what it was made from, else to the right.
+
+    What is not registered has no page: only what is known of it here is shown, in this picture.
 
     Args:
         node: the artifact.
         corner: of its box.
         joined: the sides where lines are: there the handle sits on the lower edge.
+        about: the artifact that the pages are about.
         more: as for `picture`.
     """
     (left, top), right = corner, corner[0] + ARTIFACT.width
-    for beyond in node.beyond:
+    for beyond in _leading(node):
         width, y = _handle_width(beyond), top + ARTIFACT.height // 2
         if beyond.side == "from":
             x, reach = left - REACH - width, f"M{left},{y}H{left - REACH}"
@@ -201,6 +220,8 @@ def handles_of(
         if beyond.side in joined:
             x, reach = left + 12 if beyond.side == "from" else right - 12 - width, ""
             y = top + size_of(node).height
+        if not node.is_registered:
+            to = More(about, opened=key_of(node.digest))
         known = f", {beyond.count} known here" if beyond.count else ""
         title = f"More of {told(node)}: {what}{known}"
         yield Handle(x, y, width, reach, more(to), title, _handle_text(beyond))
@@ -216,5 +237,9 @@ def _handle_width(beyond: Beyond) -> int:
 
 def room_beside(node: Node) -> int:
     """Return how much room the handles of a node take at its sides."""
-    beyond = node.beyond if isinstance(node, Artifact) else ()
+    beyond = _leading(node) if isinstance(node, Artifact) else []
     return max((REACH + _handle_width(each) for each in beyond), default=0)
+
+
+def _leading(node: Artifact) -> list[Beyond]:
+    return [each for each in node.beyond if node.is_registered or each.count]

@@ -103,7 +103,15 @@ class _Folding:
                 if known.grade is None or arrow.grade is None
                 else min(known.grade, arrow.grade)
             )
-            arrows[key] = Arrow(begin, end, grade, known.circle or arrow.circle)
+            same = known.claimed == arrow.claimed
+            arrows[key] = Arrow(
+                begin,
+                end,
+                grade,
+                known.circle or arrow.circle,
+                arrow.claims if same else (),
+                arrow.claimed if same else "",
+            )
         hidden = len(self._sketch.nodes) - len(nodes)
         return Sketch({**nodes, **self._folds}, [*arrows.values()], hidden)
 

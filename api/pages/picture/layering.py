@@ -22,8 +22,8 @@ from api.pages.picture.levelling import BEND, heights
 
 __all__ = ["Drawing", "Line", "Point", "Size", "draw"]
 
-NEAR, FAR = 48, 136
-"""Between two layers: the least, and the most, where lines climb far."""
+NEAR, FAR = 42, 136
+"""Between two layers: the least, and the most, where lines climb far. Half, where one is empty."""
 
 ASIDE = 9
 """How far below the middle a line runs that leads from right to left."""
@@ -54,11 +54,13 @@ class Line:
         begin: a node.
         end: a node.
         soft: where it would close a circle, it gives way, and runs from right to left.
+        room: how far it runs level before its end, in pixels; not from right to left.
     """
 
     begin: str
     end: str
     soft: bool = False
+    room: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,16 @@ def draw(nodes: Mapping[str, Size], lines: Sequence[Line]) -> Drawing:
     widths = [
         max((nodes[node].width for node in row if isinstance(node, str)), default=0) for row in rows
     ]
+    rooms = [0] * len(rows)
+    for at, line in enumerate(lines):
+        if at not in against:
+            rooms[layers[line.end]] = max(rooms[layers[line.end]], line.room)
     lefts = [0]
-    for row, width in zip(rows[:-1], widths, strict=False):
+    for layer, row in enumerate(rows[:-1], 1):
         climb = max((abs(ys[one] - ys[other]) for one in row for other in after[one]), default=0)
-        lefts.append(lefts[-1] + width + min(max(NEAR, climb // 4), FAR))
+        least = NEAR if widths[layer - 1] and widths[layer] else NEAR // 2
+        gap = min(max(least, climb // 4), FAR) + rooms[layer]
+        lefts.append(lefts[-1] + widths[layer - 1] + gap)
     centres = {
         node: (lefts[layer] + widths[layer] // 2, ys[node]) for node, layer in layers.items()
     }
@@ -133,6 +141,7 @@ def draw(nodes: Mapping[str, Size], lines: Sequence[Line]) -> Drawing:
             if node == chains[at][0]:
                 ends[0] = centres[str(node)][0] + nodes[str(node)].width // 2
             elif node == chains[at][-1]:
+                ends[0] -= 0 if at in against else lines[at].room
                 ends[1] = centres[str(node)][0] - nodes[str(node)].width // 2
             points += [(x, ys[node] + aside) for x in ends]
         return points[::-1] if at in against else points

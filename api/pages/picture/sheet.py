@@ -20,12 +20,22 @@ from api.pages.picture.boxes import (
 from api.pages.picture.folding import folded
 from api.pages.picture.layering import Line, draw
 from api.pages.picture.sketch import Artifact, Fold, Node, Run, Side, key_of, sketch
-from api.pages.picture.wiring import STYLES, Wire, loops_of, sentence, wires_of
+from api.pages.picture.wiring import (
+    STYLES,
+    Label,
+    Wire,
+    label_of,
+    labels_of,
+    loops_of,
+    room_for,
+    sentence,
+    wires_of,
+)
 from provenance.lineage import History
 
 __all__ = ["Picture", "picture"]
 
-MARGIN: Final = 16
+MARGIN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,14 @@ class Picture:
         boxes: from left to right, and downwards.
         handles: at boxes.
         wires: by style, those beneath first.
+        labels: of lines.
         legend: (style, what it means) of the lines that there are.
         words: each arrow as a sentence.
         hidden: how many artifacts and steps are known and not drawn.
-        close: leads to the picture without an open fold.
-        at_end: the artifact in the middle stands at the right.
+        close: leads to the picture in which nothing is open; None for that one.
+        turns: some line closes a circle.
+        begin: where the node in the middle is, from the left.
+        at_end: that is far to the right.
     """
 
     width: int
@@ -52,10 +65,13 @@ class Picture:
     boxes: Sequence[Box]
     handles: Sequence[Handle]
     wires: Sequence[Wire]
+    labels: Sequence[Label]
     legend: Sequence[tuple[str, str]]
     words: Sequence[str]
     hidden: int
     close: str | None
+    turns: bool
+    begin: int
     at_end: bool
 
 
@@ -75,21 +91,25 @@ def picture(
     Args:
         history: of the artifact in the middle.
         descendants: of the same, or None to draw its history alone.
-        link: returns the address of an artifact, by its digest of 32 bytes.
+        link: returns the address of a registered artifact, by its digest of 32 bytes.
         entry: returns the address of an entry of the log.
         more: returns the address of what else there is to see.
         kinds: returns the kinds of the statements at entries: of registrations that are on neither
             page, those of what is drawn.
         depth: that both were asked for; None for all.
-        opened: the name of an open fold, as `More` gave it; whatever else it is means nothing.
+        opened: what is open, as `More` gave it; whatever else it is means nothing.
     """
-    middle = key_of(history.artifact)
-    found = folded(sketch(history, descendants, depth=depth), middle, opened)
+    whole = sketch(history, descendants, depth=depth)
+    middle = opened if opened and opened in whole.nodes else key_of(history.artifact)
+    found = folded(whole, middle, opened)
     nodes = _of_kinds(found.nodes, kinds)
     arrows = [arrow for arrow in found.arrows if arrow.begin != arrow.end]
     drawing = draw(
         {key: size_of(node) for key, node in nodes.items()},
-        [Line(arrow.begin, arrow.end, soft=arrow.grade is None) for arrow in arrows],
+        [
+            Line(arrow.begin, arrow.end, arrow.grade is None, room_for(label_of(arrow)))
+            for arrow in arrows
+        ],
     )
     across = MARGIN + max(map(room_beside, nodes.values()))
     corners = {
@@ -100,10 +120,10 @@ def picture(
         for key, node in nodes.items()
     }
 
-    def href(node: Node) -> str:
+    def href(node: Node) -> str | None:
         match node:
             case Artifact():
-                return link(node.digest)
+                return link(node.digest) if node.is_registered else None
             case Run():
                 return entry(node.entry)
             case Fold():
@@ -121,22 +141,27 @@ def picture(
         handle
         for key, node in nodes.items()
         if isinstance(node, Artifact)
-        for handle in handles_of(node, corners[key], joined[key], more)
+        for handle in handles_of(node, corners[key], joined[key], history.artifact, more)
     ]
     used = {arrow.grade for arrow in found.arrows}
     width = drawing.width + 2 * across
+    wires = [*wires_of(arrows, drawing, (across, MARGIN)), *loops_of(found.arrows, corners)]
+    begin = corners[middle][0] + ARTIFACT.width // 2
     return Picture(
         width=width,
         height=drawing.height + 2 * MARGIN,
         label=f"History of {told(nodes[middle])}: {len(boxes)} nodes, {len(found.arrows)} arrows",
         boxes=sorted(boxes, key=lambda box: (box.x + box.width // 2, box.y)),
         handles=sorted(handles, key=lambda handle: (handle.x, handle.y)),
-        wires=[*wires_of(arrows, drawing, (across, MARGIN)), *loops_of(found.arrows, corners)],
+        wires=wires,
+        labels=[*labels_of(arrows, drawing, (across, MARGIN))],
         legend=[style for grade, style in STYLES.items() if grade in used],
         words=[sentence(arrow, nodes) for arrow in found.arrows],
         hidden=found.hidden,
         close=more(More(history.artifact)) if opened else None,
-        at_end=corners[middle][0] + ARTIFACT.width > width * 2 // 3,
+        turns=any(wire.turns for wire in wires),
+        begin=begin,
+        at_end=begin > width * 2 // 3,
     )
 
 

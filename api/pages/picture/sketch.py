@@ -14,13 +14,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from api.pages.picture.lettering import cut
 from provenance.lineage import End, Grade, History
 from provenance.lineage.circles import circles
+from provenance.lineage.drawing import claimed
 from provenance.lineage.grades import ends_of
 from provenance.statements import Step, Supersede
 from provenance.statements.predicates import Described
 
 __all__ = [
+    "NAMED",
     "SIDES",
     "Arrow",
     "Artifact",
@@ -33,6 +36,9 @@ __all__ = [
     "key_of",
     "sketch",
 ]
+
+NAMED: Final = 40
+"""Characters of a name within a sentence."""
 
 Side = Literal["from", "made"]
 """What an artifact was made from; what was made of it."""
@@ -142,12 +148,16 @@ class Arrow:
         end: the key of a node.
         grade: how sure it is; the least sure, where it stands for several.
         circle: both ends are on a circle.
+        claims: what a step claims of the records of what it made, in a word for each claim.
+        claimed: the same as half a sentence.
     """
 
     begin: str
     end: str
     grade: Grade | None
     circle: bool = False
+    claims: tuple[str, ...] = ()
+    claimed: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,16 +192,16 @@ def sketch(
         events=tuple(events[index] for index in sorted(events)),
         ends={artifact: end for page in pages for artifact, end in page.ends.items()},
     )
-    lines = _lines(whole)
-    circle = _circles((begin, end) for (begin, end, graded) in lines if graded)
+    names = {history.artifact: history.artifact.hex()[:12], **whole.names}
+    arrows = _arrows(whole, names)
+    circle = _circles((begin, end) for (begin, end, graded) in arrows if graded)
     beyond: dict[str, tuple[Beyond, ...]] = {}
     for page, side in zip(pages, SIDES, strict=False):
         for artifact in _unwalked(page, depth, onward=side == "made"):
             cursor = page.next_cursor if artifact == history.artifact else None
             beyond[key_of(artifact)] = (*beyond.get(key_of(artifact), ()), Beyond(side, 0, cursor))
-    names = {history.artifact: history.artifact.hex()[:12], **whole.names}
     kinds = _kinds(whole)
-    drawn = {key_of(history.artifact), *(key for line in lines for key in line[:2])}
+    drawn = {key_of(history.artifact), *(key for ends in arrows for key in ends[:2])}
     nodes: dict[str, Node] = {}
     for artifact, name in names.items():
         key = key_of(artifact)
@@ -209,11 +219,13 @@ def sketch(
         if isinstance(step, Step):
             failed, key = step.outcome != "succeeded", f"s{event.index}"
             nodes[key] = Run(event.index, step.name, failed, bool(event.revoked), key in circle)
-    arrows = [
-        Arrow(begin, end, grade, grade is not None and circle.get(begin, 0) == circle.get(end, 1))
-        for (begin, end, _), grade in lines.items()
-    ]
-    return Sketch(nodes, arrows)
+    return Sketch(
+        nodes,
+        [
+            replace(arrow, circle=graded and circle.get(begin, 0) == circle.get(end, -1))
+            for (begin, end, graded), arrow in arrows.items()
+        ],
+    )
 
 
 def key_of(artifact: bytes) -> str:
@@ -221,29 +233,36 @@ def key_of(artifact: bytes) -> str:
     return f"a{artifact.hex()}"
 
 
-def _lines(history: History) -> dict[tuple[str, str, bool], Grade | None]:
-    """Return (begin, end, whether it has a grade) → the grade: of several, that of the surest."""
-    lines: dict[tuple[str, str, bool], Grade | None] = {}
+def _arrows(history: History, names: Mapping[bytes, str]) -> dict[tuple[str, str, bool], Arrow]:
+    """Return the arrows by (begin, end, whether they have a grade): of several, the surest."""
+    found: dict[tuple[str, str, bool], Arrow] = {}
+    short = {artifact: cut(name, NAMED) for artifact, name in names.items()}
 
-    def add(begin: str, end: str, grade: Grade) -> None:
-        lines[begin, end, True] = max(grade, lines.get((begin, end, True)) or Grade.BROKEN)
+    def add(arrow: Arrow) -> None:
+        key = arrow.begin, arrow.end, arrow.grade is not None
+        if (arrow.grade or 0) >= (found.get(key, arrow).grade or 0):
+            found[key] = arrow
 
     for event in history.events:
         statement, predicate = event.statement, event.statement.predicate
-        arrows = history.arrows(event)
+        arrows, step = history.arrows(event), f"s{event.index}"
         if isinstance(predicate, Step):
-            for arrow in arrows:
-                ends = key_of(arrow.artifact), f"s{event.index}"
-                add(*(ends if arrow.into else ends[::-1]), arrow.grade)
-        elif isinstance(predicate, Supersede) and predicate.replacement:
+            for each in arrows:
+                key, claims = key_of(each.artifact), tuple(claim.claim for claim in each.claims)
+                if each.into:
+                    add(Arrow(key, step, each.grade))
+                else:
+                    add(Arrow(step, key, each.grade, claims=claims, claimed=claimed(short, each)))
+            continue
+        if isinstance(predicate, Supersede) and predicate.replacement:
             old, new = statement.artifact_digests()
-            lines[key_of(old), key_of(new), False] = None
-        for source in arrows if not isinstance(predicate, Step) else ():
+            add(Arrow(key_of(old), key_of(new), None))
+        for source in arrows:
             for made in arrows:
                 if source.into and not made.into:
                     grade = min(source.grade, made.grade)
-                    add(key_of(source.artifact), key_of(made.artifact), grade)
-    return lines
+                    add(Arrow(key_of(source.artifact), key_of(made.artifact), grade))
+    return found
 
 
 def _circles(ways: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -254,9 +273,8 @@ def _circles(ways: Iterable[tuple[str, str]]) -> dict[str, int]:
         following.setdefault(begin, []).append(end)
         if begin == end:
             alone.add(begin)
-    parts = [*circles(following)]
-    found = {node: number for number, part in enumerate(parts) for node in part}
-    return {**{node: -number for number, node in enumerate(sorted(alone), 1)}, **found}
+    found = {node: number for number, part in enumerate(circles(following), 1) for node in part}
+    return {**{node: -number for number, node in enumerate(sorted(alone), 2)}, **found}
 
 
 def _kinds(history: History) -> dict[bytes, str]:

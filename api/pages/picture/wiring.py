@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.pages.picture.boxes import ARTIFACT, told
 from api.pages.picture.layering import Drawing, Point
+from api.pages.picture.lettering import cut
 from api.pages.picture.sketch import Arrow, Fold, Node, Run
 from provenance.lineage import Grade
 
-__all__ = ["STYLES", "Wire", "loops_of", "sentence", "wires_of"]
+__all__ = [
+    "STYLES",
+    "Label",
+    "Wire",
+    "label_of",
+    "labels_of",
+    "loops_of",
+    "room_for",
+    "sentence",
+    "wires_of",
+]
 
 TIP: Final = 7
 """Of an arrow, beyond its line."""
@@ -28,11 +39,27 @@ STYLES: Final[dict[Grade | None, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class Wire:
-    """The lines of one style; `marks` are where one of them closes a circle."""
+    """The lines of one style.
+
+    Attributes:
+        style: its name.
+        paths: of the lines.
+        crosses: on each, where it is broken.
+        turns: where lines close circles.
+    """
 
     style: str
     paths: tuple[str, ...]
-    marks: tuple[Point, ...]
+    crosses: tuple[Point, ...]
+    turns: tuple[Point, ...]
+
+
+class Label(NamedTuple):
+    """A text that ends at a point."""
+
+    x: int
+    y: int
+    text: str
 
 
 def sentence(arrow: Arrow, nodes: Mapping[str, Node]) -> str:
@@ -46,22 +73,46 @@ def sentence(arrow: Arrow, nodes: Mapping[str, Node]) -> str:
         case _:
             verb = "made"
     circle = ", on a circle" if arrow.circle else ""
-    return f"{begin} {verb} {end}: {arrow.grade}{circle}"
+    claim = f"; {arrow.claimed}" if arrow.claimed else ""
+    return f"{begin} {verb} {end}: {arrow.grade}{circle}{claim}"
+
+
+def label_of(arrow: Arrow) -> str:
+    """Return what is written at an arrow: what its step claims of records."""
+    return cut(", ".join(arrow.claims), 24)
+
+
+def room_for(label: str) -> int:
+    """Return how long a line is beneath its label."""
+    return 6 * len(label) + 12 if label else 0
+
+
+def labels_of(arrows: Sequence[Arrow], drawing: Drawing, shift: Point) -> Iterator[Label]:
+    """Yield what is written at the ends of lines."""
+    for at, arrow in enumerate(arrows):
+        if (label := label_of(arrow)) and at not in drawing.against:
+            x, y = drawing.routes[at][-1]
+            yield Label(x + shift[0] - TIP - 4, y + shift[1] - 5, label)
 
 
 def wires_of(arrows: Sequence[Arrow], drawing: Drawing, shift: Point) -> Iterator[Wire]:
     """Yield the lines of each style, in a drawing of these arrows that is shifted on the sheet."""
     for grade, (style, _) in STYLES.items():
         chosen = [at for at, arrow in enumerate(arrows) if arrow.grade is grade]
-        paths, marks = [], []
+        paths, crosses, turns = [], [], []
         for at in chosen:
             route = [(x + shift[0], y + shift[1]) for x, y in drawing.routes[at]]
             paths.append(_path(route))
+            if grade is Grade.BROKEN:
+                crosses.append(_between(*route[-3:-1]))
             if at in drawing.against and arrows[at].circle:
-                (left, top), (right, bottom) = route[1:3]
-                marks.append(((left + right) // 2, (top + bottom) // 2))
+                turns.append(_between(*route[1:3]))
         if chosen:
-            yield Wire(style, tuple(paths), tuple(marks))
+            yield Wire(style, tuple(paths), tuple(crosses), tuple(turns))
+
+
+def _between(one: Point, other: Point) -> Point:
+    return (one[0] + other[0]) // 2, (one[1] + other[1]) // 2
 
 
 def _path(route: Sequence[Point]) -> str:
@@ -95,4 +146,4 @@ def loops_of(arrows: Sequence[Arrow], corners: dict[str, Point]) -> Iterator[Wir
             middle = x + ARTIFACT.width // 2
             path = f"M{middle + 30},{y}C{middle + 30},{y - 16} {middle - 30},{y - 16}"
             style = STYLES[arrow.grade][0]
-            yield Wire(style, (f"{path} {middle - 30},{y - TIP}",), ((middle, y - 9),))
+            yield Wire(style, (f"{path} {middle - 30},{y - TIP}",), (), ((middle, y - 9),))

@@ -30,6 +30,7 @@ __all__ = [
     "EntriesAnswer",
     "EntryAnswer",
     "EntryPage",
+    "EntryProofs",
     "FoundRecord",
     "FoundRecords",
     "Health",
@@ -600,6 +601,27 @@ class EntriesAnswer(_Answer):
     model_config = ConfigDict(json_schema_extra={"example": {"indices": [12, 13]}})
 
     indices: list[int] = Field(description="Of their entries, in the order of the request.")
+
+
+class EntryProofs(_Answer):
+    """Proofs that entries are in the log."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "proofs": [
+                    "c2sp.org/tlog-proof@v1\nindex 2\n"
+                    "GXUpil1R8pEujlBgShIOc1iXUoRJaqCvJ9Lnq54t47Q=\n\n"
+                    "acme.example/ml\n3\nR0KStnS1PhN9ea0r1VKTPP9JAU4KVH5JhitUoYYBUH8=\n\n"
+                    "— acme.example/ml /86As01enawb9WCo…\n"
+                ]
+            }
+        }
+    )
+
+    proofs: list[str] = Field(
+        description="Each as C2SP tlog-proof, in the order of the request, under one checkpoint."
+    )
 
 
 class UploadAnswer(_Answer):

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.access import MayRead, shared_or_own
-from api.bodies import JsonBody
+from api.answers import EntryProofs
+from api.bodies import JsonBody, members
 from api.deps import Found, Ref, Served, find, ledger_of, own_policy, servers_fault
 from api.errors import (
     BodyTooLargeError,
@@ -21,6 +22,7 @@ from api.errors import (
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
 from api.places import LEAF_HASH_SCHEMA, MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
 from api.prompt import SHORT, costly
+from api.turns import Turn
 from api.uses import record_use
 from provenance import forms
 from provenance.errors import (
@@ -115,6 +117,31 @@ PROOF_OR_BUNDLE_RESPONSE: dict[int | str, dict[str, Any]] = {
         "description": "The bundle of the artifact, or the proof of its entry, C2SP tlog-proof",
         "content": {**BUNDLE_RESPONSE[200]["content"], **TLOG_PROOF_RESPONSE[200]["content"]},
     }
+}
+
+
+MOST_ENTRIES: Final = 1000
+"""Entries that are proven at once."""
+
+ENTRIES_REQUEST: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "index": one_or_several(
+                        {"type": "integer", "minimum": 0, "maximum": forms.MAX_INTEGER},
+                        "Of the entry, or of several.",
+                        most=MOST_ENTRIES,
+                    )
+                },
+                "required": ["index"],
+                "additionalProperties": False,
+            },
+            "example": {"index": [0, 1]},
+        }
+    },
 }
 
 
@@ -232,6 +259,32 @@ def prove_entry(ledger: Served, artifact: Found) -> Response:
         data = ledger.prove_entry(artifact).to_bytes()
     record_use(ledger, "prove-entry", artifact.digest)
     return PlainTextResponse(data)
+
+
+@router.post(
+    "/v1/entries/tlog-proofs",
+    dependencies=[Depends(own_policy)],
+    openapi_extra={"requestBody": ENTRIES_REQUEST},
+    responses=responses(
+        NoSuchRecordError,
+        MalformedError,
+        BodyTooLargeError,
+        BodyTooSlowError,
+        MediaTypeError,
+    ),
+)
+def prove_entries(
+    ledger: Served, body: Annotated[bytes, Depends(JsonBody(MAX_RECORD))], _: Turn
+) -> EntryProofs:
+    """Prove that entries are in the log, all under one checkpoint; each as C2SP tlog-proof."""
+    asked = members(body, "index").get("index", "[]")
+    indices = RecordPlaces.of("index", asked, MOST_ENTRIES).index
+    if not indices:
+        raise MalformedError("name entries by their index")
+    with servers_fault():
+        ledger.checkpoint()
+    proofs = ledger.prove_entries(indices)
+    return EntryProofs(proofs=[proof.to_bytes().decode() for proof in proofs])
 
 
 @router.get(

@@ -32,6 +32,7 @@ __all__ = [
     "ArtifactPage",
     "Entries",
     "EntryPage",
+    "EntryProofs",
     "FoundRecords",
     "HistoryAnswer",
     "ImpactAnswer",
@@ -113,6 +114,13 @@ class Entries:
     """Where the server says that statements stand in the log."""
 
     indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryProofs:
+    """Proofs that entries are in the log, each as C2SP tlog-proof."""
+
+    proofs: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,17 @@ asked for, and checked.
 from __future__ import annotations
 
 import base64
+import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, TypeVar
 
 from provenance import forms
-from provenance.client.answers import Entries
+from provenance.client.answers import Entries, EntryProofs
 from provenance.client.transport import ElsewhereError, LaterError, Transport
 from provenance.errors import LedgerError
+from provenance.ledger.uploads import SentLeaves
 from provenance.log import Checkpoint, Entry, LogProof, check_proof
 from provenance.merkle import HASH_SIZE, ProofError, check_inclusion
 from provenance.records import Artifact
@@ -34,6 +36,8 @@ T = TypeVar("T")
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _MAX_ANSWER = 2 << 20
+_MAX_PROOFS = 16 << 20
+_LINES = {"Content-Type": "application/jsonl"}
 
 
 class Sender:
@@ -63,6 +67,20 @@ class Sender:
         artifact = _statement(envelope).described().artifact
         _upload(self._transport, artifact, leaves, patience)
 
+    def send_trees(self, sent: Sequence[tuple[bytes, bytes]], patience: float) -> None:
+        """Send the leaf hashes of artifacts that have few, in one request.
+
+        Args:
+            sent: a statement that registers one, signed, and its leaf hashes, 32 bytes each; of
+                all together 8 MiB or so.
+            patience, and errors: as of `send_tree`.
+        """
+        lines = [
+            forms.dump(SentLeaves(artifact=_statement(envelope).described().artifact, leaves=data))
+            for envelope, data in sent
+        ]
+        self._ask("POST", "v1/leaves", patience, b"\n".join(lines), _LINES, good=204)
+
     def log(self, envelopes: Sequence[bytes], patience: float) -> list[int]:
         """Have signed statements logged, all or none, and check that they are.
 
@@ -79,7 +97,7 @@ class Sender:
             VerificationError: it says that they are logged, and does not prove it.
         """
         many = len(envelopes) > 1
-        headers = {"Content-Type": "application/jsonl"} if many else {}
+        headers = _LINES if many else {}
         answer = self._ask("POST", "v1/entries", patience, b"\n".join(envelopes), headers)
         what = f"the answer of {self._transport.name}"
         value = forms.parse(answer, what=what, cap=_MAX_ANSWER)
@@ -89,9 +107,22 @@ class Sender:
                 "entry",
                 f"{len(indices)} entries are told, and {len(envelopes)} statements were sent",
             )
-        for envelope, index in zip(envelopes, indices, strict=True):
-            self._check_logged(Entry.of(envelope, _statement(envelope)), index, patience)
+        entries = [Entry.of(envelope, _statement(envelope)) for envelope in envelopes]
+        proofs = self._proofs(indices, patience)
+        if len(proofs) != len(entries):
+            raise failure("entry", f"{len(proofs)} proofs of {len(entries)} entries")
+        for entry, index, proof in zip(entries, indices, proofs, strict=True):
+            self._check_logged(entry, index, LogProof.parse(proof))
         return list(indices)
+
+    def _proofs(self, indices: Sequence[int], patience: float) -> list[bytes]:
+        """Return what is to prove that entries are in the log."""
+        if len(indices) == 1:
+            return [self._ask("GET", f"v1/entries/{indices[0]}/tlog-proof", patience)]
+        asked, what = json.dumps({"index": indices}).encode(), "the proofs"
+        answer = self._ask("POST", "v1/entries/tlog-proofs", patience, asked, cap=_MAX_PROOFS)
+        told = forms.decode(EntryProofs, forms.parse(answer, what=what, cap=_MAX_PROOFS), what)
+        return [proof.encode("utf-8", "replace") for proof in told.proofs]
 
     def _ask(
         self,
@@ -100,18 +131,20 @@ class Sender:
         patience: float,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        cap: int = _MAX_ANSWER,
+        good: int = 200,
     ) -> bytes:
         def ask() -> bytes:
             answer, _ = self._transport.exchange(
-                method, path, content=content, headers=headers, cap=_MAX_ANSWER
+                method, path, content=content, headers=headers, cap=cap, good=good
             )
             return answer
 
         return persist(ask, patience)
 
-    def _check_logged(self, entry: Entry, index: int, patience: float) -> None:
+    def _check_logged(self, entry: Entry, index: int, proof: LogProof) -> None:
         """Check that the log holds an entry, by a proof under its checkpoint."""
-        proof = LogProof.parse(self._ask("GET", f"v1/entries/{index}/tlog-proof", patience))
         policy = self._policy
         if proof.index != index:
             raise failure("entry", f"a proof of entry {proof.index}, not of {index}")

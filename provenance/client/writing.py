@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,10 @@ TURN = 1.0
 """Seconds after which a call leaves the rest of what waits to the next."""
 
 BATCH, FULL = 100, 8 << 20
-"""Statements that are sent at once, and bytes of them after which no more are."""
+"""Statements that are sent at once, and bytes of them and their trees after which no more are."""
+
+SMALL = 1 << 20
+"""Bytes of leaf hashes that are sent with others, and again as a whole should that fail."""
 
 _log = logging.getLogger("provenance")
 
@@ -213,15 +217,26 @@ class RemoteJournal(Desk[int | None]):
         return indices
 
     def _send(self, outbox: Outbox, names: Sequence[str], patience: float) -> list[int]:
-        """Send the first of some, as many as fit into a request; as `drain`, and all or none."""
+        """Send the first of some, as many as fit into a request; as `drain`, and all or none.
+
+        Their leaf hashes go first, those of small artifacts in one request, too. A crash leaves
+        trees that nothing names, and that are found when they are sent again.
+        """
         envelopes: list[bytes] = []
+        small: list[tuple[bytes, bytes]] = []
         for name in names:
-            if sum(map(len, envelopes)) > FULL:
+            if sum(map(len, envelopes)) + sum(len(data) for _, data in small) > FULL:
                 break
             envelopes.append(outbox.envelope(name))
             with outbox.leaves(name) as leaves:
-                if leaves is not None:
+                if leaves is None:
+                    continue
+                if len(names) > 1 and os.fstat(leaves.fileno()).st_size <= SMALL:
+                    small.append((envelopes[-1], leaves.read()))
+                else:
                     self._sender.send_tree(envelopes[-1], leaves, patience)
+        if small:
+            self._sender.send_trees(small, patience)
         indices = self._sender.log(envelopes, patience)
         for name, index in zip(names, indices, strict=False):
             outbox.remove(name)

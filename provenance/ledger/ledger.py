@@ -413,3 +413,11 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
             InputError: no such artifact or entry.
         """
         return proving.prove_entry(self, ref)
+
+    def prove_entries(self, indices: Sequence[int]) -> list[LogProof]:
+        """Return the proofs that entries are in the log, all under its newest checkpoint.
+
+        Raises:
+            InputError: no such entry.
+        """
+        return proving.prove_entries(self, indices)

@@ -35,7 +35,7 @@ from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
-__all__ = ["Proof", "prove", "prove_entry"]
+__all__ = ["Proof", "prove", "prove_entries", "prove_entry"]
 
 _HASH_TEXT = len(f'"{"0" * 2 * HASH_SIZE}",')
 _RECORD_TEXT = len('{"index":9007199254740991,"path":[]},')
@@ -126,18 +126,28 @@ def prove(
 
 def prove_entry(ledger: Ledger, ref: Ref | int) -> LogProof:
     """Return the proof that an entry is in the log; as `Ledger.prove_entry`."""
-    policy = ledger.policy()
     if isinstance(ref, int):
-        index, note = ref, ledger.checkpoint()
-    else:
-        registered = ledger.resolve(ref)
-        index, note = registered.index, _checkpoint(ledger, policy, registered)
-    size = Checkpoint.of_note(note).size
-    if not 0 <= index < size:
-        raise NoSuchRecordError(f"the log has no entry {index}: it has {size}")
+        return prove_entries(ledger, [ref])[0]
+    policy, registered = ledger.policy(), ledger.resolve(ref)
+    return _under(ledger, policy, _checkpoint(ledger, policy, registered), [registered.index])[0]
+
+
+def prove_entries(ledger: Ledger, indices: Sequence[int]) -> list[LogProof]:
+    """Return the proofs that entries are in the log; as `Ledger.prove_entries`."""
+    return _under(ledger, ledger.policy(), ledger.checkpoint(), indices)
+
+
+def _under(ledger: Ledger, policy: Policy, note: str, indices: Sequence[int]) -> list[LogProof]:
+    """Return the proofs of entries under one checkpoint."""
+    size, shown = Checkpoint.of_note(note).size, _stripped(note, policy)
+    proofs = []
     with ledger._database.reading() as session:
-        proof = Log(session, ledger.origin).prove_entry(index, size)
-    return replace(proof, checkpoint=_stripped(note, policy))
+        log = Log(session, ledger.origin)
+        for index in indices:
+            if not 0 <= index < size:
+                raise NoSuchRecordError(f"the log has no entry {index}: it has {size}")
+            proofs.append(replace(log.prove_entry(index, size), checkpoint=shown))
+    return proofs
 
 
 def _checkpoint(ledger: Ledger, policy: Policy, registered: RegisteredArtifact) -> str:

@@ -24,7 +24,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -39,7 +39,15 @@ from provenance.merkle import HASH_SIZE, CompactRange
 from provenance.records import Artifact
 from provenance.signing.keyfiles import sync_folder
 
-__all__ = ["Appending", "NoUploadError", "OffsetError", "Upload", "Uploads", "claimed"]
+__all__ = [
+    "Appending",
+    "NoUploadError",
+    "OffsetError",
+    "SentLeaves",
+    "Upload",
+    "Uploads",
+    "claimed",
+]
 
 KEPT = 7 * 86400
 """Seconds for which an upload is kept that nobody goes on with."""
@@ -83,6 +91,19 @@ class Upload:
     def length(self) -> int:
         """Bytes in all."""
         return self.artifact.size * HASH_SIZE
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentLeaves:
+    """All leaf hashes of an artifact that has few, in one piece.
+
+    Attributes:
+        artifact: that they are to make.
+        leaves: 32 bytes a record.
+    """
+
+    artifact: Artifact
+    leaves: bytes
 
 
 class Uploads:
@@ -140,6 +161,29 @@ class Uploads:
                 raise OffsetError(f"the upload stands at {upload.offset}, not at {offset}")
             leaves.seek(offset)
             return Appending(upload, leaves, stack.pop_all())
+
+    def keep(self, sent: Sequence[SentLeaves]) -> None:
+        """Keep the trees of several artifacts, whose leaf hashes came in one piece each.
+
+        Raises:
+            InputError: there is no room for them, or some make another root: none was kept.
+            LedgerError: the disk is full, say; sent again, what was kept is found.
+        """
+        for each in sent:
+            if len(each.leaves) != each.artifact.size * HASH_SIZE:
+                raise InputError(
+                    f"{len(each.leaves):,} bytes of leaf hashes, not 32 for each of "
+                    f"{each.artifact.size:,} records"
+                )
+            found = CompactRange()
+            found.extend(each.leaves)
+            _check_root(found, each.artifact)
+        missing = [each for each in sent if not self.is_kept(each.artifact)]
+        with _using(self._folder.path):
+            if 3 * sum(len(each.leaves) for each in missing) > self._room():
+                raise InputError("there is no room for so many leaf hashes and trees")
+        for each in missing:
+            self._trees.keep(iter([each.leaves]), each.artifact.encoding)
 
     def check_room(self) -> None:
         """Check that something could be uploaded.
@@ -245,14 +289,13 @@ class Uploads:
             found = CompactRange()
             for block in _blocks(place / "leaves"):
                 found.extend(block)
-            if found.root() != claimed.root:
+            try:
+                _check_root(found, claimed)
+            except InputError:
                 # The claim last: without the leaves it is an upload of which nothing has come.
                 (place / "leaves").write_bytes(b"")
                 shutil.rmtree(place, ignore_errors=True)
-                raise InputError(
-                    f"these leaf hashes make the root {found.root().hex()}, not "
-                    f"{claimed.root.hex()}: nothing of them was kept"
-                )
+                raise
             self._trees.keep(_blocks(place / "leaves"), claimed.encoding)
             (place / "leaves").unlink()  # the tree begins with them
             self._answer(upload.id, claimed)
@@ -334,6 +377,14 @@ def claimed(path: Path) -> Artifact:
     """
     value = forms.parse(path.read_bytes(), what=path.name, cap=_MAX_CLAIM)
     return forms.decode(Artifact, value, path.name)
+
+
+def _check_root(found: CompactRange, claimed: Artifact) -> None:
+    if found.root() != claimed.root:
+        raise InputError(
+            f"these leaf hashes make the root {found.root().hex()}, not {claimed.root.hex()}: "
+            "nothing of them was kept"
+        )
 
 
 def _number(artifact: Artifact, owner: str) -> str:

@@ -43,9 +43,11 @@ CALLS = {
     "GET /v1/entries": "read",
     "GET /v1/entries/{index}": "read",
     "GET /v1/entries/{index}/tlog-proof": "read",
+    "POST /v1/entries/tlog-proofs": "read",
     "GET /v1/envelopes/{sha256}": "read",
     "POST /v1/records": "read",
     "POST /v1/entries": "submit",
+    "POST /v1/leaves": "submit",
     "POST /v1/trees": "submit",
     "OPTIONS /v1/trees": None,
     "GET /v1/trees/{upload}": "submit",
@@ -90,6 +92,8 @@ class Served:
             "/v1/records": '{"record":{}}',
             "/v1/impact": '{"artifacts":[]}',
             "/v1/entries": "{}",
+            "/v1/entries/tlog-proofs": '{"index":[0,1]}',
+            "/v1/leaves": "{}",
         }
         body = bodies.get(path) if method == "POST" else None
         if body is not None:

@@ -151,6 +151,12 @@ class _Figures(Collector):
             "Entries that the newest checkpoint covers.",
             value=status.checkpoint_size or 0,
         )
+        if self._ledger.access_log.is_on:
+            yield GaugeMetricFamily(
+                "provenance_uses_waiting_bytes",
+                "Bytes of uses that are recorded and not signed yet.",
+                value=self._ledger.access_log.waiting(),
+            )
         covered = GaugeMetricFamily(
             "provenance_anchor_entries",
             "Entries that the newest anchor in a block covers.",

@@ -82,6 +82,24 @@ class AccessLog:
         if self.is_on:
             self._batches.key()
 
+    def waiting(self) -> int:
+        """Return how many bytes of uses wait to be signed, of living and of dead processes."""
+        waiting = 0
+        for path in use_files(self._folder):
+            with suppress(OSError):  # signed just now
+                waiting += path.stat().st_size
+        return waiting
+
+    def check_room(self) -> None:
+        """Check that not too much waits to be signed, if anything is to be.
+
+        Raises:
+            LedgerError: it does: no more is recorded, or soon.
+        """
+        waiting = self.waiting() if self.is_on else 0
+        if waiting > MOST_WAITING:
+            raise LedgerError(f"{waiting:,} bytes of uses wait in {self._folder} to be signed")
+
     def start(self) -> None:
         """Sign what is due, from now on, and first what processes left that are gone.
 
@@ -142,7 +160,7 @@ class AccessLog:
                 self._put_aside()
             if self._file is None:
                 before_blocking()
-                self._check_room()
+                self.check_room()
                 self._file, self._begun = UseFile.create(self._folder), time.monotonic()
             self._file.append(uses)
             if self._file.count >= self._config.uses:
@@ -282,16 +300,3 @@ class AccessLog:
         if records:
             self._batches.sign(records)
         file.remove()
-
-    def _check_room(self) -> None:
-        """Check that not too much waits to be signed.
-
-        Raises:
-            LedgerError: it does.
-        """
-        waiting = 0
-        for path in use_files(self._folder):
-            with suppress(OSError):  # signed just now
-                waiting += path.stat().st_size
-        if waiting > MOST_WAITING:
-            raise LedgerError(f"{waiting:,} bytes of uses wait in {self._folder} to be signed")

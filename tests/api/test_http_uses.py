@@ -22,7 +22,7 @@ from provenance.errors import MalformedError
 from provenance.ledger import access
 from provenance.ledger.config import AccessLogConfig
 from provenance.ledger.usage import Uses
-from provenance.ledger.uses import PUBLIC
+from provenance.ledger.uses import PUBLIC, use_files
 
 READ = {
     "GET /v1/artifacts/train": ("show", None),
@@ -181,6 +181,26 @@ def test_a_service_that_may_not_sign_any_more_is_not_ready(
 
 
 # --- the client -----------------------------------------------------------------------------------
+
+
+def test_what_waits_to_be_signed_is_told(own: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, token = own.tokens.new("auditor")
+    headers = {"Authorization": f"Bearer {token}"}
+    with serving(create_app(own)) as url, httpx.Client(base_url=url, headers=headers) as client:
+
+        def waiting() -> str:
+            lines = client.get("/metrics").text.splitlines()
+            (line,) = [each for each in lines if each.startswith("provenance_uses_waiting_bytes ")]
+            return line.split()[1]
+
+        assert waiting() == "0.0"
+        assert client.get("/v1/artifacts/train").status_code == 200
+        (path,) = use_files(own.folder.access)
+        assert waiting() == f"{path.stat().st_size}.0" != "0.0"
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(access, "MOST_WAITING", path.stat().st_size - 1)
+        detail = problem(client.get("/readyz"), 503, "not-ready")
+        assert detail == "too many uses wait to be signed"
 
 
 def test_the_client_tells_what_the_ledger_tells_and_a_use_can_be_proven(own: Ledger) -> None:

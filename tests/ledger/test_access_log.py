@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,6 +40,18 @@ def turn_on(home, **settings):
         service = ServiceConfig(access_log=AccessLogConfig(**settings))
         ledger.folder.configure(service=service)
     assert Config.read(path).service.access_log == AccessLogConfig(**settings)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request, template, tmp_path):
+    """A folder with a ledger of its own, on either database."""
+    home = tmp_path / "home"
+    if request.param == "sqlite":
+        shutil.copytree(template, home)
+    else:
+        database = request.getfixturevalue("postgres").database()
+        Ledger.init(home, origin="acme.example/uses", database=database).close()
+    return home
 
 
 @pytest.fixture
@@ -540,9 +553,13 @@ def test_no_more_is_recorded_while_too_much_waits_to_be_signed(home, monkeypatch
         ledger.register(ROWS, name="train")
         for _ in range(4):
             use(ledger)
-        with pytest.raises(LedgerError, match="bytes of uses wait in"):
-            use(ledger)
+        assert ledger.access_log.waiting() > 700
+        for check in (use, lambda ledger: ledger.access_log.check_room()):
+            with pytest.raises(LedgerError, match="bytes of uses wait in"):
+                check(ledger)
         ledger.access_log.roll()
+        assert ledger.access_log.waiting() == 0
+        ledger.access_log.check_room()
         use(ledger)
 
 

@@ -209,7 +209,7 @@ def kill(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def record(place: Place, pipeline: int, seed: float) -> NoReturn:
+def record(place: Place, pipeline: int, seed: float, pause: float = 0.02) -> NoReturn:
     """Record until killed; write down what was promised, a line in one piece."""
     rng = random.Random(seed)
     run = f"{pipeline}-{rng.getrandbits(64):016x}"
@@ -233,7 +233,7 @@ def record(place: Place, pipeline: int, seed: float) -> NoReturn:
                 out.record({"name": name, "part": part})
                 promise(json.dumps({"name": name, "part": part}))
             number += 1
-            time.sleep(0.02)
+            time.sleep(pause)
 
 
 # --- what is there --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from api.guard import Guard
 from api.limits import Limits
 from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
-from api.pages import artifact, compare, overview, proof, report, search, signin, static
+from api.pages import artifact, compare, history, overview, proof, report, search, signin, static
 from api.pages import log as log_pages
 from api.rounds import InRounds
 from api.routes import (
@@ -155,6 +155,7 @@ def create_part(
         overview,
         search,
         artifact,
+        history,
         compare,
         proof,
         report,

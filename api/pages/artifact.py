@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.access import MayRead
-from api.answers import HEX, Kind
+from api.answers import Kind
 from api.deps import OwnPolicy, Served, find
+from api.pages.history import draw_history
 from api.pages.rendering import page, rooted
-from api.pages.route import PageRoute
+from api.pages.route import Digest, PageRoute
 from api.pages.rows import Names, Signer, Tone, entry_row, gist, names_of, signers_of
 from api.turns import Turn
 from api.uses import record_use
@@ -26,7 +27,7 @@ from provenance.statements import Quality, Review, Sensitivity, Statement, Super
 from provenance.statements.predicates import Described
 from provenance.verification import Policy
 
-__all__ = ["Digest", "Remark", "describe", "router"]
+__all__ = ["Remark", "describe", "router"]
 
 router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 
@@ -37,8 +38,6 @@ REMARKS: Final = 100
 
 VERSIONS: Final = 10
 """Registrations under one name that a page shows."""
-
-Digest = Annotated[str, Path(pattern=HEX)]
 
 _TOLD: Final = {
     "license": "Licence",
@@ -114,8 +113,9 @@ def show_artifact(
     if artifact.digest != digest:  # the root or the sha256 of it
         return RedirectResponse(rooted(request, f"/artifacts/{artifact.digest}"), 307)
     shown = describe(ledger, policy, artifact)
+    drawn = draw_history(request, ledger, artifact)
     record_use(ledger, "show", artifact.digest)
-    return page(request, "artifact", **shown)
+    return page(request, "artifact", drawn=drawn, **shown)
 
 
 def describe(ledger: Ledger, policy: Policy, artifact: RegisteredArtifact) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import MayRead
 from api.deps import Served, find
-from api.pages.artifact import Digest
 from api.pages.rendering import page
-from api.pages.route import PageRoute
+from api.pages.route import Digest, PageRoute
 from api.turns import Turn
 from api.uses import record_uses
 from provenance.errors import InputError

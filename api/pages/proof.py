@@ -10,9 +10,8 @@ from fastapi.responses import RedirectResponse
 from api.access import MayRead
 from api.answers import HEX
 from api.deps import OwnPolicy, Served, find, servers_fault
-from api.pages.artifact import Digest
 from api.pages.rendering import page, rooted
-from api.pages.route import PageRoute
+from api.pages.route import Digest, PageRoute
 from api.pages.rows import names_of, signers_of
 from api.turns import Turn
 from api.uses import record_use

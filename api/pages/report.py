@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request, Response
 
 from api.access import MayRead
 from api.deps import OwnPolicy, Served, find, hiding, servers_fault
-from api.pages.artifact import Digest, describe
+from api.pages.artifact import describe
 from api.pages.heads import newest_head
+from api.pages.history import draw_history
 from api.pages.rendering import page
-from api.pages.route import PageRoute
+from api.pages.route import Digest, PageRoute
 from api.turns import Turn
 from api.uses import record_use
 from api.verifying import Verifying
@@ -43,6 +44,7 @@ def show_report(
         request,
         "report",
         **shown,
+        drawn=draw_history(request, ledger, artifact),
         verified=verified,
         checks=[
             (check.step, check.mark.name.lower(), hide(check.finding)) for check in report.checks

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
+from api.answers import HEX
 from api.errors import HEADERS, TABLE, LimitedError, UnauthorizedError, told_in_log
 from api.pages.rendering import here, page, rooted
 from provenance.errors import MalformedError, ProvenanceError
 
-__all__ = ["PageRoute"]
+__all__ = ["Digest", "PageRoute"]
+
+Digest = Annotated[str, Path(pattern=HEX)]
+"""Of an artifact, in an address."""
 
 _MALFORMED: Final = TABLE[MalformedError]
 

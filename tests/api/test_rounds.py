@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from asking import JSON
-from served import ROWS, serving
+from served import ROWS
+from serving import serving
 
 from api import create_app
 from api.rounds import Rounds

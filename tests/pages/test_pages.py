@@ -47,9 +47,10 @@ def pages_of(site: Site) -> list[str]:
     ]
     entries = [f"/log/{index}" for index in range(site.ledger.size())]
     reports = [f"/artifacts/{digest}/report" for digest in site.digests.values()]
+    histories = [f"/artifacts/{digest}/history" for digest in site.digests.values()]
     searches = [f"/search?q={quote(q)}" for q in ("", "clean", "#3", "kind=model", "{}", HOSTILE)]
     fixed = ["/", "/artifacts", "/log", "/anchors", "/signin"]
-    return [*fixed, *digests, *entries, *reports, *searches]
+    return [*fixed, *digests, *entries, *reports, *histories, *searches]
 
 
 def test_every_page_is_whole_and_locked_down(site: Site) -> None:

@@ -20,6 +20,7 @@ PAGES = [
     "/artifacts/{digest}",
     "/artifacts/{digest}/records/1",
     "/artifacts/{digest}/compare/{digest}",
+    "/artifacts/{digest}/history",
     "/artifacts/{digest}/report",
     "/log",
     "/log/1",

@@ -81,6 +81,7 @@ def search(
     sha256: Hash | None = None,
     root: Hash | None = None,
     of: Annotated[str, Query(max_length=255)] = "",
+    partly: bool = False,
 ) -> Response:
     """Look everywhere for what was asked."""
     found = Found()
@@ -104,6 +105,7 @@ def search(
         "search",
         sought=q,
         of=of,
+        partly=partly,
         was_asked=bool(q.strip() or leaf or sha256 or root),
         found=found,
         rows=[(each, reached.state(each.index)) for each in found.artifacts.values()],

@@ -9,6 +9,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Response
 from starlette.exceptions import HTTPException
 
+from provenance.browser import script
+
 __all__ = ["VERSION", "router"]
 
 router = APIRouter()
@@ -20,6 +22,8 @@ _FILES: Final = {
     for file in sorted((files("api.pages") / "static").iterdir(), key=lambda file: file.name)
     if file.name.rpartition(".")[2] in _TYPES
 }
+
+_FILES["verifier.js"] = script()
 
 VERSION: Final = sha256(b"".join(_FILES.values())).hexdigest()[:16]
 """Of all of them: it is a part of their address, so that they can be kept for ever."""

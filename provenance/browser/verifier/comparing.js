@@ -5,10 +5,10 @@
 /**
  * Compare: {mark, finding, leaves}; `leaves` has the leaf hash that each proof is shown for, or null.
  */
-async function compare({ record, file, onProgress }, artifact, digests, proofs) {
+async function compare({ record, leafHashes, file, onProgress }, artifact, digests, proofs) {
   const { encoding } = artifact;
   const nothing = proofs.map(() => null);
-  if (record === null && file === null) {
+  if (record === null && leafHashes === null && file === null) {
     const hint = proofs.length ? "; give the record to have it checked" : "";
     return {
       mark: "NOT_DEMANDED",
@@ -20,6 +20,7 @@ async function compare({ record, file, onProgress }, artifact, digests, proofs) 
     if (file === null) refuse("the bundle proves no record: make one with `provenance prove`");
     return { ...(await compareWhole(file, artifact, digests, onProgress)), leaves: nothing };
   }
+  if (leafHashes !== null) return compareAll(leafHashes, proofs, artifact);
   if (record !== null) {
     const leaf = (await hashRecord(record, encoding)).leafHash;
     return found([["the record", leaf]], proofs, artifact);

@@ -23,7 +23,8 @@ const STEPS = {
  * Verify a bundle.
  *
  * `bundle` and `policy` are bytes; without a policy nobody is vouched for. `record` is a record as
- * it is typed, or `file` a Blob: what the bundle is said to be about. `rpc` has the URL of a node for
+ * it is typed, `leafHashes` those of all records that the bundle proves, or `file` a Blob: what the
+ * bundle is said to be about. `rpc` has the URL of a node for
  * names of the policy's chains. `onStep(check)` and `onProgress(bytes read, bytes)` are told.
  *
  * Returns {verified, step, origin, policy, steps, warnings, ladder}: true, false, or null where it is
@@ -37,16 +38,17 @@ async function verify({
   bundle,
   policy = null,
   record = null,
+  leafHashes = null,
   file = null,
   rpc = {},
   onStep = null,
   onProgress = null,
 }) {
-  if (record !== null && file !== null)
-    throw new InputError("give a record or a file: one is checked");
+  if ([record, leafHashes, file].filter((given) => given !== null).length > 1)
+    throw new InputError("give a record, leaf hashes or a file: one of them is checked");
   const readers = new Map(Object.entries(rpc).map(([name, url]) => [name, new RpcReader(url)]));
   const named = policy === null ? null : await asInput(() => parsePolicy(policy));
-  const atHand = { record, file, onProgress };
+  const atHand = { record, leafHashes, file, onProgress };
   const run = { data: bundle, named, atHand, readers, warnings: [], reached: new Set() };
   const steps = [];
   for (const [step, check] of Object.entries(STEPS)) {

@@ -89,6 +89,7 @@ def draw_history(
         link=link,
         entry=entry,
         more=more,
+        kinds=ledger.kinds,
         depth=STEPS,
         opened=opened,
     )

@@ -1,4 +1,7 @@
-"""Style and scripts of the pages, under an address that changes with what they hold."""
+"""What is the same for everybody: style and scripts of the pages, and the verifier by itself.
+
+The former lie under an address that changes with what they hold.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Response
 from starlette.exceptions import HTTPException
 
-from provenance.browser import script
+from provenance.browser import page as verifier_page
+from provenance.browser import page_policy, script
 
 __all__ = ["VERSION", "router"]
 
@@ -27,6 +31,15 @@ _FILES["verifier.js"] = script()
 
 VERSION: Final = sha256(b"".join(_FILES.values())).hexdigest()[:16]
 """Of all of them: it is a part of their address, so that they can be kept for ever."""
+
+
+@router.get("/verify", response_class=Response)
+async def show_verifier() -> Response:
+    """Return the verifier as the one file that it is: the same for everybody, also from a disk."""
+    policy = f"{page_policy()}; frame-ancestors 'none'"
+    return Response(
+        verifier_page(), media_type="text/html", headers={"Content-Security-Policy": policy}
+    )
 
 
 @router.get("/static/{version}/{name}", response_class=Response)

@@ -16,7 +16,7 @@ from importlib.resources import files
 from provenance.browser.rules import rules
 from provenance.version import VERSION
 
-__all__ = ["SOURCES", "page", "script"]
+__all__ = ["SOURCES", "page", "page_policy", "script"]
 
 SOURCES = (
     *("text", "json", "forms", "merkle", "records", "files", "signing", "log", "criteria"),
@@ -53,19 +53,30 @@ def page() -> bytes:
 
     It connects to nothing but the nodes whose addresses its reader types.
     """
-    shown = "\n".join([_read("page/show.js"), _read("page/page.js")])
-    running = f'{script().decode()}\n(() => {{\n"use strict";\n{shown}\n}})();\n'
-    style = _read("page/style.css")
-    policy = (
-        f"default-src 'none'; script-src '{_hash(running)}'; style-src '{_hash(style)}'; "
-        "connect-src http: https:; base-uri 'none'; form-action 'none'"
-    )
     html = _read("page/verify.html")
-    parts = {"version": VERSION, "policy": policy, "style": style, "script": running}
+    parts = {"version": VERSION, "policy": page_policy(), "style": _style(), "script": _running()}
     for name, part in parts.items():  # the script last: what is put in is not looked at again
         before, after = html.split(f"[[{name}]]")
         html = before + part + after
     return html.encode()
+
+
+@functools.cache
+def page_policy() -> str:
+    """Return the Content-Security-Policy that stands in the page, for whoever serves it."""
+    return (
+        f"default-src 'none'; script-src '{_hash(_running())}'; style-src '{_hash(_style())}'; "
+        "connect-src http: https:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _running() -> str:
+    shown = "\n".join([_read("page/show.js"), _read("page/page.js")])
+    return f'{script().decode()}\n(() => {{\n"use strict";\n{shown}\n}})();\n'
+
+
+def _style() -> str:
+    return _read("page/style.css")
 
 
 def _read(path: str) -> str:

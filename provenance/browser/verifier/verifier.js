@@ -24,8 +24,8 @@ const STEPS = {
  *
  * `bundle` and `policy` are bytes; without a policy nobody is vouched for. `record` is a record as
  * it is typed, `leafHashes` those of all records that the bundle proves, or `file` a Blob: what the
- * bundle is said to be about. `rpc` has the URL of a node for
- * names of the policy's chains. `onStep(check)` and `onProgress(bytes read, bytes)` are told.
+ * bundle is said to be about. `rpc` has the URL of a node for names of the policy's chains.
+ * `onStep(check)` and `onProgress(bytes read, bytes)` are told.
  *
  * Returns {verified, step, origin, policy, steps, warnings, ladder}: true, false, or null where it is
  * undecided; the step that fails or is undecided; the log; the fingerprint of the policy; each
@@ -44,12 +44,13 @@ async function verify({
   onStep = null,
   onProgress = null,
 }) {
-  if ([record, leafHashes, file].filter((given) => given !== null).length > 1)
-    throw new InputError("give a record, leaf hashes or a file: one of them is checked");
+  const named = { "a record": record, "leaf hashes": leafHashes, "a file": file };
+  const given = Object.keys(named).filter((what) => named[what] !== null);
+  if (given.length > 1) throw new InputError(`give ${given.join(" or ")}: one of them is checked`);
   const readers = new Map(Object.entries(rpc).map(([name, url]) => [name, new RpcReader(url)]));
-  const named = policy === null ? null : await asInput(() => parsePolicy(policy));
+  const trusted = policy === null ? null : await asInput(() => parsePolicy(policy));
   const atHand = { record, leafHashes, file, onProgress };
-  const run = { data: bundle, named, atHand, readers, warnings: [], reached: new Set() };
+  const run = { data: bundle, named: trusted, atHand, readers, warnings: [], reached: new Set() };
   const steps = [];
   for (const [step, check] of Object.entries(STEPS)) {
     const { mark, finding } = await outcome(check, run);

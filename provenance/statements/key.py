@@ -16,8 +16,6 @@ and does no cryptography.
 
 from __future__ import annotations
 
-import base64
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +23,7 @@ from typing import Annotated, Literal
 
 from provenance import forms
 from provenance.errors import MalformedError
+from provenance.forms.fields import fields
 from provenance.statements.predicates import Kind, Predicate
 from provenance.statements.resources import Name, Subject, Time, check_time
 
@@ -34,10 +33,10 @@ KeyId = Annotated[str, forms.Pattern(r"[0-9a-f]{64}", "a keyid: 64 lower-case he
 Address = Annotated[str, forms.Pattern(r"0x[0-9a-f]{40}", "an address: 0x and 40 hex digits")]
 
 _FIELDS: dict[str, tuple[set[str], set[str]]] = {  # action → needed, allowed
-    "genesis": ({"origin", "log_key", "admin_keys"}, {"accounts"}),
-    "add": ({"public_key"}, {"kinds"}),
-    "revoke": ({"keyid", "reason"}, {"compromised_since"}),
-    "rotate": ({"public_key", "replaces"}, {"reason"}),
+    "genesis": ({"origin", "logKey", "adminKeys"}, {"accounts"}),
+    "add": ({"publicKey"}, {"kinds"}),
+    "revoke": ({"keyid", "reason"}, {"compromisedSince"}),
+    "rotate": ({"publicKey", "replaces"}, {"reason"}),
 }
 
 _ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")
@@ -75,11 +74,12 @@ class Key(Predicate):
     def __post_init__(self) -> None:
         super().__post_init__()
         needed, allowed = _FIELDS[self.action]
+        said = {field.name: getattr(self, field.attribute) for field in fields(Key)}
         for name in sorted(set().union(*(set.union(*pair) for pair in _FIELDS.values()))):
-            given = getattr(self, name) is not None
+            given = said[name] is not None
             if given and name not in needed | allowed:
                 raise MalformedError(f"a {self.action!r} of a key has no {name}")
-            if given and not getattr(self, name):
+            if given and not said[name]:
                 raise MalformedError(f"{name} is empty; leave it out instead")
             if not given and name in needed:
                 raise MalformedError(f"a {self.action!r} of a key needs {name}")
@@ -127,8 +127,9 @@ def keyid_of_pem(pem: str) -> str:
     first, *body, last, end = [*pem.split("\n"), "", ""][:-2] if pem.count("\n") > 2 else [""] * 4
     if (first, last, end) != ("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", ""):
         raise MalformedError("not a PEM public key (-----BEGIN PUBLIC KEY-----)")
-    der = forms.decode_base64("".join(body), "the public key")
-    if body != textwrap.wrap(base64.b64encode(der).decode(), 64):
+    text = "".join(body)
+    der = forms.decode_base64(text, "the public key")
+    if body != [text[at : at + 64] for at in range(0, len(text), 64)]:
         raise MalformedError("the public key is PEM with lines of other than 64 characters")
     return sha256(der).hexdigest()
 

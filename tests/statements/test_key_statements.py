@@ -118,21 +118,27 @@ ALLOWED = {
 }
 
 
+def written(name):
+    """The name of a field in JSON, which errors use."""
+    head, *rest = name.split("_")
+    return head + "".join(map(str.capitalize, rest))
+
+
 @pytest.mark.parametrize("action", NEEDED)
 def test_each_action_has_its_own_fields(action):
     full = {name: FIELDS[name] for name in NEEDED[action] | ALLOWED[action]}
     Key(**COMMON, action=action, **full)
     Key(**COMMON, action=action, **{name: FIELDS[name] for name in NEEDED[action]})
     for name in NEEDED[action]:
-        with pytest.raises(MalformedError, match=f"a '{action}' of a key needs {name}"):
+        with pytest.raises(MalformedError, match=f"a '{action}' of a key needs {written(name)}$"):
             Key(**COMMON, action=action, **{k: v for k, v in full.items() if k != name})
     for name in FIELDS.keys() - full.keys():
-        with pytest.raises(MalformedError, match=f"a '{action}' of a key has no {name}"):
+        with pytest.raises(MalformedError, match=f"a '{action}' of a key has no {written(name)}$"):
             Key(**COMMON, action=action, **full, **{name: FIELDS[name]})
 
 
 def test_admin_keys_are_one_or_more_each_once():
-    refused("admin_keys is empty", GENESIS, admin_keys=())
+    refused("adminKeys is empty", GENESIS, admin_keys=())
     refused("an admin key stands twice", GENESIS, admin_keys=(ADMIN.to_pem(), ADMIN.to_pem()))
 
 

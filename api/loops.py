@@ -25,13 +25,6 @@ REST: Final = 1.0
 _log = logging.getLogger("api")
 
 
-class _Guest(asyncio.Protocol):
-    """What uvicorn makes for a connection."""
-
-    def shutdown(self) -> None:
-        """Finish what is being answered, if anything is, and close."""
-
-
 def new_loop() -> asyncio.AbstractEventLoop:
     """Return a loop that lets in all who come."""
     try:
@@ -41,7 +34,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
     class Loop(uvloop.Loop):
         async def create_server(  # type: ignore[override]
-            self, protocol_factory: Callable[[], _Guest], *, sock: socket, **_: Any
+            self, protocol_factory: Callable[[], asyncio.BaseProtocol], *, sock: socket, **_: Any
         ) -> _Door:
             return _Door(self, protocol_factory, sock)
 
@@ -54,7 +47,7 @@ class _Door:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        protocol_factory: Callable[[], _Guest],
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
         listener: socket,
     ) -> None:
         self._loop = loop
@@ -87,12 +80,10 @@ class _Door:
 
     async def _enter(self, connection: socket) -> None:
         with suppress(OSError):  # who is gone already
-            _, guest = await self._loop.connect_accepted_socket(self._protocol_factory, connection)
-            if self._is_closed:
-                guest.shutdown()
+            await self._loop.connect_accepted_socket(self._protocol_factory, connection)
 
     def close(self) -> None:
-        """Let in nobody any more; who is on the way in may not stay. The socket is its owner's."""
+        """Let in nobody any more. The socket is its owner's."""
         self._is_closed = True
         self._loop.remove_reader(self._listener)
 

@@ -48,13 +48,20 @@ async function subjectKeyid({ logKey, publicKey: pem, keyid }) {
   return pem === null ? keyid : keyidOfPem(pem);
 }
 
+const PEM_HEAD = "-----BEGIN PUBLIC KEY-----\n";
+const PEM_TAIL = "-----END PUBLIC KEY-----\n";
+
 /** Return SHA-256 of the DER within the one PEM form of a public key (RFC 7468). */
 async function keyidOfPem(pem) {
-  const found = /^-----BEGIN PUBLIC KEY-----\n((?:[^\n]+\n)+)-----END PUBLIC KEY-----\n$/.exec(pem);
-  if (!found) refuse("not a PEM public key (-----BEGIN PUBLIC KEY-----)");
-  const text = found[1].replaceAll("\n", "");
+  const isPem =
+    pem.startsWith(PEM_HEAD) &&
+    pem.endsWith(`\n${PEM_TAIL}`) &&
+    pem.length > PEM_HEAD.length + PEM_TAIL.length;
+  if (!isPem) refuse("not a PEM public key (-----BEGIN PUBLIC KEY-----)");
+  const body = pem.slice(PEM_HEAD.length, -PEM_TAIL.length);
+  const text = body.replaceAll("\n", "");
   const der = fromBase64(text, "the public key");
-  if (found[1] !== text.replace(/.{1,64}/g, "$&\n")) {
+  if (body !== text.replace(/.{1,64}/g, "$&\n")) {
     refuse("the public key is PEM with lines of other than 64 characters");
   }
   return sha256(der);

@@ -43,6 +43,9 @@ async function climb(leaf, index, size, path) {
   return steps;
 }
 
+/** Return the root that a climb from `leaf` ended at. */
+const topOf = (leaf, steps) => (steps.length ? steps[steps.length - 1].node : leaf);
+
 /** Check that a leaf hash is number `index` of `size` under `root` (section 2.1.3.2). */
 async function checkInclusion({ leaf, index, size, path, root }) {
   if (!(0 <= index && index < size && size <= MAX_INTEGER)) {
@@ -55,8 +58,7 @@ async function checkInclusion({ leaf, index, size, path, root }) {
     );
   }
   checkHashes(leaf, root, ...path);
-  const steps = await climb(leaf, index, size, path);
-  const found = steps.length ? steps[steps.length - 1].node : leaf;
+  const found = topOf(leaf, await climb(leaf, index, size, path));
   if (found !== root) throw new Failure(`the path leads to the root ${found}, not ${root}`);
 }
 

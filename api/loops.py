@@ -25,6 +25,13 @@ REST: Final = 1.0
 _log = logging.getLogger("api")
 
 
+class _Guest(asyncio.Protocol):
+    """What uvicorn makes for a connection."""
+
+    def shutdown(self) -> None:
+        """Finish what is being answered, if anything is, and close."""
+
+
 def new_loop() -> asyncio.AbstractEventLoop:
     """Return a loop that lets in all who come."""
     try:
@@ -34,7 +41,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
     class Loop(uvloop.Loop):
         async def create_server(  # type: ignore[override]
-            self, protocol_factory: Callable[[], asyncio.BaseProtocol], *, sock: socket, **_: Any
+            self, protocol_factory: Callable[[], _Guest], *, sock: socket, **_: Any
         ) -> _Door:
             return _Door(self, protocol_factory, sock)
 
@@ -47,7 +54,7 @@ class _Door:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        protocol_factory: Callable[[], _Guest],
         listener: socket,
     ) -> None:
         self._loop = loop
@@ -80,10 +87,12 @@ class _Door:
 
     async def _enter(self, connection: socket) -> None:
         with suppress(OSError):  # who is gone already
-            await self._loop.connect_accepted_socket(self._protocol_factory, connection)
+            _, guest = await self._loop.connect_accepted_socket(self._protocol_factory, connection)
+            if self._is_closed:
+                guest.shutdown()
 
     def close(self) -> None:
-        """Let in nobody any more. The socket is its owner's."""
+        """Let in nobody any more; who is on the way in may not stay. The socket is its owner's."""
         self._is_closed = True
         self._loop.remove_reader(self._listener)
 

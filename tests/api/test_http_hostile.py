@@ -176,7 +176,6 @@ def test_a_charset_does_no_harm(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/v1",
         "/v2/artifacts",
         "/v1/artifacts/",
@@ -186,7 +185,7 @@ def test_a_charset_does_no_harm(http: httpx.Client) -> None:
         "/redoc",
         "/healthz/",
         "/%00",
-        "//",
+        "/nothing",
         "/.provenance/keys/log.pem",
         "/v1/artifacts/..%2f..%2fetc%2fpasswd",
     ],
@@ -251,13 +250,13 @@ def test_a_failure_of_the_ledger_is_told_without_its_place(
                 break_it()
                 for answer in (
                     http.get("/v1/anchors"),
-                    http.get("/v1/artifacts"),
-                    http.get("/v1/artifacts/one"),
                     post(http, "/v1/artifacts/one/proofs", '{"index":0}'),
                     post(http, "/v1/verify", '{"bundle":{}}'),
                 ):
                     problem(answer, 503, "ledger-unavailable")
                     assert str(tmp_path) not in answer.text
+                for path in ("/v1/artifacts", "/v1/artifacts/one"):
+                    assert http.get(path).status_code == 200, "what is logged takes no policy"
 
 
 def test_a_key_that_the_server_cannot_open_is_told_without_its_place(tmp_path: Path) -> None:

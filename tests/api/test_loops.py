@@ -30,6 +30,17 @@ class Full(socket.socket):
         return super().accept()
 
 
+class Last(socket.socket):
+    """A listening socket whose door is closed while the first who came is on the way in."""
+
+    door: asyncio.AbstractServer
+
+    def accept(self) -> tuple[socket.socket, object]:
+        entering = super().accept()
+        self.door.close()
+        return entering
+
+
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0), backlog=512) as made:
@@ -45,6 +56,9 @@ def let_in(listener: socket.socket, count: int, enough: Callable[[int, int], boo
         class Guest(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 entered.append(transport)
+
+            def shutdown(self) -> None:
+                pass
 
         with ExitStack() as guests:
             for _ in range(count):
@@ -74,6 +88,32 @@ def let_in(listener: socket.socket, count: int, enough: Callable[[int, int], boo
 def test_all_who_wait_are_let_in_by_a_few_rounds(listener: socket.socket) -> None:
     """uvloop by itself takes a round for each."""
     assert let_in(listener, 200, lambda _, entered: entered == 200) < 20
+
+
+def test_who_is_on_the_way_in_as_the_door_closes_is_sent_away(listener: socket.socket) -> None:
+    """uvicorn tells to finish whom it knows of, and does not know of them yet."""
+    finished = []
+
+    class Guest(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def shutdown(self) -> None:
+            finished.append(self)
+            self.transport.close()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        with Last(fileno=listener.dup().detach()) as last, socket.socket() as guest:
+            last.door = await loop.create_server(Guest, sock=last)
+            guest.setblocking(False)
+            await loop.sock_connect(guest, listener.getsockname())
+            for _ in range(20):
+                await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
+    assert len(finished) == 1
 
 
 def test_where_nobody_can_be_it_is_tried_again(

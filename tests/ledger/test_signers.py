@@ -256,7 +256,7 @@ def test_a_foreign_envelope_is_taken_in_once(ledger, reviewer):
     assert (line.kind, line.subjects) == ("review", ("rows",))
     (event,) = [e for e in ledger.history(rows).events if e.statement.kind == "review"]
     assert event.signers == (reviewer.public.keyid,)
-    assert "review rows" in ledger.history(rows).to_text()
+    assert "review of rows: approve" in ledger.history(rows).to_text()
 
 
 def test_a_batch_of_uses(ledger, reviewer):

@@ -9,11 +9,15 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
 from asking import problem
+from killed import Server
+from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 import provenance
 from provenance import Ledger, forms
@@ -180,6 +184,28 @@ def test_what_arrived_before_a_connection_broke_is_kept(
         problem(answer, 409, "offset")
         offset = int(http.head(place).headers["upload-offset"])
     assert answer.headers["upload-offset"] == str(len(LEAVES))
+
+
+def test_a_client_of_tus_goes_on_after_the_server_was_killed(
+    server: Server, ledger: Ledger, key: PrivateKey, token: str
+) -> None:
+    """By `tuspy`, which the authors of tus wrote and which knows nothing of us."""
+    client = TusClient(f"{server.url}/v1/trees", headers={"Authorization": f"Bearer {token}"})
+    given = {"file_stream": BytesIO(LEAVES), "chunk_size": 300_000}
+    server.start()
+    first = client.uploader(**given, metadata={"artifact": forms.dump(ARTIFACT).decode()})
+    first.upload(stop_at=500_000)
+    server.kill()
+    with pytest.raises(TusUploadFailed):
+        first.upload()
+    server.start()
+    again = client.uploader(**given, url=first.url)
+    assert again.offset == 500_000
+    again.upload()
+    assert again.get_offset() == len(LEAVES)
+    assert ledger.folder.tree(ARTIFACT.digest).is_file()
+    with pytest.raises(TusCommunicationError, match="404"):
+        client.uploader(**given, url=f"{first.url}0")
 
 
 def test_an_upload_is_its_tokens_own(http: httpx.Client, ledger: Ledger) -> None:

@@ -24,11 +24,12 @@ PROOFS = "/v1/artifacts/train/proofs"
 SITE = "https://registry.example"
 
 
-def test_a_round_begins_requests_for_so_long() -> None:
+@pytest.mark.parametrize(("least", "begun"), [(0, 3), (3, 3), (4, 4), (9, 5)])
+def test_a_round_begins_requests_for_so_long(least: int, begun: int) -> None:
     now = 0.0
 
     async def run() -> None:
-        rounds = Rounds(most=1.0, clock=lambda: now)
+        rounds = Rounds(most=1.0, least=least, clock=lambda: now)
 
         async def ask() -> bool:
             nonlocal now
@@ -37,7 +38,8 @@ def test_a_round_begins_requests_for_so_long() -> None:
             return has_time
 
         for _ in range(3):  # each of them a round of its own
-            assert await asyncio.gather(*(ask() for _ in range(5))) == [True] * 3 + [False] * 2
+            said = await asyncio.gather(*(ask() for _ in range(5)))
+            assert said == [number < begun for number in range(5)]
 
     asyncio.run(run())
 
@@ -83,7 +85,7 @@ def test_what_waits_for_the_loop_is_answered_or_refused(
         monkeypatch.setattr(own, "prove", wait)
         ask(first := connections.pop())
         assert held.wait(30)
-        app.state.turns.rounds._most = 3
+        app.state.turns.rounds._most, app.state.turns.rounds._least = 3, 0
         app.state.turns.rounds._clock = count().__next__
         well = HTTPConnection(where, timeout=60)
         for connection in connections:

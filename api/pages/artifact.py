@@ -128,6 +128,7 @@ def describe(ledger: Ledger, policy: Policy, artifact: RegisteredArtifact) -> di
     encoding = forms.encode(artifact.artifact.encoding)
     return {
         "artifact": artifact,
+        "subject": forms.dump(artifact.statement.subjects[0]).decode(),
         "described": described,
         "encoding": encoding.pop("encoding"),
         "parameters": encoding,

@@ -27,6 +27,9 @@ router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 LATELY: Final = 12
 """Entries that are shown."""
 
+COUNTED: Final = 10_000
+"""Artifacts that are counted: a page may not take longer the more there are."""
+
 LATE: Final = timedelta(days=1)
 """After which entries that no anchor covers are worth a warning."""
 
@@ -43,7 +46,7 @@ class Wrong:
 def show_overview(request: Request, ledger: Served) -> Response:
     """Show the ledger as a whole."""
     with servers_fault():
-        policy, status = ledger.policy(), ledger.status()
+        policy, status = ledger.policy(), ledger.status(most=COUNTED + 1)
     names = names_of(policy)
     entries = ledger.entries(start=max(status.size - LATELY, 0), limit=LATELY)
     rows = [entry_row(entry, names) for entry in reversed(entries)]
@@ -51,6 +54,7 @@ def show_overview(request: Request, ledger: Served) -> Response:
         request,
         "overview",
         status=status,
+        counted=COUNTED,
         wrong=[*_amiss(ledger), *_late(status), *_said(rows)],
         head=newest_head(ledger, policy),
         pins={pin.name: pin for pin in policy.chains},

@@ -214,12 +214,11 @@ class Catalog:
         )
         return {entry: _KINDS[kind] for entry, kind in self._session.exec(query)}
 
-    def count(self) -> int:
-        """Return how many artifacts are registered."""
-        query = select(func.count(col(FacetRow.value).distinct())).where(
-            FacetRow.facet == Facet.DIGEST
-        )
-        return self._session.exec(query).one()
+    def count(self, most: int | None = None) -> int:
+        """Return how many artifacts are registered; no more than `most` are counted, if given."""
+        values = select(FacetRow.value).where(FacetRow.facet == Facet.DIGEST).distinct()
+        few = values.limit(most).subquery()
+        return self._session.exec(select(func.count()).select_from(few)).one()
 
     def anchors(self) -> list[AnchorRow]:
         """Return every anchor, the smallest tree first."""

@@ -54,7 +54,7 @@ class Status:
         origin: the log's name.
         size: entries logged.
         checkpoint_size: entries covered by the newest checkpoint; None before the first.
-        artifacts: distinct artifacts registered.
+        artifacts: distinct artifacts registered, as far as they were counted.
         pending_outputs: outputs in the spool, not yet registered.
         chains: each that the policy pins.
     """
@@ -67,8 +67,10 @@ class Status:
     chains: tuple[ChainStatus, ...]
 
 
-def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int) -> Status:
-    """Return the figures of a ledger."""
+def status(
+    session: Session, origin: str, pins: Iterable[ChainPin], pending: int, most: int | None = None
+) -> Status:
+    """Return the figures of a ledger; at most `most` artifacts are counted, if it is given."""
     log, catalog = Log(session, origin), Catalog(session)
     chains = []
     for pin in pins:
@@ -91,7 +93,7 @@ def status(session: Session, origin: str, pins: Iterable[ChainPin], pending: int
         origin=origin,
         size=log.size,
         checkpoint_size=checkpoint.size if checkpoint else None,
-        artifacts=catalog.count(),
+        artifacts=catalog.count(most),
         pending_outputs=pending,
         chains=tuple(chains),
     )

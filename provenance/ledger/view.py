@@ -284,11 +284,16 @@ class LedgerView(Tracing):
         with self._database.reading() as session:
             return status.reached(session, self.origin)
 
-    def status(self) -> Status:
-        """Return how large the log is, and how much of it is anchored where."""
+    def status(self, *, most: int | None = None) -> Status:
+        """Return how large the log is, and how much of it is anchored where.
+
+        Args:
+            most: artifacts that are counted; all, if None, which takes as long as there are.
+        """
         with self._database.reading() as session:
             pins = self.policy().chains
-            return status.status(session, self.origin, pins, spool.pending(self.folder.spool))
+            pending = spool.pending(self.folder.spool)
+            return status.status(session, self.origin, pins, pending, most)
 
     # --- keys, checkpoints, anchors -------------------------------------------------------------
 

@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 from audited import HOSTILE, REVIEWS, Site
+from serving import serving
+
+from api import create_app
+from provenance import Ledger
+from provenance.signing import PublicKey
+from provenance.statements import Review
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -242,3 +248,43 @@ def test_no_page_shuts_anybody_out(chromium: Any, site: Site, scheme: str, width
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{path} is {wide} wide"
     context.close()
+
+
+def test_an_auditor_signs_a_verdict(chromium: Any, tmp_path: Path) -> None:
+    with (
+        Ledger.init(tmp_path, origin="acme.example/ml") as ledger,
+        serving(create_app(ledger)) as url,
+    ):
+        artifact = ledger.register(REVIEWS, name="reviews")
+        token = ledger.tokens.new("auditor", scope="submit")[1]
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(f"{url}/artifacts/{artifact.digest}")
+        page.fill("#token", token)
+        page.press("#token", "Enter")
+        page.wait_for_selector("#own-review")
+        page.check("input[value=reject]")
+        page.click("text=Sign it")
+        page.wait_for_selector("text=to reject takes a reason")
+        page.fill("#reason", HOSTILE)
+        page.click("text=Sign it")
+        page.wait_for_selector("text=make a key first")
+        page.click("text=Make a key")
+        page.wait_for_selector(".key:not([hidden])")
+        page.click("text=Sign it")
+        page.wait_for_selector("text=add the signer's key first")
+        page.click("text=Its public half")
+        public = PublicKey.from_pem(page.inner_text(".key pre"))
+        ledger.add_key(public, name="auditor", kinds=["review"])
+        page.click("text=Sign it")
+        page.wait_for_selector("text=rejected")
+        context.close()
+        entry = ledger.entry(ledger.size() - 1)
+        assert entry.statement is not None
+        assert isinstance(entry.statement.predicate, Review)
+        assert (entry.statement.predicate.verdict, entry.statement.predicate.reason) == (
+            "reject",
+            HOSTILE,
+        )
+        assert entry.signed is not None
+        assert entry.signed.verified_by([public]) == (public.keyid,)

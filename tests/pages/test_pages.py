@@ -113,6 +113,15 @@ def test_what_is_wrong_stands_on_top(site: Site) -> None:
     assert "superseded by clean" in text
 
 
+def test_no_more_artifacts_are_counted_than_a_page_has_time_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = site.ledger.status().artifacts
+    assert f"<strong>{many}</strong> <span>artifacts" in site.page("/").text
+    monkeypatch.setattr("api.pages.overview.COUNTED", many - 1)
+    assert f"<strong>over {many - 1}</strong> <span>artifacts" in site.page("/").text
+
+
 def test_an_artifact_says_what_became_of_it(site: Site) -> None:
     clean = list(site.ledger.artifacts(name="clean"))[-1]
     text = " ".join(re.sub("<[^>]+>", " ", site.page(f"/artifacts/{clean.digest}").text).split())

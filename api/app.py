@@ -24,6 +24,7 @@ from api.routes import (
     health,
     impact,
     leaves,
+    lineage,
     log,
     logged,
     policy,
@@ -93,7 +94,7 @@ def create_app(ledger: Ledger, *, public: bool | None = None) -> FastAPI:
 
     Raises:
         MalformedError: the ledger's own policy is not as it must be.
-        InputError: uses are to be recorded, and no key may sign that.
+        InputError: uses are to be recorded, or lineage collected, and no key may sign that.
     """
     app = create_part(ledger, Turns(), public=public)
     app.add_middleware(Logged)
@@ -123,6 +124,8 @@ def create_part(
         redirect_slashes=False,
     )
     ledger.access_log.start()
+    if ledger.collector.is_on:
+        ledger.collector.key()
     app.state.ledger = ledger
     app.state.project = project
     app.state.turns = turns
@@ -138,6 +141,7 @@ def create_part(
         health,
         figures,
         entries,
+        lineage,
         trees,
         leaves,
         logged,

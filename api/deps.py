@@ -22,6 +22,7 @@ __all__ = [
     "OwnPolicy",
     "Ref",
     "Served",
+    "Traced",
     "find",
     "hiding",
     "ledger_of",
@@ -95,6 +96,17 @@ def find(ledger: Ledger, ref: str) -> RegisteredArtifact:
 async def _found(request: Request, ref: Ref) -> RegisteredArtifact:
     return await promptly(find, ledger_of(request), ref)
 
+
+async def _traced(request: Request, ref: Ref) -> bytes:
+    ledger = ledger_of(request)
+    try:
+        return await promptly(lambda: ledger.digest_of(ref, paths=False))
+    except InputError as error:
+        raise NotRegisteredError(str(error)) from error
+
+
+Traced = Annotated[bytes, Depends(_traced)]
+"""The digest of what a REF names, though it be registered nowhere."""
 
 Found = Annotated[RegisteredArtifact, Depends(_found)]
 

@@ -37,6 +37,7 @@ from provenance.errors import (
     TreeMissingError,
     WitnessError,
 )
+from provenance.ledger.collecting import NotCollectingError
 from provenance.ledger.uploads import NoUploadError, OffsetError
 
 __all__ = [
@@ -197,6 +198,12 @@ TABLE: dict[type[ProvenanceError], Problem] = {
     ),
     NoCheckpointError: Problem(
         404, "no-checkpoint", "No checkpoint yet", "no checkpoint was signed yet"
+    ),
+    NotCollectingError: Problem(
+        404,
+        "no-lineage",
+        "No lineage is taken here",
+        "this ledger takes no lineage: [service.lineage] in its config.toml would say so",
     ),
     NoUploadError: Problem(404, "unknown-upload", "No such upload", "there is no upload '5f5f'"),
     TreeMissingError: Problem(

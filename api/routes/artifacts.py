@@ -19,7 +19,7 @@ from api.answers import (
     Kind,
     artifact_fields,
 )
-from api.deps import Found, Served
+from api.deps import Found, Served, Traced
 from api.errors import NotRegisteredError, responses
 from api.uses import record_use
 from provenance import forms
@@ -148,21 +148,21 @@ WALK_RESPONSES = responses(NotRegisteredError, MalformedError, InputError)
 
 @router.get("/{ref:path}/history", response_model_exclude_none=True, responses=WALK_RESPONSES)
 def show_history(
-    ledger: Served, artifact: Found, query: Annotated[WalkQuery, QueryParameters()]
+    ledger: Served, artifact: Traced, query: Annotated[WalkQuery, QueryParameters()]
 ) -> HistoryAnswer:
     """Return the statements about an artifact and about what it came from, the nearest first."""
     found = ledger.history(artifact, **query.model_dump())
-    record_use(ledger, "history", artifact.digest)
+    record_use(ledger, "history", artifact.hex())
     return HistoryAnswer.model_validate(found.to_json())
 
 
 @router.get("/{ref:path}/descendants", response_model_exclude_none=True, responses=WALK_RESPONSES)
 def show_descendants(
-    ledger: Served, artifact: Found, query: Annotated[WalkQuery, QueryParameters()]
+    ledger: Served, artifact: Traced, query: Annotated[WalkQuery, QueryParameters()]
 ) -> HistoryAnswer:
     """Return the statements by which something was made of an artifact, and on of that."""
     found = ledger.descendants(artifact, **query.model_dump())
-    record_use(ledger, "descendants", artifact.digest)
+    record_use(ledger, "descendants", artifact.hex())
     return HistoryAnswer.model_validate(found.to_json())
 
 

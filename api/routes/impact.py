@@ -12,7 +12,7 @@ from pydantic import Field
 from api.access import MayRead
 from api.answers import HEX, ImpactAnswer
 from api.bodies import JsonBody, members
-from api.deps import Found, Served
+from api.deps import Served, Traced
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.routes.artifacts import WALK_RESPONSES, WalkQuery
 from api.turns import Turn
@@ -76,7 +76,7 @@ class _Asked:
 )
 def show_impact(
     ledger: Served,
-    artifact: Found,
+    artifact: Traced,
     query: Annotated[ImpactQuery, QueryParameters()],
     _: Turn,
 ) -> ImpactAnswer:
@@ -85,7 +85,7 @@ def show_impact(
     Whatever descends is graded before a page of it is told; at most a million arrows are.
     """
     found = ledger.impact(artifact, **query.model_dump())
-    record_use(ledger, "impact", artifact.digest)
+    record_use(ledger, "impact", artifact.hex())
     return ImpactAnswer.model_validate(found.to_json())
 
 

@@ -68,6 +68,7 @@ COMMANDS = {
     "trust": "trust:trust",
     "keys": "keys:keys",
     "drain": "drain:drain",
+    "import": "importing:importing",
     "fsck": "fsck:fsck",
     "backup": "backup:backup",
     "restore": "backup:restore",

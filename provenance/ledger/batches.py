@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.folder import write_file
+from provenance.ledger.keys import own_key
 from provenance.merkle import leaf_hash
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.signing import PrivateKey
 from provenance.statements import Access, Statement, Subject
 
 if TYPE_CHECKING:
-    from provenance.ledger.keys import KeyInfo
     from provenance.ledger.ledger import Ledger
 
 __all__ = ["UseBatches"]
@@ -63,18 +63,7 @@ class UseBatches:
         Raises:
             InputError: it cannot be opened, or may not sign them.
         """
-        name = self._signer
-        try:
-            key = self._ledger.keyring.named(name)
-        except InputError as error:
-            raise InputError(f"{error}: no key can sign the access log; {_ADVICE}") from error
-        for known in self._ledger.keys():  # noqa: SIM118 - not those of a dict
-            if known.keyid == key.public.keyid and _may_sign(known):
-                return key
-        raise InputError(
-            f"by the log, keys/{name}.pem may not sign statements of kind 'access', and so not the "
-            f"access log; {_ADVICE}"
-        )
+        return own_key(self._ledger, self._signer, "access", "the access log", _ADVICE)
 
     def _is_logged(self, artifact: Artifact) -> bool:
         with self._ledger._database.reading() as session:
@@ -103,8 +92,3 @@ class UseBatches:
             return self._ledger.resolve(digest, paths=False).name
         except (InputError, LedgerError):
             return digest
-
-
-def _may_sign(key: KeyInfo) -> bool:
-    may = not key.kinds or "access" in key.kinds
-    return may and (key.role, key.state) == ("signer", "active")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal, cast
 
 from sqlalchemy import Index, Table, text
@@ -157,6 +159,23 @@ class Catalog:
             facets += ((facet, value, entry) for facet, value in each.facets)
         insert(self._session, MentionRow, mentions)
         insert(self._session, FacetRow, sorted(facets))  # in the order in which they lie
+
+    def named(self, ref: str) -> list[bytes]:
+        """Return the digests of what statements name, registered or not: of a data set that a
+        report names, by its name, or of anything, by all digits; two at most.
+        """
+        if re.fullmatch("[0-9a-f]{64}", ref):
+            digest = bytes.fromhex(ref)
+            mentions = select(MentionRow.digest).where(MentionRow.digest == digest).limit(1)
+            return list(self._session.exec(mentions))
+        low = sha256(ref.encode()).digest()
+        query = select(FacetRow.value).where(
+            FacetRow.facet == Facet.NAMED,
+            FacetRow.value >= low,
+            FacetRow.value <= low + b"\xff" * 32,
+        )
+        found = self._session.exec(query.distinct().order_by(col(FacetRow.value)).limit(2))
+        return [value[32:] for value in found]
 
     def registrations(
         self, *, name: str | None = None, digest: str | None = None, limit: int | None = None

@@ -26,6 +26,7 @@ __all__ = [
     "ChainConfig",
     "Config",
     "LimitsConfig",
+    "LineageConfig",
     "ServiceConfig",
     "StorageConfig",
     "WitnessConfig",
@@ -167,6 +168,21 @@ class AccessLogConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LineageConfig:
+    """How runs that other tools tell of are collected (`provenance.ledger.collecting`).
+
+    Attributes:
+        key: name of the key file in ``keys/`` that signs what is collected, and nothing else.
+    """
+
+    key: str
+
+    def __post_init__(self) -> None:
+        if self.key in ("log", "admin", "signer"):
+            raise MalformedError("what is collected is signed by a key of its own")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceConfig:
     """How the ledger is served.
 
@@ -175,12 +191,14 @@ class ServiceConfig:
         cors: origins of the pages that may ask from a browser; ``*`` alone: all.
         limits: how much one may ask for.
         access_log: how uses are recorded; they are not, if None.
+        lineage: how OpenLineage events are taken; they are not, if None.
     """
 
     public: bool = False
     cors: tuple[Annotated[str, WEB_ORIGIN], ...] = ()
     limits: LimitsConfig = LimitsConfig()
     access_log: AccessLogConfig | None = None
+    lineage: LineageConfig | None = None
 
     def __post_init__(self) -> None:
         if "*" in self.cors and len(self.cors) > 1:
@@ -233,6 +251,8 @@ class Config:
             tables["service.limits"] = self.service.limits
         if self.service.access_log is not None:
             tables["service.accessLog"] = self.service.access_log
+        if self.service.lineage is not None:
+            tables["service.lineage"] = self.service.lineage
         tables |= {f"chains.{json.dumps(name)}": each for name, each in self.chains.items()}
         tables |= {f"witnesses.{json.dumps(name)}": each for name, each in self.witnesses.items()}
         for name, table in tables.items():

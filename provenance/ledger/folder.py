@@ -14,6 +14,7 @@
       uploads/        leaf hashes that clients of the service are sending
       uploaded/       which of these were complete of late
       spool/          outputs that are recorded, but not yet registered
+      lineage/        what other tools told of runs that have not ended
       access/         who used what: uses that are not signed yet, and the records of those that are
       keys/           private keys, 0600
       chain.db        the embedded chain

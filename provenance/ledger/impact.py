@@ -317,6 +317,11 @@ def page_of(
     entries += (each.registered for each in reach.left_out)
     named = _named(session, log, [entry for entry in entries if entry >= 0])
 
+    mentioned = {
+        digest: _first_mention(session, digest) if entry < 0 else -1
+        for digest, entry in reach.sources.items()
+    }
+
     def source(digest: bytes, registered: int, by: int) -> dict[str, Any]:
         if registered not in named:
             name, kind = _name_in(log, by, digest), "unregistered"
@@ -327,7 +332,10 @@ def page_of(
     return Impact(
         reach.size,
         tuple(
-            Source(**source(digest, entry, -1), records=None if held is None else held.get(digest))
+            Source(
+                **source(digest, entry, mentioned[digest]),
+                records=None if held is None else held.get(digest),
+            )
             for digest, entry in reach.sources.items()
         ),
         tuple(
@@ -372,6 +380,11 @@ def _named(
     return found
 
 
+def _first_mention(session: Session, digest: bytes) -> int:
+    mentions = select(MentionRow.entry).where(MentionRow.digest == digest)
+    return session.exec(mentions.order_by(col(MentionRow.entry)).limit(1)).first() or -1
+
+
 def _kinds(session: Session, entries: Sequence[int]) -> Iterator[tuple[int, DescendantKind]]:
     query = select(MentionRow.entry, MentionRow.kind).where(
         col(MentionRow.entry).in_(entries), MentionRow.position == 0
@@ -382,11 +395,15 @@ def _kinds(session: Session, entries: Sequence[int]) -> Iterator[tuple[int, Desc
 
 
 def _name_in(log: Log, entry: int, digest: bytes | None) -> str | None:
-    """Return what a statement calls its subject of this digest, or its one subject."""
+    """Return what a statement calls what has this digest, or its first subject."""
     with suppress(LedgerError, InputError):  # it was erased, or there is none
-        for subject in read_statement(log, entry).subjects:
+        statement = read_statement(log, entry)
+        for subject in statement.subjects:
             if digest in (None, subject.artifact):
                 return subject.name
+        for reference in statement.predicate.references():
+            if reference.artifact == digest:
+                return reference.name
     return None
 
 

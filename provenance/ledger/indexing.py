@@ -23,6 +23,10 @@ bytes, whose order as bytes is the order of what it stands for::
     MODEL        of outputs whose model is named: their digest and the model's, 32 bytes each
     DERIVED      of each source and each target of a derivation that a step claims, by which the one
                  has nothing but records of the other, so of no extension: both digests
+    RUN          of a step that is a report (`provenance.lineage.reports`), the run's UUID, 16
+                 bytes, and the event that ended it
+    NAMED        of each data set that a report names: SHA-256 of the name, and what stands for it.
+                 It is in no MADE: a name is made again and again
 
 A batch of uses (``access``) has DIGEST, ROOT and ENVELOPE alone, so that its records can be proven:
 it is found by its digest, and stands in no list of what was registered.
@@ -43,6 +47,7 @@ from typing import NamedTuple
 from provenance import forms
 from provenance.errors import MalformedError
 from provenance.lineage.grades import ends_of, set_digest, step_digest
+from provenance.lineage.reports import names_of, run_of
 from provenance.statements import KIND_NUMBERS, Kind, Outputs, Statement, Step, Supersede
 from provenance.statements.predicates import Described
 
@@ -93,6 +98,8 @@ class Facet(IntEnum):
     MADE = 17
     MODEL = 18
     DERIVED = 19
+    RUN = 20
+    NAMED = 21
 
 
 SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
@@ -176,9 +183,14 @@ def _links(statement: Statement, keyids: Sequence[str]) -> Iterator[tuple[Facet,
         yield from ((Facet.MODEL, made[0] + model) for model in sources)
     elif isinstance(predicate, Step):
         yield from ((Facet.STEP_SIGNER, bytes.fromhex(keyid)) for keyid in keyids)
+        names = names_of(predicate)
+        if (report := run_of(predicate)) is not None:
+            yield Facet.RUN, report
+        for digest in names.keys() & {*sources, *made}:
+            yield Facet.NAMED, sha256(names[digest].encode()).digest() + digest
         if predicate.outcome == "succeeded":
             run = set_digest(sources) + step_digest(predicate) + signers_digest(keyids)
-            yield from ((Facet.MADE, artifact + run) for artifact in made)
+            yield from ((Facet.MADE, artifact + run) for artifact in made if artifact not in names)
         for claim in predicate.derivations or ():
             if claim.claim != "extension":
                 for source in claim.sources:

@@ -17,7 +17,7 @@ from provenance.verification import Signer
 if TYPE_CHECKING:
     from provenance.ledger.ledger import Ledger
 
-__all__ = ["KeyInfo", "add_key", "add_signer", "find_key", "list_keys", "revoke_key"]
+__all__ = ["KeyInfo", "add_key", "add_signer", "find_key", "list_keys", "own_key", "revoke_key"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,37 @@ def list_keys(statements: Iterable[tuple[int, Statement]]) -> list[KeyInfo]:
         if predicate.public_key:
             put(index, name, PublicKey.from_pem(predicate.public_key), "signer", kinds)
     return list(keys.values())
+
+
+def own_key(ledger: Ledger, name: str, kind: Kind, what: str, advice: str) -> PrivateKey:
+    """Return the key of the ledger's own that signs statements of a kind.
+
+    Args:
+        ledger: whose it is.
+        name: of its file in ``keys/``.
+        kind: that it must be allowed to sign.
+        what: is signed by it.
+        advice: what to do where there is none.
+
+    Raises:
+        InputError: it cannot be opened, or may not sign them.
+    """
+    try:
+        key = ledger.keyring.named(name)
+    except InputError as error:
+        raise InputError(f"{error}: no key can sign {what}; {advice}") from error
+    for known in ledger.keys():  # noqa: SIM118 - not those of a dict
+        may = not known.kinds or kind in known.kinds
+        if may and (known.keyid, known.role, known.state) == (
+            key.public.keyid,
+            "signer",
+            "active",
+        ):
+            return key
+    raise InputError(
+        f"by the log, keys/{name}.pem may not sign statements of kind {kind!r}, and so not {what}; "
+        f"{advice}"
+    )
 
 
 def find_key(keys: Iterable[KeyInfo], prefix: str) -> KeyInfo:

@@ -17,6 +17,7 @@ from provenance.ledger.access import AccessLog
 from provenance.ledger.anchors import AnchorRecord
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.chains import Pause
+from provenance.ledger.collecting import Collector
 from provenance.ledger.config import StorageConfig
 from provenance.ledger.creation import create
 from provenance.ledger.desk import Clock
@@ -51,6 +52,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
     Attributes:
         tokens: who may ask its service (`provenance.ledger.tokens`).
         access_log: who did, for which artifact (`provenance.ledger.access`).
+        collector: takes runs that other tools tell of (`provenance.ledger.collecting`).
         uploads: trees that clients of its service are sending (`provenance.ledger.uploads`).
     """
 
@@ -68,6 +70,7 @@ class Ledger(LedgerView, Recorder[RegisteredArtifact, int]):
         self._drafters = Drafters()
         self.tokens = Tokens(self._database, clock)
         self.access_log = AccessLog(self)
+        self.collector = Collector(self)
         self.uploads = Uploads(folder, self.trees)
 
     @property

@@ -20,7 +20,7 @@ from provenance.ledger.leaves import sought_leaves
 from provenance.ledger.lookup import ArtifactTrees
 from provenance.ledger.paging import Places, holders, read_walk_cursor
 from provenance.ledger.recent import Recent
-from provenance.ledger.refs import Ref, resolve
+from provenance.ledger.refs import Ref
 from provenance.ledger.vouching import Vouching, read_signers
 from provenance.ledger.walking import Walk, Walked
 from provenance.lineage import History, Impact
@@ -58,6 +58,10 @@ class Tracing(ABC):
         """Return the ledger's own policy; as `LedgerView`."""
 
     @abstractmethod
+    def digest_of(self, ref: Ref | bytes, *, paths: bool = True) -> bytes:
+        """Return the digest of what a REF names; as `LedgerView`."""
+
+    @abstractmethod
     def find(
         self,
         *,
@@ -69,7 +73,7 @@ class Tracing(ABC):
 
     def history(
         self,
-        ref: Ref,
+        ref: Ref | bytes,
         *,
         depth: int | None = None,
         limit: int | None = None,
@@ -79,7 +83,7 @@ class Tracing(ABC):
         """Return every statement about an artifact and about what it came from, nearest first.
 
         Args:
-            ref: the artifact.
+            ref: the artifact, as `digest_of` takes it.
             depth: how many steps back; None for all, 0 for the artifact alone.
             limit: statements on a page; None for all. A page ends early where it holds 8 MiB.
             cursor: the ``next_cursor`` of the page before, of the same question.
@@ -94,7 +98,7 @@ class Tracing(ABC):
 
     def descendants(
         self,
-        ref: Ref,
+        ref: Ref | bytes,
         *,
         depth: int | None = None,
         limit: int | None = None,
@@ -110,7 +114,7 @@ class Tracing(ABC):
 
     def _walk(
         self,
-        ref: Ref,
+        ref: Ref | bytes,
         depth: int | None,
         limit: int | None,
         cursor: str | None,
@@ -118,8 +122,8 @@ class Tracing(ABC):
         *,
         onward: bool,
     ) -> History:
+        digest = self.digest_of(ref)
         with self._database.reading() as session:
-            digest = resolve(session, self.origin, ref).artifact.digest
             way = Walk(
                 session, self.origin, onward=onward, signers=self._signers, recent=self._walks
             )
@@ -127,7 +131,7 @@ class Tracing(ABC):
 
     def impact(
         self,
-        ref: Ref | None = None,
+        ref: Ref | bytes | None = None,
         *,
         record: Any = None,
         records: Any = None,
@@ -164,6 +168,7 @@ class Tracing(ABC):
         wanted = sought_leaves(
             ref, artifacts, record=record, records=records, path=path, leaf_hash=leaf_hash
         )
+        digest = b"" if ref is None else self.digest_of(ref)
         held: dict[bytes, Records] | None = None
         unread: tuple[int, ...] = ()
         if wanted and artifacts is None:
@@ -177,7 +182,7 @@ class Tracing(ABC):
             signers = self._signers(session, size)
             vouching = Vouching(session, log, signers, size)
             if ref is not None:
-                sources = [resolve(session, self.origin, ref).artifact.digest]
+                sources = [digest]
             else:
                 ends = vouching.ends(artifacts or (), claims=False)
                 known = dict.fromkeys(artifacts or ())

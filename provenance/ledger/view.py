@@ -112,6 +112,34 @@ class LedgerView(Tracing):
                 return self._kept.get(("ref", ref), look, RegisteredArtifact.length)
         return look(paths)
 
+    def digest_of(self, ref: Ref | bytes, *, paths: bool = True) -> bytes:
+        """Return the digest of what `ref` names, though it be registered nowhere.
+
+        Args:
+            ref: as for `resolve`; the name of a data set of which another tool told
+                (`provenance.lineage.reports`); or a digest, in full.
+            paths: as for `resolve`.
+
+        Raises:
+            InputError: nothing, or several, are meant.
+        """
+        if isinstance(ref, bytes):
+            return ref
+        try:
+            return self.resolve(ref, paths=paths).artifact.digest
+        except InputError:
+            named: list[bytes] = []
+            with suppress(UnicodeEncodeError):
+                if isinstance(ref, str):
+                    with self._database.reading() as session:
+                        named = Catalog(session).named(ref)
+            if len(named) > 1:
+                listed = ", ".join(digest.hex() for digest in named)
+                raise InputError(f"several data sets are called {ref!r}: {listed}") from None
+            if not named:
+                raise
+            return named[0]
+
     def artifacts(
         self,
         *,

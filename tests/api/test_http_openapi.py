@@ -52,6 +52,7 @@ OPERATIONS = [
     "GET /v1/trees/{upload}",
     "OPTIONS /v1/trees",
     "PATCH /v1/trees/{upload}",
+    "POST /api/v1/lineage",
     "POST /v1/artifacts/{ref}/proofs",
     "POST /v1/entries",
     "POST /v1/entries/tlog-proofs",

@@ -253,6 +253,41 @@ def test_what_descends(provenance):
     assert provenance.json("impact", "--leaf-hash", leaf)["sources"] == []
 
 
+def test_runs_that_another_tool_told_of(provenance):
+    event = {
+        "eventType": "COMPLETE",
+        "eventTime": "2026-06-01T09:08:51Z",
+        "run": {"runId": "01977b2f-5c5e-7d35-a1a6-25a7b5a7c1de"},
+        "job": {"namespace": "airflow", "name": "clean"},
+        "inputs": [{"namespace": "s3://lake", "name": "raw"}],
+        "outputs": [{"namespace": "s3://lake", "name": "clean"}],
+    }
+    path = provenance.folder / "events.ndjson"
+    path.write_text(json.dumps(event) + "\n\n" + json.dumps(event) + "\n")
+    asked = ("import", "lineage", "events.ndjson")
+
+    def refused():
+        return provenance.json(*asked, status=2)["error"]["message"]
+
+    assert "takes no lineage" in refused()
+    provenance("keys", "new", "collector")
+    provenance("keys", "add", "collector", "--kind", "step")
+    config = provenance.folder / ".provenance/config.toml"
+    config.write_text(config.read_text() + '\n[service.lineage]\nkey = "collector"\n')
+    first, again = provenance.json(*asked)["entries"]
+    assert first == again
+    assert provenance(*asked)[0] == "2 runs that ended\n"
+    told = provenance("history", "s3://lake/clean")[0]
+    assert "made s3://lake/clean" in told
+    assert "declared: not registered here" in told
+    path.write_text(json.dumps(event) + "\n{}\n")
+    assert (
+        "line 2: run.runId is not a UUID" in provenance.json(*asked, status=2)["error"]["message"]
+    )
+    path.unlink()
+    assert "cannot read" in refused()
+
+
 def test_how_sure_a_history_is(provenance):
     provenance("step", "train", "--input", "rows", "--output", "open.csv", "--", "true")
     size = provenance.json("status")["size"]

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 import pytest
 from catalogues import (
@@ -154,6 +155,7 @@ def rotated(number):
 
 
 DIRTY = Code(git_commit="1" * 40, dirty=True)
+A_REPORT = {"parameters": {"openlineage": {"run": str(UUID(int=1)), "event": "COMPLETE"}}}
 AT = [Code(git_commit=digit * 40, command=("run", digit)) for digit in "12"]
 
 
@@ -174,6 +176,8 @@ AT = [Code(git_commit=digit * 40, command=("run", digit)) for digit in "12"]
         ((a_step(code=DIRTY), [0]), (a_step(code=DIRTY), [1]), False),
         ((a_step(), [0]), (a_step(inputs=(reference(1), reference(1))), [1]), True),
         ((a_step(), [0]), (a_step(inputs=(reference(2),)), [1]), False),
+        # What calls itself a report hides no conflict about what is no name.
+        ((a_step(**A_REPORT), [0]), (a_step(**A_REPORT, inputs=(reference(2),)), [1]), False),
     ],
 )
 def test_what_somebody_else_reproduced(database, one, other, again):

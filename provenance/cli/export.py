@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -46,6 +47,10 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="Of oms: a PEM private key over P-256, mode 0600."),
     ] = None,
+    send: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Of openlineage: post the events to this server."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here.")
     ] = None,
@@ -53,8 +58,11 @@ def export(
 ) -> None:
     """Write what an artifact is, or what made it, for tools that read other formats.
 
-    Unsigned, but for a model signature, which is by the key that is given.
+    Unsigned, but for a model signature, which is by the key that is given. The token of a server
+    that events are sent to comes from OPENLINEAGE_API_KEY.
     """
+    if send is not None and (form != "openlineage" or output is not None):
+        raise InputError("--send is for --format openlineage, and not for a file as well")
     if form == "oms":
         if files is None or key is None:
             raise InputError("a model signature needs the model's --files, and a --key to sign by")
@@ -66,9 +74,12 @@ def export(
             raise InputError("--files and --key are for --format oms: nothing else is signed")
         with open_ledger() as ledger:
             back = 0 if depth is None and form in ("slsa", "croissant") else depth
-            documents = _documents(
-                ledger.history(ref, depth=back, as_of=as_of), ledger.origin, form
-            )
+            history = ledger.history(ref, depth=back, as_of=as_of)
+            documents = _documents(history, ledger.origin, form)
+            if send is not None:
+                from provenance.lineage.emitting import send_events
+
+                send_events(history.to_openlineage(ledger.origin), send, os.environ)
     if not documents:
         raise InputError(
             "no step there succeeded under signatures that count"
@@ -76,7 +87,9 @@ def export(
             else "there is no step there"
         )
     lines = "".join(json.dumps(each) + "\n" for each in documents)
-    if output is not None:
+    if send is not None:
+        emit(as_json, {"format": form, "sent": len(documents)}, [f"sent {len(documents)} events"])
+    elif output is not None:
         write_whole(output, lines.encode())
         emit(as_json, {"format": form, "file": str(output)}, [f"wrote {output}"])
     elif as_json:

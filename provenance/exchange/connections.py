@@ -18,7 +18,7 @@ from provenance.exchange.peer import Join, Peer, place, split_url
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "sendable"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Connections:
         parts = split_url(url, what)
         headers = {"Accept-Encoding": encodings}
         if token is not None:
-            headers["Authorization"] = f"Bearer {_sendable(token, parts)}"
+            headers["Authorization"] = f"Bearer {sendable(token, parts)}"
         try:
             self._client: httpx.Client = httpx.Client(
                 base_url=url, timeout=timeout, headers=headers
@@ -109,7 +109,7 @@ class Connections:
         return self._peer.within_time(exchange)
 
 
-def _sendable(token: str, parts: SplitResult) -> str:
+def sendable(token: str, parts: SplitResult) -> str:
     """Return a token, if it can be sent there without anybody on the way who reads it.
 
     Raises:

@@ -6,7 +6,8 @@
 - `circles`: what is said to be made of itself
 - `impact`: what descends, and by how sure a way
 - `drawing`: the same as text, JSON, Mermaid and DOT
-- `slsa`, `prov_model`, `run_events`: in the words of others, with the names of `naming`
+- `slsa`, `prov_model`, `run_events`: in the words of others, with the names of `naming`;
+  `emitting` sends the last to a server, and `reports` are such events of others
 - `croissant`, `cyclonedx`: a data set and a model in the words of others, by the `registrations`
   that count; `model_signature`: a model's files signed for others, and what others signed
 """

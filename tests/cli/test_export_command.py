@@ -4,7 +4,9 @@ import json
 from hashlib import sha256
 
 import pytest
+from fastapi import FastAPI, Request
 from prov.model import ProvDocument
+from serving import serving
 
 from provenance.signing import PrivateKey, write_key_file
 
@@ -84,6 +86,30 @@ def test_openlineage(trained):
     assert [json.loads(line) for line in near.splitlines()] == events[2:]
     _, told = trained("export", "rows", "--format", "openlineage", status=2)
     assert "there is no step there" in told
+
+
+def test_openlineage_is_sent(trained):
+    app, arrived = FastAPI(), []
+
+    @app.post("/p/vision/api/v1/lineage")
+    def take(event: dict[str, object], request: Request):
+        arrived.append((event, request.headers["Authorization"]))
+
+    export = ("export", "clf", "--format", "openlineage")
+    with serving(app) as url:
+        sending = (*export, "--send", f"{url}/p/vision")
+        assert trained(*sending, OPENLINEAGE_API_KEY="plt_1") == ("sent 4 events\n", "")
+        sent = trained.json(*sending, OPENLINEAGE_API_KEY="plt_1")
+    assert sent == {"format": "openlineage", "sent": 4}
+    assert arrived == [(each, "Bearer plt_1") for each in trained.json(*export)["documents"]] * 2
+    _, told = trained("export", "rows", *sending[2:], status=2)
+    assert "there is no step there" in told
+    _, told = trained(*sending, status=2, OPENLINEAGE_API_KEY="\n")
+    assert "no token has" in told
+    _, told = trained(*sending, "-o", "events.jsonl", status=2)
+    assert "not for a file as well" in told
+    _, told = trained("export", "clf", "--format", "prov", "--send", "http://x", status=2)
+    assert "is for --format openlineage" in told
 
 
 def test_croissant(provenance, judge, tmp_path):

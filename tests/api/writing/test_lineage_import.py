@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,7 @@ from api import create_app, create_projects_app
 from provenance import InputError, Ledger, LedgerError
 from provenance.ledger import collecting
 from provenance.lineage import Grade
+from provenance.lineage.emitting import send_events
 from provenance.lineage.reports import DATASET_DIGEST
 from provenance.records import ARTIFACT_DIGEST
 from provenance.statements import Statement, Step
@@ -385,6 +387,27 @@ def test_a_project_has_it_under_its_own_address(ledger: Ledger) -> None:
     with serving(create_projects_app({"vision": ledger})) as url:
         client_of(f"{url}/p/vision/", token).emit(event(RunState.COMPLETE, str(uuid4())))
     assert len(steps(ledger)) == 1
+
+
+def test_what_a_ledger_sends_another_takes(
+    ledger: Ledger, url: str, token: str, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"id": 1}\n')
+    with Ledger.init(tmp_path / "other", origin="other.example/ml") as other:
+        with other.step("clean", inputs=[other.register(rows)]) as step:
+            step.output([{"id": 2}], name="clean")
+        events = other.history("clean").to_openlineage(other.origin)
+    for _ in range(2):
+        send_events(events, url, {"OPENLINEAGE_API_KEY": token})
+    ((_, statement, report),) = steps(ledger)
+    assert (report.name, report.outcome) == ("clean", "succeeded")
+    assert [each.name for each in report.inputs] == ["other.example/ml/rows.jsonl"]
+    assert report.inputs[0].digest["sha256"] == sha256(rows.read_bytes()).hexdigest()
+    assert [each.name for each in statement.subjects] == ["other.example/ml/clean"]
+    assert ledger.history("other.example/ml/clean").events
+    with pytest.raises(InputError, match=r"took 0 of 2 events, .* 401 Unauthorized .*API_KEY"):
+        send_events(events, url, {"OPENLINEAGE_API_KEY": "plt_none"})
 
 
 def test_no_more_waits_than_there_is_room_for(

@@ -11,6 +11,7 @@ import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, cast, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -26,9 +27,9 @@ from api.uses import record_uses
 from provenance.errors import InputError, NoSuchRecordError
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.entries import LogEntry
-from provenance.ledger.filters import Filters
+from provenance.ledger.filters import CURSOR, Filters
 from provenance.ledger.ledger import Ledger
-from provenance.ledger.paging import Place
+from provenance.ledger.paging import Places
 from provenance.statements import Sensitivity
 
 __all__ = ["router"]
@@ -56,13 +57,13 @@ class Found:
 
     Attributes:
         artifacts: by their newest registration, each once.
-        places: of records.
+        places: of records, in the trees that one page has time to ask.
         entries: of the log.
         advice: why there may be no more, and how to ask.
     """
 
     artifacts: dict[str, RegisteredArtifact] = field(default_factory=dict)
-    places: list[Place[RegisteredArtifact]] = field(default_factory=list)
+    places: Places[RegisteredArtifact] = field(default_factory=lambda: Places(()))
     entries: dict[int, LogEntry] = field(default_factory=dict)
     advice: str = ""
 
@@ -82,8 +83,9 @@ def search(
     root: Hash | None = None,
     of: Annotated[str, Query(max_length=255)] = "",
     partly: bool = False,
+    cursor: Annotated[str | None, Query(pattern=f"^{CURSOR}$")] = None,
 ) -> Response:
-    """Look everywhere for what was asked."""
+    """Look everywhere for what was asked; for records from where the page before ended."""
     found = Found()
     if q.strip():
         _look_for(ledger, q.strip(), found)
@@ -91,8 +93,8 @@ def search(
         _add(found, ledger.artifacts(limit=MOST, sha256=sha256))
     if root is not None:
         _add(found, ledger.artifacts(limit=MOST, root=root))
-    if leaf:
-        found.places += ledger.find(leaf_hash=list(map(bytes.fromhex, leaf)), limit=MOST)
+    if leaves := [*map(bytes.fromhex, [*leaf, *re.findall(HEX, q.strip())])]:
+        found.places = ledger.find(leaf_hash=leaves, limit=MOST, cursor=cursor)
     record_uses(
         ledger,
         "find",
@@ -107,6 +109,11 @@ def search(
         of=of,
         partly=partly,
         was_asked=bool(q.strip() or leaf or sha256 or root),
+        following=urlencode(
+            {"q": q, "leaf": leaf, "of": of, "cursor": found.places.next_cursor}, doseq=True
+        )
+        if found.places.next_cursor
+        else "",
         found=found,
         rows=[(each, reached.state(each.index)) for each in found.artifacts.values()],
         entries=[entry_row(entry, names) for entry in found.entries.values()],
@@ -142,7 +149,6 @@ def _look_for_hash(ledger: Ledger, sought: str, found: Found) -> None:
         with suppress(NoSuchRecordError):
             entry = ledger.entry(envelope=sought)
             found.entries[entry.index] = entry
-        found.places += ledger.find(leaf_hash=bytes.fromhex(sought), limit=MOST)
 
 
 def _filters(sought: str) -> Filters | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
-from audited import HOSTILE, LONG, Site
+from audited import HOSTILE, LONG, REVIEWS, Site
+from serving import serving
 
+from api import create_app
+from provenance import Ledger
 from provenance.verification import STEPS
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -172,6 +178,34 @@ def test_everything_is_found(site: Site) -> None:
     sha256 = ledger.resolve("notes").digests["sha256"]
     for asked in (f"q={sha256}", f"sha256={sha256}"):
         assert f'href="/artifacts/{site.digests["notes"]}"' in site.page(f"/search?{asked}").text
+
+
+def test_a_record_is_sought_page_by_page(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are more artifacts than one page has time to ask."""
+    leaf = site.ledger.prove("reviews", index=7).leaf_hashes[0].hex()
+    holders = {place.artifact.digest for place in site.ledger.find(leaf_hash=bytes.fromhex(leaf))}
+    monkeypatch.setattr("provenance.ledger.finding.MOST", 3)
+    for query in (f"leaf={leaf}", f"q={leaf}"):
+        found, asked = set(), 0
+        while query:
+            text = site.page(f"/search?{query}").text
+            found |= set(re.findall("/artifacts/([0-9a-f]{64})/records/7", text))
+            (query,) = re.findall(r'href="/search\?([^"]*cursor=[^"]*)"', text) or [""]
+            query, asked = html.unescape(query), asked + 1
+        assert found == holders
+        assert len(found) == 3
+        assert asked > 3
+
+
+def test_a_tree_that_cannot_be_asked_is_told_of(tmp_path: Path) -> None:
+    with Ledger.init(tmp_path, origin="acme.example/ml") as ledger:
+        lost = ledger.register(REVIEWS, name="lost")
+        leaf = ledger.prove("lost", index=7).leaf_hashes[0].hex()
+        ledger.folder.tree(lost.artifact.digest).unlink()
+        with serving(create_app(ledger, public=True)) as url:
+            text = httpx.get(f"{url}/search?q={leaf}").text
+    assert "1 artifact could not be asked" in text
+    assert f'href="/log/{lost.index}"' in text
 
 
 @pytest.mark.parametrize(

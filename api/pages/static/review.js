@@ -96,9 +96,9 @@ form.addEventListener("submit", async (event) => {
   wrongAbout.textContent = "";
   const { verdict, reason } = Object.fromEntries(new FormData(form));
   try {
-    if (verdict !== "approve" && !reason.trim()) throw new Error(`to ${verdict} takes a reason`);
+    if (verdict !== "approve" && !reason.trim()) throw new Error(`Say why: to ${verdict} takes a reason.`);
     const key = await ownKey();
-    if (!key) throw new Error("make a key first, and have it added to the log");
+    if (!key) throw new Error("Make a key first, and have it added to the log.");
     const index = await send(await signed(await statementOf(verdict, reason.trim()), key));
     told.textContent = `Logged as entry ${index}.`;
     location.reload();

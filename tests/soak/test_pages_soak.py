@@ -1,0 +1,41 @@
+"""A small run of `pages.py`; `scripts/soak pages` asks a ledger of a million entries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pages
+import pytest
+
+FEW, MANY = 400, 1_600
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, pages.Figures]]:
+    home = tmp_path_factory.mktemp("pages")
+    return {count: pages.measured(home / str(count), count, times=1) for count in (FEW, MANY)}
+
+
+def test_no_page_does_what_grows_with_the_ledger(
+    figures: dict[int, dict[str, pages.Figures]],
+) -> None:
+    """The database counts for itself: no clock. A walk ends at its limits, not where all began."""
+    for name, many in figures[MANY].items():
+        few = figures[FEW][name]
+        if name == "overview":  # counts artifacts, up to ten thousand
+            assert many.instructions < few.instructions + 15 * (MANY - FEW) / 2
+        elif "history" in name or "fifth" in name:
+            assert many.instructions < 40_000, name
+        else:
+            assert many.instructions < 1.5 * few.instructions + 500, name
+        assert many.size < 100_000
+
+
+def test_what_is_written_is_not_written_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        pages.write(tmp_path / "200", 200)
+    with pages.Ledger.open(tmp_path / "200") as ledger:
+        assert len(list(ledger.artifacts(name="reviews"))) == 1
+        told = pages.head([200]).splitlines()
+        row = pages.row("log", [pages.Figures(1_000, 2_000, 0.003)])
+        assert row.count("|") == told[0].count("|") == told[1].count("|")

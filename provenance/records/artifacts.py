@@ -26,6 +26,7 @@ from typing import Any, Literal
 from provenance import forms
 from provenance.errors import InputError, MalformedError
 from provenance.forms import MAX_INTEGER, Hash
+from provenance.forms.fields import fields
 from provenance.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
 from provenance.records.canonical import canonical_row, parse_row
 
@@ -50,8 +51,8 @@ MAX_CHUNK_SIZE = 64 << 20
 _PARAMETERS = {
     "json": (),
     "line": (),
-    "chunk": ("chunk_size",),
-    "file": ("digest", "ignore", "follow_symlinks"),
+    "chunk": ("chunkSize",),
+    "file": ("digest", "ignore", "followSymlinks"),
 }
 
 
@@ -67,11 +68,12 @@ class Encoding:
 
     def __post_init__(self) -> None:
         wanted = _PARAMETERS[self.name]
-        for parameter in ("chunk_size", "digest", "ignore", "follow_symlinks"):
-            given = getattr(self, parameter) is not None
-            if given != (parameter in wanted):
+        for parameter in fields(Encoding)[1:]:
+            given = getattr(self, parameter.attribute) is not None
+            if given != (parameter.name in wanted):
                 verb = "has no" if given else "needs the"
-                raise MalformedError(f"the encoding {self.name!r} {verb} parameter {parameter!r}")
+                what = f"{verb} parameter {parameter.name!r}"
+                raise MalformedError(f"the encoding {self.name!r} {what}")
         if self.chunk_size is not None and not 1 <= self.chunk_size <= MAX_CHUNK_SIZE:
             raise MalformedError(f"no chunk has {self.chunk_size} bytes: 1 to {MAX_CHUNK_SIZE:,}")
         if self.ignore is not None and list(self.ignore) != sorted(set(self.ignore)):
@@ -166,7 +168,8 @@ def _check_file_record(record: dict[str, Any], encoding: Encoding) -> None:
     digest = str(encoding.digest)
     if set(record) != {"path", digest, "size"}:
         raise InputError(f"a record of the encoding 'file' has path, {digest} and size, no others")
-    if not isinstance(record["path"], str) or type(record["size"]) is not int or record["size"] < 0:
+    size = record["size"]
+    if not isinstance(record["path"], str) or type(size) is not int or not 0 <= size <= MAX_INTEGER:
         raise InputError("the path of a file is a string and its size a whole number")
     if not isinstance(record[digest], str) or not re.fullmatch("[0-9a-f]{64}", record[digest]):
         raise InputError(f"the {digest} of a file is 64 lower-case hex digits")

@@ -116,7 +116,7 @@ def _integer(token: str) -> int | str:
 def _float(token: str) -> float:
     value = float(token)
     if math.isinf(value):
-        raise MalformedError(f"holds {token[:24]}, a number beyond the range of a double")
+        raise MalformedError(f"holds a number beyond the range of a double: {token[:24]}")
     return value
 
 

@@ -21,6 +21,8 @@ WITHIN = (
     *("fromBase64", "toHex", "fromHex", "quoted", "byCodePoints", "checkKeyName", "checkTime"),
     *("checkInclusion", "checkConsistency", "pathLength", "Frontier", "STEPS", "RULES", "PATTERNS"),
     *("publicKey", "checkSignature", "judge", "Failure", "matches", "utf8", "parseStatement"),
+    *("publicKeyOfPem", "parseVerifierKey", "openNote", "parseCheckpoint", "parseEntry"),
+    *("parseEnvelope", "fromUtf8"),
 )
 
 HELPERS = """

@@ -128,6 +128,7 @@ def test_which_block_is_final(room: Any, scene: Any, answer: Any, outcome: str) 
     [
         ("address", "0x" + "c1" * 20),
         ("address", "0x" + "C0" * 20),
+        ("address", ["0x" + "c0" * 20]),
         ("blockNumber", "0x2"),
         ("removed", True),
         ("data", WORD),

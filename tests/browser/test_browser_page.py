@@ -203,6 +203,45 @@ def test_what_cannot_be_used_is_said(opened: Verifier, scene: Scene) -> None:
     assert "http:// or https://" in opened.page.inner_text("#verdict p")
 
 
+def test_the_policy_that_is_told_is_the_one_that_is_chosen(opened: Verifier, scene: Scene) -> None:
+    """Also where another was chosen before it was read, and read later."""
+    other = World(origin="other.example/log").policy(chains=()).to_bytes()
+    texts = [scene.policy.decode(), other.decode()]
+    opened.page.evaluate(
+        """(texts) => {
+          const input = document.querySelector("#policy");
+          const { arrayBuffer } = Blob.prototype;
+          Blob.prototype.arrayBuffer = function () {
+            if (this.name === "1") return arrayBuffer.call(this);
+            return new Promise((resolve) => {
+              globalThis.later = () => resolve(arrayBuffer.call(this));
+            });
+          };
+          for (const [at, text] of texts.entries()) {
+            const chosen = new DataTransfer();
+            chosen.items.add(new File([text], String(at)));
+            input.files = chosen.files;
+            input.dispatchEvent(new Event("change"));
+          }
+        }""",
+        texts,
+    )
+    opened.page.wait_for_selector("#policy-told dl")
+    # What is read after it is ready after it.
+    opened.page.evaluate(
+        """async (text) => {
+          later();
+          const bytes = new TextEncoder().encode(text);
+          for (let turn = 0; turn < 3; turn++) await provenance.readPolicy(bytes);
+        }""",
+        texts[0],
+    )
+    told = opened.page.inner_text("#policy-told")
+    assert told.count("Fingerprint") == 1
+    assert sha256(other).hexdigest() in told
+    assert opened.page.is_hidden("#nodes")
+
+
 def test_a_file_is_verified_as_a_whole_or_by_its_records(opened: Verifier) -> None:
     world = World()
     rows = world.register(ROWS)

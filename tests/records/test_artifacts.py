@@ -74,8 +74,8 @@ def test_size_root_and_encoding_each_change_the_name():
     [
         ({}, "lacks the field 'encoding'"),
         ({"encoding": "yaml"}, "must be one of 'json', 'line', 'chunk', 'file'"),
-        ({"encoding": "json", "chunkSize": 1}, "the encoding 'json' has no parameter 'chunk_size'"),
-        ({"encoding": "chunk"}, "the encoding 'chunk' needs the parameter 'chunk_size'"),
+        ({"encoding": "json", "chunkSize": 1}, "the encoding 'json' has no parameter 'chunkSize'"),
+        ({"encoding": "chunk"}, "the encoding 'chunk' needs the parameter 'chunkSize'"),
         ({"encoding": "chunk", "chunkSize": 0}, "no chunk has 0 bytes"),
         ({"encoding": "chunk", "chunkSize": 2**26 + 1}, "no chunk has 67108865 bytes"),
         ({"encoding": "chunk", "chunkSize": 1.5}, "must be a whole number"),
@@ -145,6 +145,7 @@ def test_a_record_as_a_person_has_it(record, encoding, leaf):
         ({**FILE_RECORD, "mode": 1}, FILE, "path, sha256 and size, no others"),
         ({**FILE_RECORD, "size": "3"}, FILE, "its size a whole number"),
         ({**FILE_RECORD, "size": -1}, FILE, "its size a whole number"),
+        ({**FILE_RECORD, "size": 2**53}, FILE, "its size a whole number"),
         ({**FILE_RECORD, "size": True}, FILE, "its size a whole number"),
         ({**FILE_RECORD, "path": 1}, FILE, "the path of a file is a string"),
         ({**FILE_RECORD, "sha256": "AA" * 32}, FILE, "64 lower-case hex digits"),

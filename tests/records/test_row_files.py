@@ -58,7 +58,7 @@ def test_gzipped_jsonl_has_the_digest_of_the_file_as_on_disk(write):
         (b'{"a":1,"a":1}', ", row 3 names 'a' twice in one object"),
         (b'{"a":"\xff"}', ", row 3 is not UTF-8 at byte 6"),
         (b'{"a":"\\udfff"}', ", row 3 holds an unpaired surrogate"),
-        (b'{"a":1e400}', ", row 3 holds 1e400, a number beyond the range of a double"),
+        (b'{"a":1e400}', ", row 3 holds a number beyond the range of a double: 1e400"),
         (b'{"a":Infinity}', ', row 3 holds Infinity, which is not JSON; write "Infinity"'),
         (b'{"a":1', ", row 3 is not JSON: Expecting ',' delimiter at character 8"),
         (b'{"a":1}{"a":2}', ", row 3 is not JSON: Extra data at character 8"),

@@ -20,12 +20,16 @@ async function readPolicy() {
   told.replaceChildren();
   find("#nodes .fields").replaceChildren();
   nodes.hidden = true;
+  const [file] = find("#policy").files;
+  const isChosen = () => find("#policy").files[0] === file; // still, after each wait
   let policy;
   try {
     const bytes = await chosenBytes("#policy");
     if (bytes === null) return;
     policy = await provenance.readPolicy(bytes);
+    if (!isChosen()) return;
   } catch (error) {
+    if (!isChosen()) return;
     told.className = "told wrong";
     told.textContent = `It cannot be used: ${error.message}`;
     return;

@@ -151,8 +151,10 @@ class RpcReader {
       }
       const [topic, ledger, size] = named.map((value) => this.bytes(value, "eth_getLogs"));
       const data = this.bytes(log.get("data"), "eth_getLogs");
+      const address = log.get("address");
       const isOurs =
-        String(log.get("address")).toLowerCase() === contract &&
+        typeof address === "string" &&
+        address.toLowerCase() === contract &&
         this.member(log, "blockNumber") === number &&
         `0x${topic}` === topics[0] &&
         `0x${ledger}` === topics[1] &&

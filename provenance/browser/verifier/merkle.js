@@ -57,7 +57,7 @@ async function checkInclusion({ leaf, index, size, path, root }) {
       `the path has ${path.length} hashes; leaf ${index} of ${size} has ${expected}`,
     );
   }
-  checkHashes(leaf, root, ...path);
+  checkHashes([leaf, root, ...path]);
   const found = topOf(leaf, await climb(leaf, index, size, path));
   if (found !== root) throw new Failure(`the path leads to the root ${found}, not ${root}`);
 }
@@ -67,7 +67,7 @@ async function checkConsistency({ oldSize, oldRoot, size, root, path }) {
   if (!(1 <= oldSize && oldSize <= size && size <= MAX_INTEGER)) {
     throw new Failure(`no consistency proof leads from size ${oldSize} to ${size}`);
   }
-  checkHashes(oldRoot, root, ...path);
+  checkHashes([oldRoot, root, ...path]);
   if (oldSize === size) {
     if (path.length) throw new Failure("a proof between equal sizes has no hashes");
     if (oldRoot !== root) throw new Failure(`two roots at size ${size}: ${oldRoot} and ${root}`);
@@ -94,7 +94,7 @@ async function checkConsistency({ oldSize, oldRoot, size, root, path }) {
   if (found !== root) throw new Failure(`the proof leads to the root ${found}, not ${root}`);
 }
 
-function checkHashes(...hashes) {
+function checkHashes(hashes) {
   for (const hash of hashes) {
     if (hash.length !== HASH_DIGITS) {
       throw new Failure(`a hash of ${hash.length / 2} bytes instead of 32`);

@@ -41,11 +41,11 @@ function leafOf(text, encoding) {
 }
 
 function checkFileRecord(row, digest) {
-  const names = [...row.keys()].sort().join();
-  if (names !== ["path", digest, "size"].sort().join()) {
+  const members = ["path", digest, "size"];
+  if (row.size !== members.length || !members.every((name) => row.has(name))) {
     throw new Failure(`a record of the encoding 'file' has path, ${digest} and size, no others`);
   }
-  const [path, size, value] = ["path", "size", digest].map((name) => row.get(name));
+  const [path, value, size] = members.map((name) => row.get(name));
   if (typeof path !== "string" || typeof size !== "number" || size < 0) {
     throw new Failure("the path of a file is a string and its size a whole number");
   }

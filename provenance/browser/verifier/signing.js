@@ -32,7 +32,8 @@ const publicKeyOfRaw = (bytes) => {
   return publicKey(ED25519_SPKI + toHex(bytes));
 };
 
-const PEM = /^\s*-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----\s*$/;
+const PEM =
+  /^[\r\n]*-----BEGIN PUBLIC KEY-----((?:\r?\n[A-Za-z0-9+/=]+)+)\r?\n-----END PUBLIC KEY-----[\r\n]*$/;
 
 /** Read a PEM public key, of whatever line length. */
 function publicKeyOfPem(pem) {

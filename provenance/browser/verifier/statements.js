@@ -155,7 +155,8 @@ async function checkAccess({ artifact, uses, started, finished }, subjects, kind
   }
   checkArtifacts(subjects, kind);
   await checkIsArtifact(subjects[0], artifact);
-  if (subjects.slice(1).map(artifactOf).sort().join() !== [...uses.keys()].sort().join()) {
+  const [said, used] = [subjects.slice(1).map(artifactOf).sort(), [...uses.keys()].sort()];
+  if (said.length !== used.length || said.some((digest, at) => digest !== used[at])) {
     refuse("the subjects are not the batch and the artifacts used");
   }
 }

@@ -113,7 +113,8 @@ class _Folding:
                 arrow.claimed if same else "",
             )
         hidden = len(self._sketch.nodes) - len(nodes)
-        return Sketch({**nodes, **self._folds}, [*arrows.values()], hidden)
+        before = {key: fold for key, fold in self._folds.items() if fold.earlier}
+        return Sketch({**before, **nodes, **self._folds}, [*arrows.values()], hidden)
 
     def _is_full(self) -> bool:
         return self._shown + len(self._folds) >= self._most

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from api.pages.wording import plural
 from provenance.ledger.entries import LogEntry
 from provenance.statements import (
     Access,
@@ -111,6 +112,6 @@ def gist(statement: Statement) -> tuple[str, Tone]:
         case Key():
             return predicate.action, "bad" if predicate.action == "revoke" else ""
         case Access():
-            return f"{predicate.artifact.size:,} uses", ""
+            return plural(predicate.artifact.size, "use"), ""
         case _:
-            return f"{statement.described().artifact.size:,} records", ""
+            return plural(statement.described().artifact.size, "record"), ""

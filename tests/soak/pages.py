@@ -87,7 +87,7 @@ def pages(ledger: Ledger, count: int) -> dict[str, str]:
     """Return the path of each page, by its name."""
     rows, hub = ledger.resolve("reviews").digest, history.artifact(0).digest_hex
     last = history.artifact(count // 2 - 2).digest_hex
-    cursor = f"{count // 2}"
+    middle = f"{count // 2}"
     return {
         "overview": "/",
         "artifacts": "/artifacts",
@@ -100,8 +100,8 @@ def pages(ledger: Ledger, count: int) -> dict[str, str]:
         "report": f"/artifacts/{rows}/report",
         "report, of which a fifth is made": f"/artifacts/{hub}/report",
         "log": "/log",
-        "log, its middle": f"/log?start={cursor}",
-        "entry": f"/log/{cursor}",
+        "log, its middle": f"/log?below={middle}",
+        "entry": f"/log/{middle}",
         "anchors": "/anchors",
         "search for a name": "/search?q=reviews",
         "search for a digest": f"/search?q={last}",

@@ -33,7 +33,7 @@ ARTIFACT: Final = Size(172, 52)
 FLAG: Final = 15
 """By how much each flag makes an artifact's box higher."""
 
-RUN: Final = Size(104, 44, odd=True)
+RUN: Final = Size(120, 44, odd=True)
 
 FOLD: Final = 38
 """The height of a fold, which is as wide as what it holds."""

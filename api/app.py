@@ -16,6 +16,7 @@ from api.logs import REQUEST_ID, Logged
 from api.metrics import Metrics
 from api.pages import artifact, compare, history, overview, proof, report, search, signin, static
 from api.pages import log as log_pages
+from api.pages.route import show_what_is_missing
 from api.rounds import InRounds
 from api.routes import (
     artifacts,
@@ -169,6 +170,7 @@ def create_part(
     ):
         app.include_router(shown.router, include_in_schema=False)
     add_handlers(app)
+    show_what_is_missing(app)
     app.add_middleware(InRounds, rounds=turns.rounds)
     allow_origins(app, ledger.config.service.cors)
     app.add_middleware(Guard)

@@ -41,6 +41,7 @@ from provenance.ledger.collecting import NotCollectingError
 from provenance.ledger.uploads import NoUploadError, OffsetError
 
 __all__ = [
+    "NOT_FOUND",
     "PROBLEM_TYPE",
     "TABLE",
     "BodyTooLargeError",
@@ -58,6 +59,7 @@ __all__ = [
     "TusVersionError",
     "UnauthorizedError",
     "add_handlers",
+    "answer_http",
     "problem_of",
     "response_of",
     "responses",
@@ -273,7 +275,7 @@ def problem_of(kind: type[BaseException]) -> Problem:
 def add_handlers(app: FastAPI) -> None:
     """Answer every error of `app` in the one shape."""
     app.add_exception_handler(ProvenanceError, _answer_provenance)
-    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(HTTPException, answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
 
 
@@ -300,7 +302,8 @@ def told_in_log(request: Request, error: Exception) -> Problem:
     return problem
 
 
-async def _answer_http(request: Request, error: Any) -> JSONResponse:
+async def answer_http(request: Request, error: Any) -> JSONResponse:
+    """Return how an error is answered that routing found."""
     problem = {404: NOT_FOUND, 405: METHOD}.get(error.status_code, INTERNAL)
     return problem.response("", dict(error.headers or {}))
 

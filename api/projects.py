@@ -14,6 +14,9 @@ from api.app import create_part
 from api.errors import add_handlers
 from api.guard import Guard
 from api.logs import Logged
+from api.pages import projects as pages
+from api.pages import static
+from api.pages.route import show_what_is_missing
 from api.routes.health import check_readiness
 from api.turns import Turns
 from provenance.errors import InputError
@@ -36,13 +39,15 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
         MalformedError: the policy of a ledger is not as it must be.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.parts = parts = {}
     turns = Turns()
     for name, ledger in projects.items():
         if not _NAME.fullmatch(name):
             raise InputError(
                 f"{name!r} cannot name a project: take lower-case letters, digits, . _ and -"
             )
-        app.mount(f"/p/{name}", create_part(ledger, turns, public=public, project=name))
+        parts[name] = create_part(ledger, turns, public=public, project=name)
+        app.mount(f"/p/{name}", parts[name])
 
     @app.get("/healthz")
     def show_health() -> dict[str, str]:
@@ -57,7 +62,10 @@ def create_projects_app(projects: Mapping[str, Ledger], *, public: bool | None =
         check_readiness(projects)
         return {"status": "ready"}
 
+    app.include_router(pages.router)
+    app.include_router(static.router)
     add_handlers(app)
+    show_what_is_missing(app)
     app.add_middleware(Guard)
     app.add_middleware(Logged)
     return app

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from api.access import is_public
 from api.cookies import signed_in
 from api.pages.static import VERSION
 from api.pages.wording import FILTERS
@@ -43,7 +44,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """Return a page.
+    """Return a page: of a ledger, or of the server of many.
 
     Args:
         request: that is answered.
@@ -53,10 +54,11 @@ def page(
         headers: further ones.
         values: what the template shows.
     """
-    state = request.app.state
+    ledger = getattr(request.app.state, "ledger", None)
     text = _TEMPLATES.get_template(f"{template}.html").render(
-        origin=state.ledger.origin,
-        is_public=state.public,
+        has_ledger=ledger is not None,
+        origin="Provenance" if ledger is None else ledger.origin,
+        is_public=ledger is not None and is_public(request),
         is_signed_in=signed_in(request),
         root=request.scope.get("root_path", ""),
         here=here(request),

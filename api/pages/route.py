@@ -6,17 +6,26 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Path, Request, Response
+from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from api.answers import HEX
-from api.errors import HEADERS, TABLE, LimitedError, UnauthorizedError, told_in_log
+from api.errors import (
+    HEADERS,
+    NOT_FOUND,
+    TABLE,
+    LimitedError,
+    UnauthorizedError,
+    answer_http,
+    told_in_log,
+)
 from api.pages.rendering import here, page, rooted
 from provenance.errors import MalformedError, ProvenanceError
 
-__all__ = ["Digest", "PageRoute"]
+__all__ = ["Digest", "PageRoute", "show_what_is_missing"]
 
 Digest = Annotated[str, Path(pattern=HEX)]
 """Of an artifact, in an address."""
@@ -60,3 +69,21 @@ class PageRoute(APIRoute):
                 )
 
         return answer
+
+
+def show_what_is_missing(app: FastAPI) -> None:
+    """Answer whoever reads pages with a page, where nothing is served."""
+
+    async def answer(request: Request, error: Any) -> Response:
+        accepted = request.headers.get("accept", "")
+        if error.status_code == NOT_FOUND.status and "text/html" in accepted:
+            return page(
+                request,
+                "problem",
+                status_code=NOT_FOUND.status,
+                title=NOT_FOUND.title,
+                detail="",
+            )
+        return await answer_http(request, error)
+
+    app.add_exception_handler(HTTPException, answer)

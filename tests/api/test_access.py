@@ -311,7 +311,7 @@ def test_each_project_answers_for_its_own_log(served: Served, projects: dict[str
 
 
 def test_what_is_no_project(served: Served) -> None:
-    for path in ("/", "/p", "/p/", "/p/audio/checkpoint", "/p/audio", "/checkpoint"):
+    for path in ("/p", "/p/", "/p/audio/checkpoint", "/p/audio", "/checkpoint"):
         problem(httpx.get(served.url + path), 404, "not-found")
     assert httpx.get(f"{served.url}/healthz").json() == {"status": "ok"}
 

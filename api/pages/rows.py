@@ -67,8 +67,12 @@ class EntryRow:
 
 
 def names_of(policy: Policy) -> Names:
-    """Return the names of the policy's signers."""
-    return {signer.key.keyid: signer.name for signer in policy.signers}
+    """Return what signers are called by the policy; of log and admins, what they are."""
+    return {
+        **{verifier.key.keyid: "log" for verifier in policy.log_verifiers},
+        **{key.keyid: "admin" for key in policy.admins},
+        **{signer.key.keyid: signer.name for signer in policy.signers},
+    }
 
 
 def signers_of(keyids: Iterable[str], names: Names) -> tuple[Signer, ...]:

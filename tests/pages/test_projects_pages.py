@@ -40,6 +40,14 @@ def test_only_what_everybody_may_read_is_named(url: str) -> None:
         assert httpx.get(f"{url}{link}").status_code == 200, link
 
 
+def test_a_ledger_in_which_nothing_is_registered(url: str) -> None:
+    text = httpx.get(f"{url}/p/shown/").text
+    assert "provenance register data.jsonl" in text
+    assert text.count("admin") == 2, "who added the first signer, and whom the log began with"
+    text = httpx.get(f"{url}/p/shown/artifacts").text
+    assert "None." in text
+
+
 def test_a_project_is_found_without_the_slash(url: str) -> None:
     answer = httpx.get(f"{url}/p/shown")
     assert (answer.status_code, answer.headers["location"]) == (308, "/p/shown/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -23,14 +23,23 @@ class Site:
         url: without a slash at its end.
         ledger: open while it is served.
         digests: name → artifact digest; of several, the first one.
+        http: asks it.
     """
 
     url: str
     ledger: Ledger
     digests: dict[str, str]
+    http: httpx.Client
+    _known: dict[str, httpx.Response] = field(default_factory=dict)
 
     def page(self, path: str, **more: object) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=30, **more)  # type: ignore[arg-type]
+        return self.http.get(path, **more)  # type: ignore[arg-type]
+
+    def known(self, path: str) -> httpx.Response:
+        """Return a page as it was when it was first asked for: those of many tests are the same."""
+        if path not in self._known:
+            self._known[path] = self.page(path)
+        return self._known[path]
 
 
 def fill(ledger: Ledger, home: Path) -> dict[str, str]:

@@ -61,7 +61,7 @@ def pages_of(site: Site) -> list[str]:
 
 def test_every_page_is_whole_and_locked_down(site: Site) -> None:
     for path in pages_of(site):
-        answer = site.page(path)
+        answer = site.known(path)
         assert answer.status_code == 200, f"{path}: {answer.text}"
         outline = Outline(answer.text)
         assert len(answer.content) < 60_000
@@ -80,16 +80,16 @@ def test_every_page_is_whole_and_locked_down(site: Site) -> None:
 def test_no_link_leads_nowhere(site: Site) -> None:
     seen: dict[str, str] = dict.fromkeys(pages_of(site), "")
     for path in pages_of(site):
-        seen |= {link: path for link in Outline(site.page(path).text).links() if link not in seen}
+        seen |= {link: path for link in Outline(site.known(path).text).links() if link not in seen}
     for link, path in seen.items():
         assert link.startswith(("/", "#")), f"{path} leads to {link}"
         if link.startswith("/"):
-            assert site.page(link).status_code == 200, f"{path} leads to {link}"
+            assert site.known(link).status_code == 200, f"{path} leads to {link}"
 
 
 def test_names_are_text(site: Site) -> None:
     for path in pages_of(site):
-        text = site.page(path).text
+        text = site.known(path).text
         assert "<script>document" not in text
         assert not re.search("[\u202e\u0000\u2028]", text)
     page = site.page(f"/artifacts/{site.digests[HOSTILE]}").text

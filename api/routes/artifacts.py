@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi import Query as QueryParameters
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,17 @@ from provenance.ledger.paging import WALK_CURSOR
 from provenance.statements import Sensitivity
 
 router = APIRouter(prefix="/v1/artifacts", tags=["artifacts"], dependencies=[MayRead])
+
+
+MOST_LEAVES = 1 << 15
+"""Leaf hashes in one answer: 1 MiB."""
+
+LEAVES_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Leaf hashes, 32 bytes each, in the order of the records",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 
 class Query(BaseModel):
@@ -164,6 +175,33 @@ def show_descendants(
     found = ledger.descendants(artifact, **query.model_dump())
     record_use(ledger, "descendants", artifact.hex())
     return HistoryAnswer.model_validate(found.to_json())
+
+
+class LeavesQuery(BaseModel):
+    """Which leaf hashes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: int = Field(0, ge=0, le=MAX_INTEGER, description="Number of the first record, from 0.")
+    limit: int = Field(MOST_LEAVES, ge=1, le=MOST_LEAVES, description="Records, at most.")
+
+
+@router.get(
+    "/{ref:path}/leaves",
+    response_class=Response,
+    responses=responses(NotRegisteredError, MalformedError) | LEAVES_RESPONSE,
+)
+def show_leaves(
+    ledger: Served, artifact: Found, query: Annotated[LeavesQuery, QueryParameters()]
+) -> Response:
+    """Return leaf hashes of an artifact, of fewer records at its end.
+
+    Whoever has all of them computes the root anew, and can prove how versions follow from each
+    other.
+    """
+    data = ledger.leaf_hashes(artifact, first=query.first, limit=query.limit)
+    record_use(ledger, "leaves", artifact.digest)
+    return Response(data, media_type="application/octet-stream")
 
 
 @router.get("/{ref:path}", responses=responses(NotRegisteredError))

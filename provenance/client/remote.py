@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike
@@ -29,12 +30,15 @@ from provenance.client.answers import (
     WireArtifact,
     WireEntry,
 )
+from provenance.client.deriving import Compared, comparing
 from provenance.client.sending import Sender
 from provenance.client.transport import Transport
 from provenance.client.writing import RemoteJournal
 from provenance.derivation import Derivation
+from provenance.derivation.difference import Difference, compare
 from provenance.errors import InputError, MalformedError, NoSuchRecordError, ProvenanceError
 from provenance.ledger.checking import read_policy, verify
+from provenance.ledger.deriving import prove_between, proven_in
 from provenance.ledger.desk import Clock
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought
@@ -42,6 +46,7 @@ from provenance.ledger.leaves import leaves_of, sought_leaves
 from provenance.ledger.outputs import recover
 from provenance.ledger.paging import WALK_CURSOR, Page, Places, holders
 from provenance.ledger.recording import Recorder, Ref
+from provenance.ledger.steps import each
 from provenance.ledger.usage import Uses
 from provenance.lineage import End, Event, History, Impact
 from provenance.lineage.impact import Descendant, Records
@@ -269,9 +274,32 @@ class RemoteLedger(Recorder[RemoteArtifact, int | None]):
     def _derivation(
         self, sources: Sequence[RemoteArtifact], targets: Sequence[RemoteArtifact]
     ) -> Derivation:
-        raise InputError(
-            "a derivation is checked where the trees are: `provenance derivation claim` there"
-        )
+        with self._comparing(sources, targets) as found:
+            return proven_in(found.folder, found.before, found.after)
+
+    def prove_derivation(
+        self,
+        sources: Ref[RemoteArtifact] | Iterable[Ref[RemoteArtifact]],
+        targets: Ref[RemoteArtifact] | Iterable[Ref[RemoteArtifact]],
+        path: str | PathLike[str],
+    ) -> Derivation:
+        """Find out which claim holds between versions, and write its proof to `path`.
+
+        As `Ledger.prove_derivation`, from the leaf hashes, which the server is asked for.
+        """
+        sides = ([self.resolve(ref) for ref in each(side)] for side in (sources, targets))
+        with self._comparing(*sides) as found:
+            return prove_between(found.before, found.after, Path(path))
+
+    def diff(self, before: Ref[RemoteArtifact], after: Ref[RemoteArtifact]) -> Difference:
+        """Return which records changed from one version to another; as `Ledger.diff`."""
+        with self._comparing([self.resolve(before)], [self.resolve(after)]) as found:
+            return compare(found.before[0], found.after[0], found.folder)
+
+    def _comparing(
+        self, before: Sequence[RemoteArtifact], after: Sequence[RemoteArtifact]
+    ) -> AbstractContextManager[Compared]:
+        return comparing(self._transport, self._journal, before, after)
 
     @property
     def _spool(self) -> Path:

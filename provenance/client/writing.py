@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from provenance.client.outbox import Outbox
 from provenance.client.sending import Sender
@@ -55,6 +56,10 @@ class RemoteJournal(Desk[int | None]):
             waits for it.
         spool: the folder for what cannot be sent; None: there is none.
 
+    Attributes:
+        patience: as it was given.
+        is_spooled: whether there is a spool.
+
     Raises:
         InputError: what waits in the spool is for another server.
         LedgerError: the spool cannot be used.
@@ -74,7 +79,7 @@ class RemoteJournal(Desk[int | None]):
         self._url = url
         self._sender = sender
         self._signers = signers
-        self._patience = patience
+        self.patience = patience
         self._opened = ExitStack()
         self._outbox: Outbox | None = None
         self._opening = threading.Lock()
@@ -163,11 +168,11 @@ class RemoteJournal(Desk[int | None]):
         outbox = self.outbox
         with self._sending, outbox.alone(wait=True):
             self._refused.clear()
-            return self._send_waiting(outbox, self._patience)
+            return self._send_waiting(outbox, self.patience)
 
     def _send_or_forget(self, outbox: Outbox, name: str) -> None:
         try:
-            self._send(outbox, [name], self._patience)
+            self._send(outbox, [name], self.patience)
         except BaseException:
             outbox.remove(name)
             raise
@@ -250,6 +255,17 @@ class RemoteJournal(Desk[int | None]):
             for name in reversed(self.outbox.waiting()):
                 with suppress(LedgerError):  # sent just now, or damaged: sending says so
                     yield self.outbox.statement(name)
+
+    @contextmanager
+    def leaves(self, digest: bytes) -> Iterator[BinaryIO | None]:
+        """Open the leaf hashes of an artifact that waits in the spool; None where none does."""
+        with ExitStack() as opened:
+            found = None
+            for name in self.outbox.waiting() if self.is_spooled else ():
+                with suppress(LedgerError):  # sent just now, or damaged: sending says so
+                    if self.outbox.statement(name).artifact_digests()[:1] == (digest,):
+                        found = found or opened.enter_context(self.outbox.leaves(name))
+            yield found
 
     def waiting(self) -> int:
         """Return how many statements wait."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from provenance.ledger.refs import Ref
     from provenance.ledger.view import LedgerView
 
-__all__ = ["derivation", "diff", "prove", "proven"]
+__all__ = ["derivation", "diff", "prove", "prove_between", "proven", "proven_in"]
 
 
 def diff(ledger: LedgerView, before: Ref, after: Ref) -> Difference:
@@ -41,7 +41,7 @@ def prove(
     ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref], path: Path
 ) -> Derivation:
     """Write a proof, and check it; as `LedgerView.prove_derivation`."""
-    return _prove(*_versions(ledger, sources, targets), path)
+    return prove_between(*_versions(ledger, sources, targets), path)
 
 
 def derivation(ledger: LedgerView, sources: Iterable[Ref], targets: Iterable[Ref]) -> Derivation:
@@ -57,14 +57,20 @@ def proven(before: Sequence[Version], after: Sequence[Version], folder: Folder) 
         LedgerError: a tree file is damaged, or the disk full.
     """
     with folder.building() as drafts:
-        path = drafts / f"derivation-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            return _prove(before, after, path)
-        finally:
-            path.unlink(missing_ok=True)
+        return proven_in(drafts, before, after)
 
 
-def _prove(before: Sequence[Version], after: Sequence[Version], path: Path) -> Derivation:
+def proven_in(drafts: Path, before: Sequence[Version], after: Sequence[Version]) -> Derivation:
+    """Return the claim that holds between versions; as `proven`, with spare files in `drafts`."""
+    path = drafts / f"derivation-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        return prove_between(before, after, path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def prove_between(before: Sequence[Version], after: Sequence[Version], path: Path) -> Derivation:
+    """Write the proof of the claim that holds between versions, and check it; as `proven`."""
     found = prove_derivation(before, after, path)
     try:
         check_derivation(path, found)

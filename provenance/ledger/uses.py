@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 Action = Literal[
-    "show", "history", "descendants", "impact", "prove", "prove-entry", "find", "access"
+    "show", "history", "descendants", "impact", "prove", "prove-entry", "find", "leaves", "access"
 ]
 """What was asked for, by the command that asks for the same."""
 

@@ -249,6 +249,18 @@ class LedgerView(Tracing):
         """
         return deriving.prove(self, each(sources), each(targets), Path(path))
 
+    def leaf_hashes(self, ref: Ref, *, first: int, limit: int) -> bytes:
+        """Return the leaf hashes of `limit` records from number `first` on, 32 bytes each.
+
+        Of fewer at the end of the artifact. Whoever has all of them computes the root anew.
+
+        Raises:
+            InputError: unknown REF.
+            LedgerError: the tree file is missing or damaged.
+        """
+        tree = self._trees.open(self.resolve(ref)).tree
+        return tree.leaf_hashes(first, first + limit)
+
     def every_entry(self, size: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the first `size` entries, with the envelopes of keys and corrections.
 

@@ -35,6 +35,7 @@ CALLS = {
     "GET /v1/artifacts/{ref}/impact": "read",
     "POST /v1/impact": "read",
     "GET /v1/artifacts/{ref}/access": "admin",
+    "GET /v1/artifacts/{ref}/leaves": "read",
     "GET /v1/artifacts/{ref}/tlog-proof": "read",
     "GET /v1/artifacts/{ref}/proofs": "read",
     "POST /v1/artifacts/{ref}/proofs": "read",

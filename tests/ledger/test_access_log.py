@@ -81,7 +81,9 @@ def folder_of(ledger):
 uses = st.builds(
     Use,
     artifact=st.binary(min_size=32, max_size=32),
-    action=st.sampled_from(["show", "history", "descendants", "prove", "prove-entry", "find"]),
+    action=st.sampled_from(
+        ["show", "history", "descendants", "prove", "prove-entry", "find", "leaves"]
+    ),
     who=st.from_regex("[0-9a-f]{8}|public", fullmatch=True),
     when=st.just("2026-01-31T12:00:00.120Z"),
     request=st.from_regex("[A-Za-z0-9._-]{1,64}", fullmatch=True),

@@ -97,15 +97,6 @@ def test_many_pieces_are_sent(remote: RemoteLedger, ledger: Ledger) -> None:
     assert ledger.prove("large", index=sent.size - 1).indices == (sent.size - 1,)
 
 
-def test_a_derivation_is_checked_where_the_trees_are(remote: RemoteLedger, ledger: Ledger) -> None:
-    raw, clean = (remote.register(ROWS[:n], name=f"first {n}") for n in (9, 8))
-    size = ledger.size()
-    with pytest.raises(InputError, match="checked where the trees are"):
-        remote.derive(raw, clean, step="cut")
-    assert ledger.size() == size
-    assert ledger.derive("first 9", "first 8", step="cut").index == size
-
-
 # --- who may --------------------------------------------------------------------------------------
 
 

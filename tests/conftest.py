@@ -151,6 +151,18 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core, which finds what shuts somebody out of a page."""
+    path = Path(__file__).parent / "pages" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        message = "no axe-core is installed: `scripts/node_tools tests/pages` does that"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
 def judge():
     """Ask the standards' own libraries: ``judge(croissant=document)``; see tests/validators."""
     root = Path(__file__).parent.parent

@@ -16,6 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+LEFT_OUT = {".cpp", ".hpp", ".so", ".pyc"}
+"""What the extension is built from, and what is built."""
+
+
 def built(folder: Path, **environment: str) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
     subprocess.run(
@@ -34,11 +38,23 @@ def test_it_holds_both_packages_and_the_compiled_contract(wheel: zipfile.ZipFile
     sources = {
         str(path.relative_to(ROOT))
         for package in ("provenance", "api")
-        for ending in ("py", "js", "html", "css")
-        for path in (ROOT / package).rglob(f"*.{ending}")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in LEFT_OUT
     }
-    assert sources <= names
-    assert {"provenance/py.typed", "api/py.typed"} <= names
+    assert {Path(name).suffix for name in sources} >= {
+        ".py",
+        ".pyi",
+        ".html",
+        ".css",
+        ".js",
+        ".svg",
+    }
+    assert {"provenance/py.typed", "api/py.typed"} <= sources <= names
+    parts = ("api/pages/templates", "api/pages/static", "provenance/browser/verifier")
+    for part in (*parts, "provenance/browser/page"):
+        held = {name for name in sources if name.startswith(f"{part}/")}
+        assert held
+        assert all(wheel.read(name) == (ROOT / name).read_bytes() for name in held)
     contract = ROOT / "contracts" / "artifacts" / "ProvenanceAnchor.json"
     assert wheel.read("provenance/anchoring/artifact.json") == contract.read_bytes()
     assert {name.split("/")[0].partition("-")[0] for name in names} == {

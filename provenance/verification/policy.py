@@ -112,10 +112,10 @@ class Policy:
                 raise MalformedError(f"the policy demands something of unknown {sensitivity!r}")
         _refuse_repeats("signer", [signer.key.keyid for signer in self.signers])
         _refuse_repeats("admin key", [key.keyid for key in self.admins])
-        _refuse_repeats("chain", [(pin.chain_id, pin.contract) for pin in self.chains])
+        _refuse_repeats("chain", [f"{pin.chain_id} {pin.contract}" for pin in self.chains])
         _refuse_repeats("chain name", [pin.name for pin in self.chains])
-        _refuse_repeats("witness", [key.key_id for key in self.witness_verifiers])
-        _refuse_repeats("log key", [key.key_id for key in self.log_verifiers])
+        _refuse_repeats("witness", [key.key_id.hex() for key in self.witness_verifiers])
+        _refuse_repeats("log key", [key.key_id.hex() for key in self.log_verifiers])
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -187,7 +187,7 @@ class Policy:
         return pins[name]
 
 
-def _refuse_repeats(what: str, values: Sequence[object]) -> None:
+def _refuse_repeats(what: str, values: Sequence[str]) -> None:
     for value in values:
         if values.count(value) > 1:
             raise MalformedError(f"the policy names the {what} {value} twice")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from alike import OTHER_WORDS, Given, compare
+from alike import OTHER_WORDS, Given, ask, compare
 from byte_mutations import mutate_bytes
 from statement_examples import ALL
 from test_bit_flips import RECORD, case
@@ -40,7 +40,8 @@ def check_reader(
 
     Returns how many are taken, and how many refused.
     """
-    found = room.evaluate(
+    found = ask(
+        room,
         f"""(data) => Promise.all(data.map((each) => tried(async () => {{
           const {{ toHex, fromUtf8 }} = provenance;
           return ({reader})(bytes(each));
@@ -372,7 +373,8 @@ def test_pem_of_a_policy(room: Any) -> None:
     pems += [f"{head}{each}{body}\n{tail}" for each in spaces]
     data = [each.encode() for each in pems]
     data += [mutate_bytes(good.encode(), data[:9], source) for _ in range(600)]
-    found = room.evaluate(
+    found = ask(
+        room,
         """(data) => Promise.all(data.map((each) => tried(async () =>
             (await provenance.publicKeyOfPem(provenance.fromUtf8(bytes(each)))).keyid)))""",
         [base64.b64encode(each).decode() for each in data if is_utf8(each)],

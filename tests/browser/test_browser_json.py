@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import pytest
+from alike import ask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +54,7 @@ def read(text: bytes) -> Any:
 
 def check_reading(room: Any, texts: list[bytes]) -> int:
     """Hold what a browser reads against Python; return how many were refused."""
-    found = room.evaluate(READ, [base64.b64encode(text).decode() for text in texts])
+    found = ask(room, READ, [base64.b64encode(text).decode() for text in texts])
     refused = 0
     for text, here, there in zip(texts, map(read, texts), found, strict=True):
         if isinstance(here, dict):
@@ -154,7 +155,7 @@ def test_any_values(room: Any, values: list[Any], ascii_only: bool) -> None:
 
 
 def check_rows(room: Any, texts: list[str]) -> None:
-    for text, found in zip(texts, room.evaluate(LEAVES, texts), strict=True):
+    for text, found in zip(texts, ask(room, LEAVES, texts), strict=True):
         try:
             leaf = leaf_bytes(text, JSON).decode()
         except ProvenanceError:
@@ -196,7 +197,8 @@ def test_base64_has_one_form(room: Any) -> None:
     texts = ["".join(source.choices(alphabet, k=source.randrange(10))) for _ in range(5000)]
     texts += [base64.b64encode(source.randbytes(size)).decode() for size in range(200)]
     texts += ["QQ", "QQ=", "QQ==", "QR==", "QQ==\n", "QUI=", "QUJ=", "\uff21\uff21==", "é"]
-    found = room.evaluate(
+    found = ask(
+        room,
         """(texts) => Promise.all(texts.map((text) => tried(
             () => provenance.toHex(provenance.fromBase64(text, "it")))))""",
         texts,
@@ -222,7 +224,8 @@ def test_which_characters_can_name_a_key(room: Any) -> None:
         return True
 
     names = ["", *(f"a{char}b" for char in every_character())]
-    found = room.evaluate(
+    found = ask(
+        room,
         """(names) => Promise.all(names.map(async (name) =>
             (await tried(() => provenance.checkKeyName(name))) === undefined))""",
         names,
@@ -235,7 +238,7 @@ def test_quoting_is_that_of_python(room: Any) -> None:
     """Of every character that Python's Unicode knows as the browser's does."""
     texts = ["it's", 'say "it\'s"', "", "\\", "a\nb\rc\td\0", "\u202e", "\U000e0001", "é\u0301"]
     texts += [char for char in every_character() if ord(char) < 0x2E00]
-    found = room.evaluate("(texts) => texts.map(provenance.quoted)", texts)
+    found = ask(room, "(texts) => texts.map(provenance.quoted)", texts)
     differ = [text for text, there in zip(texts, found, strict=True) if there != repr(text)]
     # Python's tables are older than the browser's: signs that it does not know yet.
     assert len(differ) < 200

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from chain_server import ChainServer
-from world import ALICE, WITNESSES, World, witness_vkey
+from world import ALICE, BOB, WITNESSES, World, signer, witness_vkey
 
 from provenance.browser import page as page_bytes
 from provenance.browser import script
@@ -22,7 +22,6 @@ from provenance.verification import STEPS
 
 pytestmark = pytest.mark.untraced
 
-AXE = Path(__file__).parents[1] / "pages" / "node_modules" / "axe-core" / "axe.min.js"
 ROWS = [{"n": number, "text": f"word {number}"} for number in range(9)]
 HOSTILE = '<img src=x onerror=alert(1)>‘"&amp;'
 
@@ -291,6 +290,62 @@ def test_a_hostile_name_is_text(opened: Verifier) -> None:
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_lie_in_what_is_dropped(opened: Verifier, scene: Scene, tmp_path: Path) -> None:
+    """On a narrow screen; each lie is told by the link that breaks, and nothing is asked for."""
+    page = opened.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    devtools = opened.context.new_cdp_session(page)
+
+    def drop(field: str, data: bytes, name: str) -> None:
+        (tmp_path / name).write_bytes(data)
+        page.locator(f"#{field}").scroll_into_view_if_needed()
+        box = page.locator(f"#{field}").bounding_box()
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        files = {"items": [], "files": [str(tmp_path / name)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": files})
+        page.wait_for_function(
+            "([field, name]) => document.querySelector(field).files[0]?.name === name",
+            arg=[f"#{field}", name],
+        )
+        assert page.locator(f"#{field}.chosen").count() == 1
+
+    world = scene.world
+    bundle = json.loads(scene.bundle)
+    row = json.dumps(ROWS[7]).encode()
+    drop("bundle", scene.bundle, "proof.json")
+    drop("policy", world.policy(chains=()).to_bytes(), "policy.json")
+    drop("file", row, "row.jsonl")
+    assert opened.verify() == "Verified"
+
+    lies: list[tuple[str, str, bytes]] = [
+        ("file", "record", row.replace(b"word", b"worse")),
+        ("policy", "checkpoint", World(origin="other.example/log").policy().to_bytes()),
+        ("policy", "signature", world.policy(signers=(signer(BOB),)).to_bytes()),
+        ("policy", "standing", world.policy(admin_keys=(BOB.public.to_pem(),)).to_bytes()),
+    ]
+    statement, note = bundle["statement"], bundle["checkpoint"]
+    (record,), (anchor,) = bundle["records"], bundle["anchors"]
+    for step, told in (
+        ("bundle", {"checkpoints": note}),
+        ("checkpoint", {"checkpoint": note.replace("\n", "\n1", 1)}),
+        ("entry", {"statement": {**statement, "index": statement["index"] - 1}}),
+        ("record", {"records": [{**record, "path": record["path"][::-1]}]}),
+        ("anchor", {"anchors": [{**anchor, "consistency": anchor["consistency"] + ["ab" * 32]}]}),
+    ):
+        lies.append(("bundle", step, json.dumps({**bundle, **told}).encode()))
+    good = {"file": row, "policy": world.policy(chains=()).to_bytes(), "bundle": scene.bundle}
+    for number, (field, step, data) in enumerate(lies):
+        drop(field, data, f"lie{number}.jsonl")
+        assert opened.verify() == "Not verified", step
+        assert f"The link “{step}” does not hold" in page.inner_text("#verdict p")
+        assert len(opened.steps()) == STEPS.index(step) + 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        drop(field, good[field], f"true{number}.jsonl")
+    assert opened.verify() == "Verified"
+    assert set(opened.requests) == {opened.own}
+
+
 def test_a_file_that_misses_its_field_does_not_take_the_pages_place(opened: Verifier) -> None:
     prevented = """(selector) => {
       const drop = new DragEvent("drop", { bubbles: true, cancelable: true });
@@ -320,11 +375,11 @@ def test_the_keyboard_is_enough(opened: Verifier, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(chromium: Any, tmp_path: Path, scene: Scene, scheme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("no axe-core: scripts/node_tools installs it")
+def test_axe_finds_nothing(
+    chromium: Any, axe: Path, tmp_path: Path, scene: Scene, scheme: str
+) -> None:
     opened = Verifier(chromium, tmp_path / "verify.html", color_scheme=scheme, bypass_csp=True)
-    opened.page.add_script_tag(path=AXE)
+    opened.page.add_script_tag(path=axe)
 
     def violations() -> list[str]:
         found = opened.page.evaluate("() => axe.run()")

@@ -9,7 +9,7 @@ from hashlib import sha256, sha512
 from typing import Any
 
 import pytest
-from alike import OTHER_WORDS, Given, compare
+from alike import OTHER_WORDS, Given, ask, compare
 from chain_server import ChainServer
 from changing import changed_somewhere
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
@@ -48,7 +48,7 @@ def parsed(data: bytes) -> dict[str, Any]:
 
 
 def check_statements(room: Any, texts: list[bytes]) -> int:
-    found = room.evaluate(PARSE, [base64.b64encode(text).decode() for text in texts])
+    found = ask(room, PARSE, [base64.b64encode(text).decode() for text in texts])
     for text, there in zip(texts, found, strict=True):
         here = parsed(text)
         assert there.keys() == here.keys(), (text, here, there)
@@ -64,13 +64,13 @@ def test_statements_that_were_changed(room: Any) -> None:
     source = random.Random(1)
     wholes = [forms.parse(each.to_bytes(), what="it", cap=1 << 20) for each in ALL.values()]
     texts = []
-    while len(texts) < 5000:
+    while len(texts) < 2000:
         changed = changed_somewhere(source.choice(wholes), source)
         try:
             texts.append(forms.canonical(changed))
         except MalformedError:
             continue
-    assert 3500 < check_statements(room, texts) < 4900
+    assert 1400 < check_statements(room, texts) < 1960
 
 
 def test_times_on_the_calendar(room: Any) -> None:
@@ -88,7 +88,8 @@ def test_times_on_the_calendar(room: Any) -> None:
             return False
         return True
 
-    found = room.evaluate(
+    found = ask(
+        room,
         """(times) => Promise.all(times.map(async (time) =>
             (await tried(() => provenance.checkTime(time, "it"))) === undefined))""",
         times,
@@ -118,7 +119,8 @@ def test_metrics_against_criteria(room: Any) -> None:
         other = source.choice([decimal, a_decimal(source), "0.3", "7", "7.0", "0.1", "-0", "1e300"])
         operator = source.choice((">=", "<=", ">", "<", "==", "!=", "=", "=> ", ">=  "))
         cases.append((metric, operator + source.choice(["", " "]) + other))
-    found = room.evaluate(
+    found = ask(
+        room,
         """(cases) => Promise.all(cases.map(([metric, criterion]) => tried(() => {
           const read = provenance.parseJson(bytes(metric), "it", 1000);
           return provenance.judge(new Map([["m", read]]), new Map([["m", criterion]]));
@@ -153,7 +155,8 @@ def test_every_rule_is_one_that_the_browser_knows(room: Any) -> None:
     texts = ["", "a", "\n", "a\n", "a\nb", "\u2028", "\U0001f600" * 1000, "x" * 1001, "é", "\x85"]
     texts += ["0" * 64, "0" * 64 + "\n", "0x" + "a" * 40, "٣" * 64, "2026-01-31T12:00:00Z", "ab"]
     texts += ["2026-01-31T12:00:00.5Z\n", "0" * 40, "0" * 41, "ab" * 2_000_000]
-    found = room.evaluate(
+    found = ask(
+        room,
         """([patterns, texts]) =>
             patterns.map((each) => texts.map((text) => provenance.matches(each, text)))""",
         [sorted(patterns), texts],
@@ -178,7 +181,7 @@ def check_signatures(room: Any, public: PublicKey, signatures: list[bytes]) -> i
     """Hold every signature against Python; return how many are valid."""
     written = [base64.b64encode(signature).decode() for signature in signatures]
     message = base64.b64encode(b"message").decode()
-    found = room.evaluate(VERIFIES, [public.spki.hex(), message, written])
+    found = ask(room, VERIFIES, [public.spki.hex(), message, written])
     for signature, there in zip(signatures, found, strict=True):
         try:
             public.verify(signature, b"message")

@@ -17,8 +17,6 @@ from provenance import Ledger
 from provenance.signing import PublicKey
 from provenance.statements import Review
 
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-
 
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
@@ -212,9 +210,9 @@ def test_all_is_read_without_a_script(chromium: Any, site: Site) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 360])
-def test_no_page_shuts_anybody_out(chromium: Any, site: Site, scheme: str, width: int) -> None:
-    if not AXE.is_file():
-        pytest.skip("scripts/node_tools tests/pages installs axe")
+def test_no_page_shuts_anybody_out(
+    chromium: Any, axe: Path, site: Site, scheme: str, width: int
+) -> None:
     context = chromium.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True
     )
@@ -238,7 +236,7 @@ def test_no_page_shuts_anybody_out(chromium: Any, site: Site, scheme: str, width
         page.goto(f"{site.url}{path}")
         if "/records/" in path:
             verdict(page)
-        page.add_script_tag(path=str(AXE))
+        page.add_script_tag(path=str(axe))
         found = page.evaluate("axe.run().then(found => found.violations)")
         told = [
             (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"][:3]])

@@ -1,7 +1,5 @@
 """Pictures in a real browser, under the policy of the pages: nothing runs, all can be read."""
 
-from pathlib import Path
-
 import pytest
 from stories import STYLE, Story, digest, drawn, link, markup
 
@@ -10,7 +8,6 @@ from api.pages.rendering import POLICY
 from provenance import Ledger
 from provenance.lineage.shown import shown
 
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 URL = "http://pictures.test"
 HOSTILE = [
     "<script>document.title='taken'</script>",
@@ -215,12 +212,10 @@ def test_lines_look_as_sure_as_they_are(shown_in):
     ("name", "width", "scheme"),
     [("clean", 1200, "light"), ("clean", 390, "dark"), ("many", 390, "light")],
 )
-def test_axe_finds_nothing(shown_in, name, width, scheme):
-    if not AXE.exists():
-        pytest.skip("scripts/node_tools tests/pages installs axe")
+def test_axe_finds_nothing(shown_in, axe, name, width, scheme):
     page, _, _ = shown_in(name, width=width, scheme=scheme)
     page.locator("summary").click()
-    page.evaluate(AXE.read_text())
+    page.evaluate(axe.read_text())
     found = page.evaluate("axe.run().then(found => found.violations)")
     assert [
         (each["id"], each["impact"], [node["html"][:200] for node in each["nodes"][:3]])

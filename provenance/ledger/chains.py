@@ -17,6 +17,7 @@ from provenance.anchoring import ChainPin, ChainReader, RpcReader
 from provenance.errors import ChainError, InputError, LedgerError
 from provenance.ledger.config import ChainConfig, Config, node_url, wei
 from provenance.ledger.folder import Folder
+from provenance.log.blocking import before_blocking
 
 if TYPE_CHECKING:
     from provenance.anchoring.contract import Chain
@@ -38,6 +39,10 @@ class Chains(Mapping[str, ChainReader]):
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> ChainReader:
+        opened = self._open.get(name)
+        if opened is not None:
+            return opened
+        before_blocking()
         with self._lock:
             if name not in self._open:
                 chain = self._configured[name]

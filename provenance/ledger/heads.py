@@ -35,17 +35,17 @@ SLICE_SECONDS = 0.5
 def sign(ledger: Ledger) -> str:
     """Return the checkpoint of the newest tree head, signed if it was not; cosigned as it is."""
 
-    def signed() -> str | None:
+    def signed() -> str:
         with ledger._database.reading() as session:
             log = Log(session, ledger.origin)
-            return log.cosigned(log.size)
+            note = log.cosigned(log.size)
+        if note is not None:
+            return note
+        key = ledger.keyring.log
+        with ledger._database.writing() as session:
+            return Log(session, ledger.origin).checkpoint(key)
 
-    note = ledger._kept.get("checkpoint", signed)
-    if note is not None:
-        return note
-    key = ledger.keyring.log
-    with ledger._database.writing() as session:
-        return Log(session, ledger.origin).checkpoint(key)
+    return ledger._kept.get("checkpoint", signed)
 
 
 def anchor(

@@ -55,6 +55,7 @@ class Log:
 
     def __init__(self, session: Session, origin: str) -> None:
         self._session = session
+        self._read: dict[tuple[int, int], bytes] = {}
         self.origin = origin
 
     @property
@@ -112,6 +113,7 @@ class Log:
             size >>= HEIGHT
             level += 1
         insert(self._session, TileRow, tiles, replace=True)
+        self._read.clear()
 
     def checkpoint(self, key: PrivateKey) -> str:
         """Sign the current tree head, unless it is signed; return the note, cosignatures and all.
@@ -271,11 +273,9 @@ class Log:
         return hashes
 
     def _node(self) -> Node:
-        read: dict[tuple[int, int], bytes] = {}
-
         def tile(level: int, index: int) -> bytes:
-            if (level, index) not in read:
-                read[level, index] = self._hashes(level, index)
-            return read[level, index]
+            if (level, index) not in self._read:
+                self._read[level, index] = self._hashes(level, index)
+            return self._read[level, index]
 
         return node_from_tiles(tile)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -183,6 +184,8 @@ class Database:
         self._writer = self._engine.execution_options(**backend.writing)
         self._asking = threading.Lock()
         self._asked: PoolProxiedConnection | None = None
+        self._joining = threading.Lock()
+        self._next: Future[int] | None = None
 
     @classmethod
     def create(cls, place: Path | str) -> Self:
@@ -255,8 +258,8 @@ class Database:
     def generation(self) -> int:
         """Return a number that is another one after each transaction that wrote.
 
-        The driver is asked without a session. A SQLite file is asked over a connection that stays,
-        and answers from memory in microseconds, whatever a writer does.
+        The driver is asked without a session, over a connection that stays. A SQLite file answers
+        from memory in microseconds, whatever a writer does; a server once for all who wait.
 
         Raises:
             LedgerError: as `reading`.
@@ -265,14 +268,45 @@ class Database:
             try:
                 if self._backend.is_remote:
                     before_blocking()
-                    with closing(self._engine.raw_connection()) as connection:
-                        return _generation(connection)
+                    return self._ask_for_all()
                 with self._asking:
-                    if self._asked is None:
-                        self._asked = self._engine.raw_connection()
-                    return _generation(self._asked)
+                    return self._ask()
             except self._engine.dialect.loaded_dbapi.Error as error:  # as SQLAlchemy says it
                 raise DBAPIError("generation", None, error) from error
+
+    def _ask_for_all(self) -> int:
+        """Ask, or wait for the answer to a question that was not asked yet when this began."""
+        with self._joining:
+            asks = self._next is None
+            answer = self._next = self._next or Future()
+        if asks:
+            try:
+                with self._asking:
+                    self._begin_next(answer)
+                    answer.set_result(self._ask())
+            except BaseException as error:
+                self._begin_next(answer)
+                answer.set_exception(error)
+        return answer.result()
+
+    def _begin_next(self, answer: Future[int]) -> None:
+        """Have whoever comes from now on wait for another answer: a write may come before them."""
+        with self._joining:
+            if self._next is answer:
+                self._next = None
+
+    def _ask(self) -> int:
+        if self._asked is not None:
+            try:
+                return _generation(self._asked)
+            except self._engine.dialect.loaded_dbapi.Error as error:  # the server was restarted?
+                self._asked.invalidate(error)
+                self._asked = None
+        self._asked = self._engine.raw_connection()
+        if self._backend.is_remote:
+            driver: Any = self._asked.driver_connection
+            driver.autocommit = True  # nobody asks to begin and end a transaction
+        return _generation(self._asked)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from api import prompt as module
 from api.prompt import promptly
 from api.serving import _listen
 from provenance.ledger.ledger import Ledger
-from provenance.log.blocking import before_blocking
+from provenance.log.blocking import WouldBlockError, before_blocking, nonblocking
 
 PROOFS = "/v1/artifacts/train/proofs"
 
@@ -71,6 +71,16 @@ def test_it_is_called_in_a_thread_where_it_would_have_to_wait(threads: list[str]
     assert anyio.run(promptly, ask, False) == anyio.run(promptly, ask, True) == "told"
     assert threads == ["ask"]
     assert (called[0] is called[1]) is False
+
+
+def test_a_chain_is_opened_by_a_thread(own: Ledger) -> None:
+    """What runs the embedded one takes a second to load, for which nobody would be answered."""
+    (name,) = own.chains
+    with nonblocking(), pytest.raises(WouldBlockError):
+        own.chains[name]
+    opened = own.chains[name]
+    with nonblocking():
+        assert own.chains[name] is opened
 
 
 def test_the_second_proof_is_made_at_once(client: httpx.Client, threads: list[str]) -> None:

@@ -65,6 +65,40 @@ def test_who_waits_too_long_is_told_and_nobody_elses_turn_is_lost() -> None:
     asyncio.run(run())
 
 
+def test_who_would_wait_too_long_is_told_at_once() -> None:
+    """Of turns that take 0.4 s, two at a time, the seventh who waits would wait for 1.2 s."""
+
+    async def run() -> None:
+        now = 0.0
+        turns = Turns(most=2, waiting=64, patience=1.0, clock=lambda: now)
+        for _ in range(100):
+            async with turns.turn():
+                now += 0.4
+        go_on = asyncio.Event()
+
+        async def work() -> None:
+            async with turns.turn():
+                await go_on.wait()
+
+        tasks = [asyncio.create_task(work()) for _ in range(9)]
+        await asyncio.sleep(0)
+        assert [task.done() for task in tasks] == [False] * 8 + [True]
+        with pytest.raises(BusyError):
+            await tasks.pop()
+        go_on.set()
+        await asyncio.gather(*tasks)
+        for _ in range(100):  # they are short again
+            async with turns.turn():
+                pass
+        go_on.clear()
+        tasks = [asyncio.create_task(work()) for _ in range(66)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
 def test_who_goes_away_while_waiting_leaves_the_place() -> None:
     async def run() -> None:
         turns = Turns(most=1, waiting=1, patience=FOREVER)

@@ -226,6 +226,19 @@ def test_a_connection_that_broke(postgres: Server, url: str, database: Database)
 # --- what it rests on -----------------------------------------------------------------------------
 
 
+def test_the_generation_is_asked_for_over_another_connection_where_one_broke(
+    postgres: Server, url: str, database: Database
+) -> None:
+    assert database.generation() == 0
+    postgres.run(
+        f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = '{name_of(url)}'"""
+    )
+    assert database.generation() == 0
+    append(database, "one")
+    assert database.generation() == 1
+
+
 def test_what_is_committed_is_on_disk(database: Database) -> None:
     with database.writing() as session:
         ask = session.connection().exec_driver_sql

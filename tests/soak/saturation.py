@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import service
 from service import SPOOLS, Place, forked, kill
@@ -49,8 +49,6 @@ from provenance.signing import read_key_file, sign
 from provenance.statements import Quality, Statement, Subject
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-if TYPE_CHECKING:
-    pass
 
 HERE = Path(__file__).parent
 PROOFS, VERDICTS, ENTRIES = "/v1/artifacts/train/proofs", "/v1/verify", "/v1/entries"
@@ -109,8 +107,9 @@ def run(place: Place, seconds: float, times: float, records: int) -> dict[str, A
         mix.write_bytes(
             b"".join(b"%s %s\n" % (path.encode(), body) for path, body in asked(CLOSED))
         )
+        for path, body in asked(len(MIX)):  # all is loaded now
+            assert ask(port, token, path, body)[0] == 200, path
         settled(port, token)
-        closed_loop(port, mix, token, max(2.0, seconds / 40))  # all is loaded now
         saturation = closed_loop(port, mix, token, max(3.0, seconds / 12))
         before, memory = one_by_one(port, token), Memory(pid)
         requests = asked(round(times * saturation * seconds))
@@ -397,12 +396,14 @@ class Memory:
         return [round(each) for each in (self._seen[0], max(self._seen), self._seen[-1])]
 
 
-def prove(port: int, token: str) -> tuple[int, float]:
-    """Return the status of a proof over a connection of its own, and how long it took."""
+def ask(
+    port: int, token: str, path: str = PROOFS, body: bytes = b'{"index":1}'
+) -> tuple[int, float]:
+    """Ask over a connection of its own; return the status, and how long it took."""
     begun = time.monotonic()
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connection.request("POST", PROOFS, b'{"index":1}', headers)
+    connection.request("POST", path, body, headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -411,7 +412,7 @@ def prove(port: int, token: str) -> tuple[int, float]:
 
 def one_by_one(port: int, token: str) -> float:
     """Return the median time of a hundred proofs, one after the other."""
-    asked = [prove(port, token) for _ in range(100)]
+    asked = [ask(port, token) for _ in range(100)]
     assert {status for status, _ in asked} == {200}
     return statistics.median(seconds for _, seconds in asked)
 
@@ -421,7 +422,7 @@ def settled(port: int, token: str) -> float:
     good, since = 0, time.monotonic()
     while good < SETTLED:
         begun = time.monotonic()
-        status, _ = prove(port, token)
+        status, _ = ask(port, token)
         good = good + 1 if status == 200 else 0
         since = begun if good == 1 else since
         assert time.monotonic() - since < 60, "it does not recover"

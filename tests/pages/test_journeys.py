@@ -248,6 +248,28 @@ def test_no_page_shuts_anybody_out(
     context.close()
 
 
+def test_a_report_prints_on_paper(chromium: Any, site: Site) -> None:
+    """As wide as a sheet of A4, dark on white, also for who reads in the dark."""
+    context = chromium.new_context(color_scheme="dark", viewport={"width": 794, "height": 1123})
+    page = context.new_page()
+    page.goto(f"{site.url}/artifacts/{site.digests['clean']}/report")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") == 794
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll("main, .chip, .notice")].map((element) => {
+          const { color, backgroundColor } = getComputedStyle(element);
+          return [color, backgroundColor].map((each) => each.match(/[0-9.]+/g).map(Number));
+        })"""
+    )
+    assert len(colours) > 3
+    for ink, paper in colours:
+        assert max(ink[:3]) < 180
+        assert min(paper[:3]) > 200 or paper[3:] == [0]
+    assert page.is_visible(".picture-sheet")
+    assert not page.is_visible("nav[aria-label=Pages]")
+    context.close()
+
+
 def test_an_auditor_signs_a_verdict(chromium: Any, tmp_path: Path) -> None:
     with (
         Ledger.init(tmp_path, origin="acme.example/ml") as ledger,

@@ -222,18 +222,23 @@ def test_p256_signatures_have_one_form(room: Any) -> None:
 def test_ed25519_signatures_have_one_form(room: Any) -> None:
     good = ALICE.sign(b"message")
     order = 2**252 + 27742317777372353535851937790883648493
-    # Only who has the key can make one whose first half is the neutral point. It counts here.
     secret = bytearray(sha512(sha256(b"alice").digest()).digest()[:32])
     secret[0] &= 248
     secret[31] = secret[31] & 127 | 64
-    neutral = bytes([1, *bytes(31)])
-    challenge = sha512(neutral + ALICE.public.raw + b"message").digest()
-    product = int.from_bytes(challenge, "little") * int.from_bytes(secret, "little")
-    odd = neutral + (product % order).to_bytes(32, "little")
+
+    def signed(first: int) -> bytes:
+        """With the neutral point in one of its forms as first half: only who has the key can."""
+        half = first.to_bytes(32, "little")
+        challenge = sha512(half + ALICE.public.raw + b"message").digest()
+        product = int.from_bytes(challenge, "little") * int.from_bytes(secret, "little")
+        return half + (product % order).to_bytes(32, "little")
+
+    neutral = signed(1)  # reduced: it counts, here as there
+    others = [signed(first) for first in (1 | 1 << 255, 2**255 - 18, 2**256 - 18)]
     high = int.from_bytes(good[32:], "little") + order
     signatures = [good[:32] + high.to_bytes(32, "little"), good + b"\0", good[:63], b"", bytes(64)]
     signatures += [bytes([*good[:at], good[at] ^ 1 << at % 8, *good[at + 1 :]]) for at in range(64)]
-    assert check_signatures(room, ALICE.public, [good, odd, *signatures]) == 2
+    assert check_signatures(room, ALICE.public, [good, neutral, *others, *signatures]) == 2
 
 
 def test_pem_of_other_forms(room: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -17,6 +17,7 @@ from provenance.errors import InputError
 
 if TYPE_CHECKING:
     from provenance.lineage import History
+    from provenance.signing import PrivateKey
 
 __all__ = ["export"]
 
@@ -45,7 +46,10 @@ def export(
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of oms: a PEM private key over P-256, mode 0600."),
+        typer.Option(
+            metavar="FILE",
+            help="Of oms: a PEM private key over P-256, mode 0600. Of slsa: sign by this one.",
+        ),
     ] = None,
     send: Annotated[
         str | None,
@@ -58,8 +62,8 @@ def export(
 ) -> None:
     """Write what an artifact is, or what made it, for tools that read other formats.
 
-    Unsigned, but for a model signature, which is by the key that is given. The token of a server
-    that events are sent to comes from OPENLINEAGE_API_KEY.
+    Unsigned, but for a model signature, and SLSA provenance where a key is given. The token of a
+    server that events are sent to comes from OPENLINEAGE_API_KEY.
     """
     if send is not None and (form != "openlineage" or output is not None):
         raise InputError("--send is for --format openlineage, and not for a file as well")
@@ -70,8 +74,10 @@ def export(
             raise InputError("a model signature is of the model alone: it has no --depth")
         documents = [_signature(ref, files, key, output, as_of)]
     else:
-        if files is not None or key is not None:
-            raise InputError("--files and --key are for --format oms: nothing else is signed")
+        if files is not None:
+            raise InputError("--files is for --format oms: no other is of files")
+        if key is not None and form != "slsa":
+            raise InputError("--key is for --format oms and slsa: nothing else is signed")
         with open_ledger() as ledger:
             back = 0 if depth is None and form in ("slsa", "croissant") else depth
             history = ledger.history(ref, depth=back, as_of=as_of)
@@ -80,6 +86,8 @@ def export(
                 from provenance.lineage.emitting import send_events
 
                 send_events(history.to_openlineage(ledger.origin), send, os.environ)
+        if key is not None:
+            documents = _enveloped(documents, key)
     if not documents:
         raise InputError(
             "no step there succeeded under signatures that count"
@@ -103,7 +111,6 @@ def _signature(
 ) -> dict[str, Any]:
     from provenance.lineage.model_signature import sign_model
     from provenance.lineage.registrations import registration
-    from provenance.signing import read_key_file
     from provenance.statements import Model
 
     with open_ledger() as ledger:
@@ -118,10 +125,24 @@ def _signature(
         tell(f"warning: entry {end.superseded} says that {ref} is not to be used any more")
     if event.revoked:
         tell(f"warning: the signature under entry {event.index}, which registers it, is revoked")
+    signed = sign_model(statement, files, _private(key), output=output)
+    return cast(dict[str, Any], json.loads(signed))
+
+
+def _enveloped(statements: list[dict[str, Any]], key: Path) -> list[dict[str, Any]]:
+    """Return each statement in a DSSE envelope."""
+    from provenance import forms
+    from provenance.signing import sign
+
+    private = _private(key)
+    return [json.loads(sign(forms.canonical(each), [private]).to_bytes()) for each in statements]
+
+
+def _private(key: Path) -> PrivateKey:
+    from provenance.signing import read_key_file
+
     passphrase = old_passphrase(key)
-    private = read_key_file(key, passphrase.encode() if passphrase else None)
-    signed: dict[str, Any] = json.loads(sign_model(statement, files, private, output=output))
-    return signed
+    return read_key_file(key, passphrase.encode() if passphrase else None)
 
 
 def _documents(history: History, origin: str, form: str) -> list[dict[str, Any]]:

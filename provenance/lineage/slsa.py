@@ -23,7 +23,8 @@ https://slsa.dev/spec/v1.0/provenance. The ``buildType`` is `BUILD_TYPE`, and to
 Of a commit with uncommitted changes the dependency says ``{"dirty": true}`` as an annotation. What
 the step names as evidence stands among the byproducts.
 
-Nobody signed these statements: their signed source is the payload among the byproducts. The format
+Nobody signed these statements, until whoever exports them does (`provenance.signing.sign`): their
+signed source is the payload among the byproducts. The format
 has no word for failure or for a revoked signature, so steps of which that is true are left out.
 
 The tests read these with ``in-toto-attestation``.

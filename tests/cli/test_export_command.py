@@ -3,9 +3,15 @@
 import json
 from hashlib import sha256
 
+import google.protobuf.json_format as pb_json
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fastapi import FastAPI, Request
+from in_toto_attestation.v1 import statement_pb2
 from prov.model import ProvDocument
+from securesystemslib import dsse
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import SSlibKey
 from serving import serving
 
 from provenance.signing import PrivateKey, write_key_file
@@ -51,6 +57,45 @@ def test_slsa_of_the_steps_before(trained):
 def test_slsa_of_what_no_step_made(reading):
     _, told = reading("export", "rows", "--format", "slsa", status=2)
     assert "no step there succeeded" in told
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
+def test_slsa_is_signed(trained, tmp_path, algorithm):
+    """Read and verified by in-toto's own libraries."""
+    key, other = PrivateKey.generate(algorithm), PrivateKey.generate(algorithm)
+    write_key_file(tmp_path / "key.pem", key, b"secret")
+    export = ("export", "clf", "--format", "slsa", "--depth", "1")
+    signing = (*export, "--key", tmp_path / "key.pem")
+    out, _ = trained(*signing, PROVENANCE_PASSPHRASE="secret")
+    unsigned = [json.loads(line) for line in trained(*export)[0].splitlines()]
+    assert len(unsigned) == 2
+    for line, statement in zip(out.splitlines(), unsigned, strict=True):
+        envelope = dsse.Envelope.from_dict(json.loads(line))
+        public, stranger = (
+            SSlibKey.from_crypto(
+                load_pem_public_key(each.public.to_pem().encode()), each.public.keyid
+            )
+            for each in (key, other)
+        )
+        assert envelope.payload_type == "application/vnd.in-toto+json"
+        assert envelope.verify([public, stranger], 1).keys() == {key.public.keyid}
+        with pytest.raises(VerificationError):
+            envelope.verify([stranger], 1)
+        assert json.loads(envelope.payload) == statement
+        pb_json.Parse(envelope.payload, statement_pb2.Statement())
+        envelope.payload += b"\n"
+        with pytest.raises(VerificationError):
+            envelope.verify([public], 1)
+    found = trained.json(*signing, PROVENANCE_PASSPHRASE="secret")["documents"]
+    assert [each["payload"] for each in found] == [
+        json.loads(line)["payload"] for line in out.splitlines()
+    ]
+    _, told = trained(*signing, status=2, PROVENANCE_PASSPHRASE="other")
+    assert "key.pem" in told
+    _, told = trained(*signing, "--files", "clf", status=2)
+    assert "--files is for --format oms" in told
+    _, told = trained("export", "clf", "--format", "prov", *signing[-2:], status=2)
+    assert "--key is for --format oms and slsa" in told
 
 
 def test_prov(trained):
@@ -206,7 +251,7 @@ def test_what_a_model_signature_needs(signing):
         ((*oms, "--files", net), "needs the model's --files, and a --key"),
         ((*oms, "--key", key), "needs the model's --files, and a --key"),
         ((*oms, *given, "--depth", "1"), "has no --depth"),
-        (("export", "net", "--format", "cyclonedx", *given), "are for --format oms"),
+        (("export", "net", "--format", "cyclonedx", *given), "is for --format oms"),
         (("export", "rows", "--format", "oms", *given), "rows is registered as dataset"),
         ((*oms, "--files", net, "--key", public), "chmod 600"),
         ((*oms, *given, "-o", net / "net.sig"), "one more file of the model"),

@@ -47,7 +47,7 @@ from typing import NamedTuple
 from provenance import forms
 from provenance.errors import MalformedError
 from provenance.lineage.grades import ends_of, set_digest, step_digest
-from provenance.lineage.reports import names_of, run_of
+from provenance.lineage.reports import data_of, run_of
 from provenance.statements import KIND_NUMBERS, Kind, Outputs, Statement, Step, Supersede
 from provenance.statements.predicates import Described
 
@@ -183,14 +183,14 @@ def _links(statement: Statement, keyids: Sequence[str]) -> Iterator[tuple[Facet,
         yield from ((Facet.MODEL, made[0] + model) for model in sources)
     elif isinstance(predicate, Step):
         yield from ((Facet.STEP_SIGNER, bytes.fromhex(keyid)) for keyid in keyids)
-        names = names_of(predicate)
+        named = data_of(predicate)
         if (report := run_of(predicate)) is not None:
             yield Facet.RUN, report
-        for digest in names.keys() & {*sources, *made}:
-            yield Facet.NAMED, sha256(names[digest].encode()).digest() + digest
+        for digest in named.keys() & {*sources, *made}:
+            yield Facet.NAMED, sha256(named[digest].named[0].encode()).digest() + digest
         if predicate.outcome == "succeeded":
             run = set_digest(sources) + step_digest(predicate) + signers_digest(keyids)
-            yield from ((Facet.MADE, artifact + run) for artifact in made if artifact not in names)
+            yield from ((Facet.MADE, artifact + run) for artifact in made if artifact not in named)
         for claim in predicate.derivations or ():
             if claim.claim != "extension":
                 for source in claim.sources:

@@ -37,7 +37,8 @@ __all__ = [
     "MAX_EVENT",
     "NamedData",
     "RunReport",
-    "names_of",
+    "data_of",
+    "job_of",
     "read_event",
     "run_of",
 ]
@@ -99,7 +100,7 @@ class NamedData:
         """The name and the digests by which a statement has it."""
         digest = self.digest.hex()
         own = {ARTIFACT_DIGEST: digest, DATASET_DIGEST: digest}
-        return f"{self.namespace}/{self.name}", {**(self.digests or {}), **own}
+        return _name(f"{self.namespace}/{self.name}"), {**(self.digests or {}), **own}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,7 @@ class RunReport:
             issued=issued,
             name=_name(self.job),
             inputs=tuple(
-                ArtifactRef(name=_name(name), digest=digest)
+                ArtifactRef(name=name, digest=digest)
                 for name, digest in (each.named for each in self.inputs)
             ),
             code=None if self.commit is None else Code(git_commit=self.commit),
@@ -207,7 +208,7 @@ class RunReport:
             error=(self.error or self.event) if failed else None,
         )
         made = (each.named for each in self.outputs)
-        subjects = tuple(Subject(name=_name(name), digest=digest) for name, digest in made)
+        subjects = tuple(Subject(name=name, digest=digest) for name, digest in made)
         statement = Statement(subjects=subjects or (step.run,), predicate=step)
         return Statement.parse(statement.to_bytes())
 
@@ -239,16 +240,27 @@ def run_of(step: Step) -> bytes | None:
     return None
 
 
-def names_of(step: Step) -> dict[bytes, str]:
-    """Return the names of what a report read and made, by what stands for them; none of others."""
+def job_of(step: Step) -> tuple[str, str, str] | None:
+    """Return the run of a step that is a report, and its job's namespace and name."""
+    told = step.parameters.get(_KEY)
+    if not isinstance(told, dict) or run_of(step) is None:
+        return None
+    run, namespace, job = told.get("run"), told.get("namespace"), told.get("job")
+    if not (isinstance(run, str) and isinstance(namespace, str) and isinstance(job, str)):
+        return None
+    return run, namespace, job
+
+
+def data_of(step: Step) -> dict[bytes, NamedData]:
+    """Return what a report names, by what stands for it; without schemas and digests."""
     told = step.parameters.get(_KEY)
     data = told.get("data") if isinstance(told, dict) and run_of(step) is not None else None
     found = {}
     for each in data if isinstance(data, list) else ():
         namespace, name = _get(each, "namespace"), _get(each, "name")
         if isinstance(namespace, str) and isinstance(name, str):
-            named = NamedData(namespace=namespace, name=name)
-            found[named.digest] = _name(named.named[0])
+            named = NamedData(namespace=namespace, name=name, version=_text(_get(each, "version")))
+            found[named.digest] = named
     return found
 
 

@@ -3,7 +3,8 @@
 A step is a run, and two events: START, with what it read, and COMPLETE or FAIL, with what it made,
 too. The job is the step by its name, in a namespace that is the log's origin, and so is every
 artifact. The version of a dataset is the artifact's digest. A run's id is made of the entry's URN
-(RFC 9562, version 5), so that exporting twice tells of one run.
+(RFC 9562, version 5), so that exporting twice tells of one run. A step that is a report of another
+tool's run (`provenance.lineage.reports`) tells of that run, its job and its data sets.
 
 What OpenLineage has no facet for stands in two of ours, ``provenanceLedger_artifact`` of a dataset
 and ``provenanceLedger_step`` of a run: docs/openlineage-facets.json.
@@ -30,6 +31,7 @@ from provenance import forms
 from provenance.lineage.grades import Grade
 from provenance.lineage.graph import Event, History
 from provenance.lineage.naming import artifact_uri, entry_prefix
+from provenance.lineage.reports import data_of, job_of
 from provenance.statements import ArtifactRef, Code, Step, Subject
 from provenance.version import VERSION
 
@@ -91,21 +93,25 @@ def to_openlineage(history: History, origin: str) -> list[RunEvent]:
 
 def _events(history: History, event: Event, step: Step, origin: str) -> Iterator[RunEvent]:
     entry = f"{entry_prefix(origin)}{event.index}"
+    data = data_of(step)
+    run, space, job = job_of(step) or (str(uuid5(NAMESPACE_URL, entry)), origin, step.name)
     grades = {(arrow.artifact, arrow.into): arrow.grade for arrow in history.arrows(event)}
 
     def dataset(form: type[D], named: Subject | ArtifactRef, artifact: bytes) -> D:
         grade = grades[artifact, form is InputDataset]
         facets = _dataset_facets(history, named, artifact, grade)
-        return form(namespace=origin, name=named.name, facets=facets)
+        if (known := data.get(artifact)) is None:
+            return form(namespace=origin, name=named.name, facets=_version(artifact.hex()) | facets)
+        version = {} if known.version is None else _version(known.version)
+        return form(namespace=known.namespace, name=known.name, facets=version | facets)
 
     def told(state: RunState, time: str, made: Sequence[Subject] = ()) -> RunEvent:
         """Return an event that shares nothing with another: clients add to what they send."""
-        run = uuid5(NAMESPACE_URL, entry)
         return RunEvent(
             eventTime=time,
             eventType=state,
-            run=Run(runId=str(run), facets=_run_facets(event, step, entry)),
-            job=Job(namespace=origin, name=step.name),
+            run=Run(runId=run, facets=_run_facets(event, step, entry)),
+            job=Job(namespace=space, name=job),
             inputs=[dataset(InputDataset, each, each.artifact) for each in step.inputs],
             outputs=[dataset(OutputDataset, each, each.artifact) for each in made if each.artifact],
             producer=PRODUCER,
@@ -138,14 +144,18 @@ def _run_facets(event: Event, step: Step, entry: str) -> dict[str, RunFacet]:
     return facets
 
 
+def _version(version: str) -> dict[str, DatasetFacet]:
+    facet = dataset_version_dataset.DatasetVersionDatasetFacet(
+        datasetVersion=version, producer=PRODUCER
+    )
+    return {"version": facet}
+
+
 def _dataset_facets(
     history: History, named: Subject | ArtifactRef, artifact: bytes, grade: Grade
 ) -> dict[str, DatasetFacet]:
     end = history.end(artifact)
     return {
-        "version": dataset_version_dataset.DatasetVersionDatasetFacet(
-            datasetVersion=artifact.hex(), producer=PRODUCER
-        ),
         "provenanceLedger_artifact": ArtifactDatasetFacet(
             uri=artifact_uri(artifact),
             digests={**named.digest},

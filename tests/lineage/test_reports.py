@@ -16,7 +16,8 @@ from provenance.lineage.reports import (
     DATASET_DIGEST,
     MAX_EVENT,
     NamedData,
-    names_of,
+    data_of,
+    job_of,
     read_event,
     run_of,
 )
@@ -83,13 +84,17 @@ def test_what_is_kept_of_a_text(told, kept):
 def test_nobody_passes_an_artifact_for_a_name():
     """What stands for a name is computed of what the step says that it is."""
     step = read(inputs=data("a"), outputs=data("b\n")).to_statement(**STAMP).predicate
-    digests = [NamedData(namespace="s3://lake", name=name).digest for name in ("a", "b\n")]
-    assert names_of(step) == dict(zip(digests, ("s3://lake/a", r"s3://lake/b\n"), strict=True))
     told = step.parameters["openlineage"]
+    digests = [NamedData(namespace="s3://lake", name=name).digest for name in ("a", "b\n")]
+    assert [*data_of(step)] == digests
+    assert [each.named[0] for each in data_of(step).values()] == ["s3://lake/a", r"s3://lake/b\n"]
+    assert job_of(step) == (RUN, "n", "j")
+    assert job_of(replace(step, parameters={"openlineage": told | {"job": 7}})) is None
     for more in ({"run": RUN.upper()}, {"event": "START"}, {"data": {}}, {"data": [7, {}]}):
-        assert names_of(replace(step, parameters={"openlineage": told | more})) == {}
+        assert data_of(replace(step, parameters={"openlineage": told | more})) == {}
     for other in ({}, {"openlineage": []}, {"openlineage": None}):
-        assert names_of(replace(step, parameters=other)) == {}
+        assert data_of(replace(step, parameters=other)) == {}
+        assert job_of(replace(step, parameters=other)) is None
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "\x1b[2J\u202e", "x" * 10_000, "a\nb"])

@@ -410,6 +410,25 @@ def test_what_a_ledger_sends_another_takes(
         send_events(events, url, {"OPENLINEAGE_API_KEY": "plt_none"})
 
 
+def test_what_was_told_is_told_on(ledger: Ledger, url: str, token: str) -> None:
+    """Under the names that it had: and so it is the same run for whoever knows it."""
+    version = {"version": dataset_version_dataset.DatasetVersionDatasetFacet("7")}
+    read = InputDataset(namespace="s3://lake", name="raw/orders", facets=version)
+    told = event(RunState.COMPLETE, str(uuid4()), inputs=[read])
+    client_of(url, token).emit(told)
+    began, ended = ledger.history("s3://lake/clean/orders").to_openlineage(ledger.origin)
+    for each in (began, ended):
+        assert (each.run.runId, each.job) == (told.run.runId, told.job)
+        (found,) = each.inputs or ()
+        assert (found.namespace, found.name) == (read.namespace, read.name)
+        assert Serde.to_dict(found)["facets"]["version"]["datasetVersion"] == "7"
+    (made,) = ended.outputs or ()
+    assert (made.namespace, made.name) == ("s3://lake", "clean/orders")
+    assert "version" not in (made.facets or {})
+    send_events([began, ended], url, {"OPENLINEAGE_API_KEY": token})
+    assert len(steps(ledger)) == 1
+
+
 def test_no_more_waits_than_there_is_room_for(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from api.deps import hiding
 from provenance.anchoring.recent import RecentAnchors
 from provenance.ledger.ledger import Ledger
 from provenance.verification import Policy
@@ -17,9 +18,14 @@ so nothing is older than twice that."""
 
 
 class Verifying:
-    """What `RecentVerifier` and `RecentAnchors` remember, of one ledger."""
+    """What `RecentVerifier` and `RecentAnchors` remember, of one ledger.
+
+    Attributes:
+        hide: hides in a finding what `hiding` does.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
+        self.hide = hiding(ledger)
         self._ledger = ledger
         self._anchors = RecentAnchors(SECONDS)
         self._newest: tuple[Policy, RecentVerifier] | None = None

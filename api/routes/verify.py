@@ -10,13 +10,12 @@ from fastapi import APIRouter, Depends, Request
 from api.access import MayRead
 from api.answers import StepAnswer, Verdict
 from api.bodies import JsonBody, members
-from api.deps import hiding, ledger_of, servers_fault
+from api.deps import ledger_of, servers_fault
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.places import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
 from api.prompt import SHORT, costly
 from api.verifying import Verifying
 from provenance.errors import InputError, MalformedError, UndecidedError, VerificationError
-from provenance.ledger.ledger import Ledger
 from provenance.records import parse_row
 from provenance.verification import BUNDLE_TYPE, Policy, Report, Verifier
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
@@ -86,12 +85,14 @@ async def verify_bundle(
     def verdict() -> Verdict:
         with servers_fault():
             policy = ledger.policy()
-        return _verdict(ledger, policy, body, verifying.under(policy))
+        return _verdict(policy, body, verifying.under(policy), verifying.hide)
 
     return await costly(request, verdict, is_short=len(body) <= SHORT)
 
 
-def _verdict(ledger: Ledger, policy: Policy, body: bytes, verifier: Verifier) -> Verdict:
+def _verdict(
+    policy: Policy, body: bytes, verifier: Verifier, hide: Callable[[str], str]
+) -> Verdict:
     given = members(body, "bundle", "record", "records", "leaf_hash")
     if "bundle" not in given:
         raise MalformedError("the request lacks the field 'bundle'")
@@ -111,7 +112,6 @@ def _verdict(ledger: Ledger, policy: Policy, body: bytes, verifier: Verifier) ->
     except VerificationError as error:
         verified = None if isinstance(error, UndecidedError) else False
         step, report = error.step, error.report
-    hide = hiding(ledger)
     return Verdict(
         verified=verified,
         step=step,

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from provenance.errors import InputError, LedgerError
+from provenance.errors import LedgerError
 from provenance.ledger.catalog import Catalog
 from provenance.ledger.folder import write_file
 from provenance.ledger.keys import own_key
+from provenance.ledger.refs import read_statement
+from provenance.log.log import Log
 from provenance.merkle import leaf_hash
 from provenance.records import ARTIFACT_DIGEST, JSON, Artifact
 from provenance.signing import PrivateKey
@@ -72,7 +75,7 @@ class UseBatches:
     def _statement(self, artifact: Artifact, records: Sequence[bytes]) -> Statement:
         uses = [json.loads(record) for record in records]
         counts = Counter(use["artifact"] for use in uses)
-        named = {artifact.digest_hex: NAME} | {digest: self._name(digest) for digest in counts}
+        named = {artifact.digest_hex: NAME} | self._names(counts)
         times = [use["when"] for use in uses]
         predicate = Access(
             **self._ledger.journal.stamp(),
@@ -86,9 +89,12 @@ class UseBatches:
         ]
         return Statement(subjects=tuple(subjects), predicate=predicate)
 
-    def _name(self, digest: str) -> str:
-        """Return what an artifact is called; its digest, where that was erased."""
-        try:
-            return self._ledger.resolve(digest, paths=False).name
-        except (InputError, LedgerError):
-            return digest
+    def _names(self, digests: Iterable[str]) -> dict[str, str]:
+        """Return what artifacts are called; by their digests, where they were erased."""
+        names = {digest: digest for digest in digests}
+        with self._ledger._database.reading() as session:
+            log = Log(session, self._ledger.origin)
+            for digest, entry in Catalog(session).newest(list(map(bytes.fromhex, names))).items():
+                with suppress(LedgerError):
+                    names[digest.hex()] = read_statement(log, entry).subjects[0].name
+        return names

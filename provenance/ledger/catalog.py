@@ -196,6 +196,22 @@ class Catalog:
                 query = query.where(both.where(other.entry == FacetRow.entry).exists())
         return list(self._session.exec(query.order_by(col(FacetRow.entry).desc()).limit(limit)))
 
+    def newest(self, digests: Collection[bytes]) -> dict[bytes, int]:
+        """Return the newest entry that registers each artifact, where there is one; of some
+        thousands at a time.
+        """
+        query = select(FacetRow.value, func.max(FacetRow.entry)).where(
+            FacetRow.facet == Facet.DIGEST, col(FacetRow.value).in_(digests)
+        )
+        return dict(self._session.exec(query.group_by(col(FacetRow.value))).all())
+
+    def registered_by(self, entries: Collection[int]) -> dict[int, bytes]:
+        """Return the digest of what each entry registers; of some hundreds at a time."""
+        query = select(MentionRow.entry, MentionRow.digest).where(
+            col(MentionRow.entry).in_(entries), MentionRow.position == 0
+        )
+        return dict(self._session.exec(query).all())
+
     def digests_like(self, prefix: str) -> set[str]:
         """Return artifact digests whose digest, root or sha256 starts with `prefix` (hex)."""
         first, last = (bytes.fromhex(prefix.ljust(64, digit)) for digit in "0f")

@@ -47,14 +47,16 @@ def find(
     log, catalog = Log(session, origin), Catalog(session)
     after = None if cursor is None else sought.read_cursor(cursor)
     keys, after = search(session, sought, after=after, limit=max(1, MOST // len(leaf_hashes)))
+    digests = catalog.registered_by([entry for _, entry in keys])
+    newest = catalog.newest(set(digests.values()))
     found: list[Place[RegisteredArtifact]] = []
     unread: list[int] = []
     for key in keys:
         entry, fetched = key[1], False
+        if newest[digests[entry]] != entry:
+            continue
         try:
             registered = RegisteredArtifact.of(entry, read_statement(log, entry))
-            if catalog.registrations(digest=registered.digest, limit=1) != [entry]:
-                continue
             fetched = trees.here(registered.artifact.digest) is None
             kept = ArtifactTree(trees, registered)
             for leaf_hash in leaf_hashes:

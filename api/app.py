@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.answers import ProblemAnswer
+from api.answers.server import ProblemAnswer
 from api.cors import allow_origins
 from api.errors import add_handlers
 from api.guard import Guard

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.access import MayRead
-from api.answers import Kind
+from api.answers.parts import Kind
 from api.deps import OwnPolicy, Served, find
 from api.pages.history import draw_history
 from api.pages.rendering import page, rooted

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.access import MayRead
-from api.answers import HEX
+from api.answers.parts import HEX
 from api.deps import OwnPolicy, Served, find, servers_fault
 from api.pages.rendering import page, rooted
 from api.pages.route import Digest, PageRoute

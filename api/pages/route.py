@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.answers import HEX
+from api.answers.parts import HEX
 from api.errors import (
     HEADERS,
     NOT_FOUND,

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access import MayRead
-from api.answers import HEX, Kind
+from api.answers.parts import HEX, Kind
 from api.deps import OwnPolicy, Served
 from api.pages.rendering import page
 from api.pages.route import PageRoute

@@ -10,15 +10,9 @@ from fastapi import Query as QueryParameters
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import MayRead
-from api.answers import (
-    HEX,
-    ArtifactAnswer,
-    ArtifactPage,
-    ArtifactSummary,
-    HistoryAnswer,
-    Kind,
-    artifact_fields,
-)
+from api.answers.artifacts import ArtifactAnswer, ArtifactPage, ArtifactSummary, artifact_fields
+from api.answers.history import HistoryAnswer
+from api.answers.parts import HEX, Kind
 from api.deps import Found, Served, Traced
 from api.errors import NotRegisteredError, responses
 from api.uses import record_use

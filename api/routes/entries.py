@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 from api.access import MaySubmit, Submitter, limits_of
-from api.answers import EntriesAnswer
+from api.answers.entries import EntriesAnswer
 from api.bodies import JSON_LINES, JsonBody, media_type
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 
 from api.access import is_public
-from api.answers import Health, Readiness
+from api.answers.server import Health, Readiness
 from api.deps import Served
 from api.errors import NotReadyError, responses
 from provenance.ledger.ledger import Ledger

@@ -10,7 +10,8 @@ from fastapi import Query as QueryParameters
 from pydantic import Field
 
 from api.access import MayRead
-from api.answers import HEX, ImpactAnswer
+from api.answers.impact import ImpactAnswer
+from api.answers.parts import HEX
 from api.bodies import JsonBody, members
 from api.deps import Served, Traced
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses

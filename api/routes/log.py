@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from api.access import KeptBy, MayRead
-from api.answers import Anchors, anchor_answer
+from api.answers.anchors import Anchors, anchor_answer
 from api.deps import OwnPolicy, Served, servers_fault
 from api.errors import NoCheckpointError, NoSuchTileError, responses
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, tagged

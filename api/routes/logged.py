@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import KeptBy, MayRead
-from api.answers import HEX, EntryAnswer, EntryPage, entry_answer
+from api.answers.entries import EntryAnswer, EntryPage, entry_answer
+from api.answers.parts import HEX
 from api.deps import Served
 from api.errors import responses
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, tagged

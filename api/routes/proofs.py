@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.access import MayRead, shared_or_own
-from api.answers import EntryProofs
+from api.answers.entries import EntryProofs
 from api.bodies import JsonBody, members
 from api.deps import Found, Ref, Served, find, ledger_of, own_policy, servers_fault
 from api.errors import (

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi import Query as QueryParameters
 
 from api.access import MayRead
-from api.answers import ArtifactSummary, FoundRecord, FoundRecords, artifact_fields
+from api.answers.artifacts import ArtifactSummary, FoundRecord, FoundRecords, artifact_fields
 from api.bodies import JsonBody, members
 from api.deps import Served
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses

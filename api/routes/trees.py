@@ -24,7 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.access import MaySubmit, Submitter, limits_of
-from api.answers import UploadAnswer
+from api.answers.entries import UploadAnswer
 from api.bodies import BODY_SECONDS, linger, media_type
 from api.deps import Served
 from api.errors import (

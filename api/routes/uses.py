@@ -9,7 +9,7 @@ from fastapi import Query as QueryParameters
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import MayAdmin
-from api.answers import UsesAnswer
+from api.answers.uses import UsesAnswer
 from api.deps import Found, Served
 from api.errors import NotRegisteredError, responses
 from api.turns import Turn

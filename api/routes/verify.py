@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 from api.access import MayRead
-from api.answers import StepAnswer, Verdict
+from api.answers.verdict import StepAnswer, Verdict
 from api.bodies import JsonBody, members
 from api.deps import ledger_of, servers_fault
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses

@@ -11,7 +11,8 @@ sent; what comes back must be about the artifact and the record that were asked 
 runs every step on this machine, never on the server. What is no proof (names, states, histories,
 anchors) is the server's word.
 
-- `remote`: `connect`, and the ledger that it returns
+- `remote`: `connect`, and the ledger that it returns; `reading`: what that is told
+- `proving`: whether a proof is about what was asked for; `deriving`: two versions, compared here
 - `writing`: what is recorded: hashed, signed and kept here (`outbox`), sent, and checked to be in
   the log (`sending`)
 - `answers`: the server's answers, read strictly
@@ -19,6 +20,7 @@ anchors) is the server's word.
 """
 
 from provenance.client.answers import RemoteAnchor, RemoteArtifact
-from provenance.client.remote import RemoteLedger, RemoteProof, connect
+from provenance.client.proving import RemoteProof
+from provenance.client.remote import RemoteLedger, connect
 
 __all__ = ["RemoteAnchor", "RemoteArtifact", "RemoteLedger", "RemoteProof", "connect"]

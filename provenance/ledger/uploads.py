@@ -239,10 +239,13 @@ class Uploads:
                 artifact = claimed(place / "artifact.json")
             except FileNotFoundError:
                 artifact = claimed(self._uploaded / number)
-            if self.is_kept(artifact):
-                offset = artifact.size * HASH_SIZE
-            else:
-                offset = (place / "leaves").stat().st_size
+            offset = artifact.size * HASH_SIZE
+            if not self.is_kept(artifact):
+                try:
+                    offset = (place / "leaves").stat().st_size
+                except FileNotFoundError:  # they go once the tree is there
+                    if not self.is_kept(artifact):
+                        raise
         except FileNotFoundError:
             raise none from None
         except (OSError, MalformedError) as error:

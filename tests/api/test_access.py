@@ -82,6 +82,7 @@ class Served:
     url: str
     tokens: dict[str, str]
     envelope: str
+    http: httpx.Client
 
     def ask(self, operation: str, **headers: str) -> httpx.Response:
         method, _, path = operation.partition(" ")
@@ -101,9 +102,8 @@ class Served:
         body = bodies.get(path) if method == "POST" else None
         if body is not None:
             headers["Content-Type"] = "application/json"
-        return httpx.request(
-            method, f"{self.url}/p/vision{filled}", content=body, headers=headers, timeout=30
-        )
+        url = f"{self.url}/p/vision{filled}"
+        return self.http.request(method, url, content=body, headers=headers)
 
     def asked_with(self, kind: str, operation: str) -> httpx.Response:
         if kind == "none":
@@ -126,9 +126,12 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Led
 
 @pytest.fixture(scope="module")
 def served(projects: dict[str, Ledger]) -> Iterator[Served]:
-    with serving(create_projects_app(projects)) as url:
+    with (
+        serving(create_projects_app(projects)) as url,
+        httpx.Client(timeout=30) as http,
+    ):
         tokens = tokens_of_every_kind(projects["vision"], projects["text"])
-        yield Served(url, tokens, projects["vision"].entry(1).entry.envelope_hash.hex())
+        yield Served(url, tokens, projects["vision"].entry(1).entry.envelope_hash.hex(), http)
 
 
 def test_every_operation_stands_in_the_table(projects: dict[str, Ledger]) -> None:

@@ -209,6 +209,22 @@ def test_several_at_once_who_begin_and_end_an_upload(ledger):
         ledger.folder.tree(nothing.digest).unlink()
 
 
+def test_one_who_looks_just_as_somebody_ends_it(uploads, monkeypatch):
+    upload = uploads.begin(WHOLE, "me")
+    appending = uploads.append(upload.id, "me", 0)
+    appending.write(LEAVES)
+    appending.close()
+    is_kept = uploads.is_kept
+
+    def is_not_yet(artifact):
+        monkeypatch.setattr(uploads, "is_kept", is_kept)
+        assert uploads.find(upload.id, "me").offset == upload.length  # somebody else, meanwhile
+        return False
+
+    monkeypatch.setattr(uploads, "is_kept", is_not_yet)
+    assert uploads.find(upload.id, "me").offset == upload.length
+
+
 def test_there_is_room_for_no_more(uploads, ledger, monkeypatch):
     huge = Artifact(root=bytes(32), size=2**53 - 1, encoding=JSON)
     with pytest.raises(InputError, match="there is no room for 9,007,199,254,740,991 leaf hashes"):

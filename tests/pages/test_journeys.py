@@ -208,8 +208,7 @@ def test_all_is_read_without_a_script(chromium: Any, site: Site) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1200)])
 def test_no_page_shuts_anybody_out(
     chromium: Any, axe: Path, site: Site, scheme: str, width: int
 ) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "MayRead",
     "MaySubmit",
     "Submitter",
+    "is_let_in",
     "is_public",
     "limits_of",
     "shared_or_own",
@@ -91,6 +92,7 @@ class Access(HTTPBearer):
             raise ForbiddenError(
                 f"this needs the scope {self.scope!r}; the token {token.id} has {token.scope!r}"
             )
+        request.state.is_let_in = True
         return token
 
 
@@ -115,6 +117,11 @@ def is_public(request: Request) -> bool:
     """Whether everybody may read."""
     public: bool = request.app.state.public
     return public
+
+
+def is_let_in(request: Request) -> bool:
+    """Whether who asks may know what is here: as everybody, or by the token of this request."""
+    return is_public(request) or getattr(request.state, "is_let_in", False)
 
 
 def shared_or_own(request: Request) -> str:

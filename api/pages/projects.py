@@ -15,10 +15,10 @@ router = APIRouter()
 
 @router.get("/")
 def show_projects(request: Request) -> Response:
-    """Show the public ones; of the others not even the name."""
+    """Show the public ones, and of others not even whether there are any."""
     parts = request.app.state.parts
     shown = {name: part.state.ledger.origin for name, part in parts.items() if part.state.public}
-    return page(request, "projects", projects=shown, private=len(parts) - len(shown))
+    return page(request, "projects", projects=shown)
 
 
 @router.get("/p/{name}")

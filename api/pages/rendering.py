@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from api.access import is_public
+from api.access import is_let_in, is_public
 from api.cookies import signed_in
 from api.pages.static import VERSION
 from api.pages.wording import FILTERS
@@ -57,7 +57,7 @@ def page(
     ledger = getattr(request.app.state, "ledger", None)
     text = _TEMPLATES.get_template(f"{template}.html").render(
         has_ledger=ledger is not None,
-        origin="Provenance" if ledger is None else ledger.origin,
+        origin=ledger.origin if ledger is not None and is_let_in(request) else "Provenance",
         is_public=ledger is not None and is_public(request),
         is_signed_in=signed_in(request),
         root=request.scope.get("root_path", ""),

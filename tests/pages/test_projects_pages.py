@@ -48,6 +48,15 @@ def test_a_ledger_in_which_nothing_is_registered(url: str) -> None:
     assert "None." in text
 
 
+def test_a_stranger_is_not_told_whose_a_private_ledger_is(url: str) -> None:
+    for path in ("", "signin", "none", "log/x", "artifacts"):
+        answer = httpx.get(f"{url}/p/hidden/{path}", headers=BROWSER, follow_redirects=True)
+        assert "acme.example" not in answer.text, path
+        kept = {**BROWSER, "Cookie": "provenance-token=plt_4c1f09ab_none"}
+        answer = httpx.get(f"{url}/p/hidden/{path}", headers=kept, follow_redirects=True)
+        assert "acme.example" not in answer.text, path
+
+
 def test_a_project_is_found_without_the_slash(url: str) -> None:
     answer = httpx.get(f"{url}/p/shown")
     assert (answer.status_code, answer.headers["location"]) == (308, "/p/shown/")

@@ -12,24 +12,26 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Response
 from starlette.exceptions import HTTPException
 
+from provenance.browser import colours, page_policy, script
 from provenance.browser import page as verifier_page
-from provenance.browser import page_policy, script
 
-__all__ = ["VERSION", "router"]
+__all__ = ["FILES", "VERSION", "router"]
 
 router = APIRouter()
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
-_FILES: Final = {
+FILES: Final = {
     file.name: file.read_bytes()
     for file in sorted((files("api.pages") / "static").iterdir(), key=lambda file: file.name)
     if file.name.rpartition(".")[2] in _TYPES
 }
 
-_FILES["verifier.js"] = script()
+FILES["verifier.js"] = script()
+FILES["pages.css"] = f"{colours()}\n".encode() + FILES["pages.css"]
+"""What each of them is answered with: the pages' own, the verifier, and one palette for both."""
 
-VERSION: Final = sha256(b"".join(_FILES.values())).hexdigest()[:16]
+VERSION: Final = sha256(b"".join(FILES.values())).hexdigest()[:16]
 """Of all of them: it is a part of their address, so that they can be kept for ever."""
 
 
@@ -45,8 +47,8 @@ async def show_verifier() -> Response:
 @router.get("/static/{version}/{name}", response_class=Response)
 async def show_file(version: Annotated[str, Path()], name: Annotated[str, Path()]) -> Response:
     """Return a file; open to everybody, since the page to sign in on needs it."""
-    if name not in _FILES:
+    if name not in FILES:
         raise HTTPException(404)
     kept = "public, max-age=31536000, immutable" if version == VERSION else "no-store"
     media_type = _TYPES[name.rpartition(".")[2]]
-    return Response(_FILES[name], media_type=media_type, headers={"Cache-Control": kept})
+    return Response(FILES[name], media_type=media_type, headers={"Cache-Control": kept})

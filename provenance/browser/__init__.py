@@ -6,6 +6,6 @@
 - `assembly`: puts them together, without a build step
 """
 
-from provenance.browser.assembly import page, page_policy, script
+from provenance.browser.assembly import colours, page, page_policy, script
 
-__all__ = ["page", "page_policy", "script"]
+__all__ = ["colours", "page", "page_policy", "script"]

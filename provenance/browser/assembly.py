@@ -16,7 +16,7 @@ from importlib.resources import files
 from provenance.browser.rules import rules
 from provenance.version import VERSION
 
-__all__ = ["SOURCES", "page", "page_policy", "script"]
+__all__ = ["SOURCES", "colours", "page", "page_policy", "script"]
 
 SOURCES = (
     *("text", "json", "forms", "merkle", "records", "files", "signing", "log", "criteria"),
@@ -75,8 +75,13 @@ def _running() -> str:
     return f'{script().decode()}\n(() => {{\n"use strict";\n{shown}\n}})();\n'
 
 
+def colours() -> str:
+    """Return the style sheet that names colours and measures, for whatever looks like the page."""
+    return _read("page/colours.css")
+
+
 def _style() -> str:
-    return _read("page/style.css")
+    return f"{colours()}\n{_read('page/style.css')}"
 
 
 def _read(path: str) -> str:

@@ -1,7 +1,6 @@
 """Histories of every shape, told to a real ledger; and their pictures, as markup."""
 
 from hashlib import sha256
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -131,6 +130,3 @@ TEMPLATES = Environment(
 
 def markup(picture):
     return str(TEMPLATES.get_template("picture.html").module.drawn_history(picture))
-
-
-STYLE = Path(__file__).parent.parent.parent / "api" / "pages" / "static" / "picture.css"

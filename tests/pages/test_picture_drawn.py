@@ -1,10 +1,11 @@
 """Pictures in a real browser, under the policy of the pages: nothing runs, all can be read."""
 
 import pytest
-from stories import STYLE, Story, digest, drawn, link, markup
+from stories import Story, digest, drawn, link, markup
 
 from api.pages.picture.lettering import cut
 from api.pages.rendering import POLICY
+from api.pages.static import FILES
 from provenance import Ledger
 from provenance.lineage.shown import shown
 
@@ -74,8 +75,7 @@ def shown_in(chromium, ledger):
                 policy = {"Content-Security-Policy": POLICY.format(connect="'self'")}
                 route.fulfill(body=body, content_type="text/html", headers=policy)
             elif path.endswith(".css"):
-                style = (STYLE.parent / path[1:]).read_text()
-                route.fulfill(body=style, content_type="text/css")
+                route.fulfill(body=FILES[path[1:]], content_type="text/css")
             else:
                 route.fulfill(body=f"<title>{path}</title>", content_type="text/html")
 

@@ -15,7 +15,7 @@ anchors) is the server's word.
 - `proving`: whether a proof is about what was asked for; `deriving`: two versions, compared here
 - `writing`: what is recorded: hashed, signed and kept here (`outbox`), sent, and checked to be in
   the log (`sending`)
-- `answers`: the server's answers, read strictly
+- `answers`, `walks`: the server's answers, read strictly
 - `transport`: HTTP through httpx, up to a size and a moment
 """
 

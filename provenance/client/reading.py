@@ -16,8 +16,6 @@ from provenance.client.answers import (
     ArtifactPage,
     EntryPage,
     FoundRecords,
-    HistoryAnswer,
-    ImpactAnswer,
     RemoteAnchor,
     RemoteArtifact,
     UsesAnswer,
@@ -25,6 +23,7 @@ from provenance.client.answers import (
     WireEntry,
 )
 from provenance.client.transport import Transport
+from provenance.client.walks import HistoryAnswer, ImpactAnswer
 from provenance.errors import InputError, MalformedError, NoSuchRecordError
 from provenance.ledger.entries import LogEntry
 from provenance.ledger.filters import Filters, Sort, Sought

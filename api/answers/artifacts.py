@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.answers.parts import DIGEST, HEX, ROOT, STATEMENT, Answer, Kind
-from provenance import forms
 from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.entries import EntryState
 
@@ -106,15 +105,5 @@ class FoundRecords(Answer):
 
 def artifact_fields(artifact: RegisteredArtifact, state: EntryState) -> dict[str, Any]:
     """Return the fields of an `ArtifactSummary`."""
-    return {
-        "name": artifact.name,
-        "kind": artifact.kind,
-        "digest": artifact.digest,
-        "root": artifact.root,
-        "size": artifact.size,
-        "encoding": forms.encode(artifact.artifact.encoding),
-        "digests": artifact.digests,
-        "index": artifact.index,
-        "issued": artifact.statement.predicate.issued,
-        "state": state,
-    }
+    issued = artifact.statement.predicate.issued
+    return {**artifact.to_json(), "issued": issued, "state": state}

@@ -21,7 +21,7 @@ from provenance.cli.options import (
     TreeOnly,
     values,
 )
-from provenance.cli.output import artifact_json, artifact_line, emit, progress
+from provenance.cli.output import artifact_line, emit, progress
 from provenance.errors import InputError
 from provenance.statements import Sensitivity, Verdict, judge, measured
 
@@ -119,7 +119,7 @@ def register(
             if not as_json:  # told at once: the next path may be an error, and this one is logged
                 emit(False, None, [artifact_line(artifact)])
     if as_json:
-        emit(True, {"artifacts": [artifact_json(artifact) for artifact in artifacts]}, [])
+        emit(True, {"artifacts": [artifact.to_json() for artifact in artifacts]}, [])
 
 
 def _model_signature(signature: Path | None, key: Path | None, count: int) -> ModelSignature | None:

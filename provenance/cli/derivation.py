@@ -11,7 +11,7 @@ import typer
 from provenance import forms
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers
-from provenance.cli.output import artifact_json, emit, tell
+from provenance.cli.output import emit, tell
 from provenance.derivation import Derivation, check_derivation
 from provenance.errors import InputError
 from provenance.merkle import ProofError
@@ -61,8 +61,8 @@ def diff(
         "added": len(found.added),
     }
     told: dict[str, Any] = {
-        "a": artifact_json(old),
-        "b": artifact_json(new),
+        "a": old.to_json(),
+        "b": new.to_json(),
         **counts,
         "moved_records": [{"from": i, "to": j} for i, j in moved],
         "removed_records": [*found.removed[:limit]],

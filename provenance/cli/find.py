@@ -10,7 +10,7 @@ import typer
 
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, pairs
-from provenance.cli.output import artifact_json, artifact_line, emit, tell
+from provenance.cli.output import artifact_line, emit, tell
 from provenance.cli.prove import read_record
 from provenance.errors import InputError
 
@@ -93,7 +93,7 @@ def find(
     with open_ledger() as ledger:
         if (record, records, path, leaf_hash) == (None, None, None, None):
             page = ledger.artifacts(sort=sort, limit=limit, cursor=cursor, **filters)
-            told = {"artifacts": [artifact_json(each) for each in page]}
+            told = {"artifacts": [each.to_json() for each in page]}
             lines = list(map(artifact_line, page))
         else:
             page = places = ledger.find(
@@ -117,7 +117,7 @@ def find(
 
 def _place_json(place: Place[RegisteredArtifact]) -> dict[str, Any]:
     return {
-        "artifact": artifact_json(place.artifact),
+        "artifact": place.artifact.to_json(),
         "leaf_hash": place.leaf_hash.hex(),
         "index": place.index,
         "equal": place.equal,

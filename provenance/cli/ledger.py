@@ -12,7 +12,6 @@ from provenance.cli.opening import PASSPHRASE, new_passphrase, open_ledger
 from provenance.cli.options import Json
 from provenance.cli.output import (
     EMBEDDED,
-    artifact_json,
     artifact_line,
     emit,
     moment,
@@ -220,7 +219,7 @@ def show(ref: RefArgument, as_json: Json = False) -> None:
     }
     emit(
         as_json,
-        {**artifact_json(artifact), "state": state, "statement": statement},
+        {**artifact.to_json(), "state": state, "statement": statement},
         [
             artifact_line(artifact),
             f"  state         {state}",

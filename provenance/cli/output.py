@@ -30,7 +30,6 @@ __all__ = [
     "BROKEN_PIPE",
     "EMBEDDED",
     "anchor_json",
-    "artifact_json",
     "artifact_line",
     "emit",
     "give_up_output",
@@ -109,22 +108,6 @@ def moment(time: datetime | None) -> str | None:
 
 
 # --- how the SDK's values are written -------------------------------------------------------------
-
-
-def artifact_json(artifact: RegisteredArtifact) -> dict[str, Any]:
-    """Return what a registered artifact is, as JSON."""
-    from provenance import forms
-
-    return {
-        "name": artifact.name,
-        "kind": artifact.kind,
-        "digest": artifact.digest,
-        "root": artifact.root,
-        "size": artifact.size,
-        "encoding": forms.encode(artifact.artifact.encoding),
-        "digests": artifact.digests,
-        "index": artifact.index,
-    }
 
 
 def artifact_line(artifact: RegisteredArtifact) -> str:

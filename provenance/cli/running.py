@@ -13,7 +13,7 @@ import typer
 from provenance import forms
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import Json, Signers, values
-from provenance.cli.output import artifact_json, artifact_line, emit, progress, tell
+from provenance.cli.output import artifact_line, emit, progress, tell
 from provenance.errors import InputError, ProvenanceError
 from provenance.ledger.surroundings import HOST_FACTS, code_at, named, versions_of_command
 from provenance.statements import Code
@@ -104,7 +104,7 @@ def step(
             "index": run.index,
             "outcome": outcome,
             "exit_status": status,
-            "outputs": [artifact_json(artifact) for artifact in run.outputs],
+            "outputs": [artifact.to_json() for artifact in run.outputs],
             "derivations": [forms.encode(each) for each in run.derivations],
         },
         [] if status else [*map(artifact_line, run.outputs), f"entry {run.index}: step {name}"],

@@ -19,6 +19,7 @@ from sqlalchemy import Index, Table, text
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
+from provenance import forms
 from provenance.ledger.indexing import SORTED_BY, Facet, IndexRows, facet_of_text
 from provenance.log.store import Number, Sealed, insert, number_key
 from provenance.records import Artifact
@@ -127,6 +128,19 @@ class RegisteredArtifact:
     def length(self) -> int:
         """Return how many bytes were signed."""
         return len(self.statement.to_bytes())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what it is, as the service and the command line tell it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "digest": self.digest,
+            "root": self.root,
+            "size": self.size,
+            "encoding": forms.encode(self.artifact.encoding),
+            "digests": self.digests,
+            "index": self.index,
+        }
 
     @property
     def digest(self) -> str:

@@ -11,6 +11,7 @@ import typer
 from provenance.cli.ledger import RefArgument
 from provenance.cli.opening import open_ledger
 from provenance.cli.options import (
+    Columns,
     Digest,
     EncodingName,
     FollowSymlinks,
@@ -18,7 +19,9 @@ from provenance.cli.options import (
     Json,
     NoCache,
     Signers,
+    Together,
     TreeOnly,
+    pairs,
     values,
 )
 from provenance.cli.output import artifact_line, emit, progress
@@ -43,9 +46,8 @@ def register(
         typer.Option(help="What it is; by default by the form of the file."),
     ] = None,
     encoding: EncodingName = None,
-    together: Annotated[
-        bool, typer.Option("--together", help="The tables, in this order, are one artifact.")
-    ] = False,
+    together: Together = False,
+    column: Columns = None,
     ignore: Ignore = None,
     follow_symlinks: FollowSymlinks = False,
     digest: Digest = "sha256",
@@ -89,6 +91,7 @@ def register(
         for path in paths:
             _check_text(path)
     metadata = values("--meta", meta)
+    schema = pairs("--column", column) or None
     theirs = _model_signature(model_signature, signature_key, len(paths))
     artifacts = []
     with open_ledger(signing=True, signers=signer) as ledger:
@@ -104,6 +107,7 @@ def register(
                     follow_symlinks=follow_symlinks,
                     digest=digest,
                     tree_only=tree_only,
+                    schema=schema,
                     source=source,
                     provider=provider,
                     collected=collected,

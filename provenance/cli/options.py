@@ -11,6 +11,7 @@ import typer
 from provenance.errors import InputError, MalformedError
 
 __all__ = [
+    "Columns",
     "Digest",
     "EncodingName",
     "FollowSymlinks",
@@ -19,6 +20,7 @@ __all__ = [
     "NoCache",
     "Rpc",
     "Signers",
+    "Together",
     "TreeOnly",
     "pairs",
     "seconds",
@@ -61,6 +63,20 @@ Ignore = Annotated[
 
 FollowSymlinks = Annotated[
     bool, typer.Option("--follow-symlinks", help="Follow symlinks that stay inside the folder.")
+]
+
+Together = Annotated[
+    bool, typer.Option("--together", help="The tables, in this order, are one artifact.")
+]
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=TYPE",
+        help="Of CSV files: an Arrow type for the cells of a column, such as int64, double, "
+        "date32[day]; repeatable. Other cells are text.",
+    ),
 ]
 
 Digest = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -10,13 +11,16 @@ import typer
 
 from provenance import forms
 from provenance.cli.options import (
+    Columns,
     Digest,
     EncodingName,
     FollowSymlinks,
     Ignore,
     Json,
     NoCache,
+    Together,
     TreeOnly,
+    pairs,
 )
 from provenance.cli.output import emit, progress, tell
 from provenance.errors import InputError, MalformedError
@@ -33,6 +37,8 @@ def hash(
         typer.Argument(metavar="PATH", help="Files and folders; - is standard input."),
     ] = None,
     encoding: EncodingName = None,
+    together: Together = False,
+    column: Columns = None,
     ignore: Ignore = None,
     follow_symlinks: FollowSymlinks = False,
     digest: Digest = "sha256",
@@ -60,19 +66,18 @@ def hash(
 ) -> None:
     """Hash files and folders as `register` would, and sign and log nothing.
 
-    One line each: root, size, encoding, name. Exit status of --check: 0 all are as listed, 1
-    one is not or cannot be read, 2 FILE is malformed; of --check-cache: 1 something was wrong,
-    and is not remembered any more.
+    One line each: root, size, encoding, name; of several --together all their names. Exit status
+    of --check: 0 all are as listed, 1 one is not or cannot be read, 2 FILE is malformed; of
+    --check-cache: 1 something was wrong, and is not remembered any more.
     """
+    how = (encoding, together, column, ignore, follow_symlinks, digest != "sha256", tree_only)
     if check_cache:
-        how = (encoding, ignore, follow_symlinks, tree_only, no_cache, digest != "sha256")
-        if any((paths, check, quiet, status, *how)):
+        if any((paths, check, quiet, status, no_cache, *how)):
             raise InputError("--check-cache takes nothing but --json")
         _check_cache(as_json=as_json)
         return
     if check is not None:
-        given = (paths, encoding, ignore, follow_symlinks, tree_only, no_cache, digest != "sha256")
-        if any(given):
+        if any((paths, no_cache, *how)):
             raise InputError("--check takes the paths, and how to hash them, from its FILE")
         _check(_read_sums(check), told=not status, all_told=not quiet, as_json=as_json)
         return
@@ -81,33 +86,44 @@ def hash(
     if not paths:
         raise InputError("name a file or folder to hash, or a list of them with --check")
     cache = None if no_cache else user_cache()
+    schema = pairs("--column", column)
     found = []
-    for path in paths:
+    for names in [[*map(str, paths)]] if together else [[str(path)] for path in paths]:
         source = open_source(
-            _named(str(path)),
+            _named(names),
             encoding=encoding,
+            together=together,
             ignore=ignore or (),
             follow_symlinks=follow_symlinks,
             digest=digest,
             tree_only=tree_only,
+            schema=schema or None,
             cache=cache,
         )
-        with progress(str(path)) as bar:
-            found.append(Sum(str(path), source.artifact(bar), source.digests))
+        if schema:
+            source.check_takes_schema()
+        with progress(_shown(names)) as bar:
+            found.append(Sum(tuple(names), source.artifact(bar), source.digests, schema))
         if not as_json:  # told at once: the next path may take hours, or be an error
             emit(False, None, [format_sum(found[-1])])
     if as_json:
         emit(True, {"artifacts": [_json(one) for one in found]}, [])
 
 
-def _named(name: str) -> Path | IO[bytes]:
-    """Return the path, or standard input for ``-``."""
-    return sys.stdin.buffer if name == "-" else Path(name)
+def _named(names: Sequence[str]) -> list[Path] | Path | IO[bytes]:
+    """Return the paths that are one artifact, the path, or standard input for ``-``."""
+    if len(names) > 1:
+        return [Path(name) for name in names]
+    return sys.stdin.buffer if names[0] == "-" else Path(names[0])
+
+
+def _shown(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
 
 
 def _json(found: Sum) -> dict[str, Any]:
     return {
-        "name": found.name,
+        "names": [*found.names],
         "digest": found.artifact.digest_hex,
         "root": found.artifact.root.hex(),
         "size": found.artifact.size,
@@ -172,9 +188,9 @@ def _check(sums: list[Sum], *, told: bool, all_told: bool, as_json: bool) -> Non
     checked = []
     for listed in sums:
         ok, finding = _compare(listed)
-        checked.append({"name": listed.name, "ok": ok, "finding": finding})
+        checked.append({"names": [*listed.names], "ok": ok, "finding": finding})
         if told and not as_json and (all_told or not ok):
-            emit(False, None, [f"{listed.name}: {'OK' if ok else 'FAILED'}"])
+            emit(False, None, [f"{_shown(listed.names)}: {'OK' if ok else 'FAILED'}"])
             if finding:
                 tell(finding)
     failed = sum(not one["ok"] for one in checked)
@@ -193,11 +209,13 @@ def _compare(listed: Sum) -> tuple[bool, str | None]:
         Whether it is as listed, and what differs. The same records may stand in other bytes, except
         where the records are the bytes: there another digest was never this file's.
     """
-    name, wanted = listed.name, listed.artifact
+    name, wanted = _shown(listed.names), listed.artifact
     try:
         source = open_source(
-            _named(name),
+            _named(listed.names),
             encoding=wanted.encoding,
+            together=len(listed.names) > 1,
+            schema=listed.columns or None,
             digest="blake3" if "blake3" in listed.digests else "sha256",
             tree_only=not listed.digests,
         )

@@ -130,7 +130,7 @@ class Recorder(ABC, Generic[A, I_co]):
             digest: ``blake3``, of each file in a folder in place of ``sha256``; of a single file
                 beside it.
             tree_only: of a single file, leave out the digests of all of it.
-            schema: types of a CSV file's columns; signed.
+            schema: column → type, of the cells of CSV files; signed.
             source: where a data set or model is from.
             provider: who gave a data set.
             collected: when and how a data set was collected.
@@ -160,6 +160,8 @@ class Recorder(ABC, Generic[A, I_co]):
             schema=schema,
             cache=kept,
         )
+        if schema:
+            opened.check_takes_schema()
         if model_signature is not None and not isinstance(data, (str, PathLike)):
             raise InputError("a model signature is of files, and this is in memory")
         name = name or opened.name

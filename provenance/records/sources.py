@@ -18,6 +18,7 @@ from provenance.merkle import CompactRange
 from provenance.records.artifacts import Artifact, Encoding
 from provenance.records.files import Part, PrefixChanged, changed_while_read
 from provenance.records.remembered import FileMemory, Remembered
+from provenance.records.rows import Csv
 
 __all__ = ["Progress", "Source"]
 
@@ -188,6 +189,15 @@ class Source:
         """
         self._check_finished()
         return dict(self.parts[0].digests) if len(self.parts) == 1 else {}
+
+    def check_takes_schema(self) -> None:
+        """Refuse a schema where there are no CSV files, whose cells it would give types.
+
+        Raises:
+            InputError: there are none.
+        """
+        if not any(isinstance(part, Csv) for part in self.parts):
+            raise InputError(f"{self.name or 'this'} is not CSV: what it holds has types already")
 
     @property
     def schema(self) -> dict[str, str] | None:

@@ -63,7 +63,7 @@ def test_as_it_is_registered(provenance):
         [one["digests" if field == "digests" else field] for field in fields]
         for one in without_artifact_digest(registered["artifacts"])
     ]
-    assert [one["name"] for one in told] == ["rows.jsonl", "model"]
+    assert [one["names"] for one in told] == [["rows.jsonl"], ["model"]]
 
 
 def without_artifact_digest(artifacts):
@@ -104,6 +104,59 @@ def test_what_is_hashed_before_an_error_is_told(reading):
     assert out.startswith(ROWS_ROOT)
     assert out.count("\n") == 1
     assert told == "error: there is no file missing\n"
+
+
+def test_tables_together_in_one_line(provenance):
+    folder = provenance.folder
+    texts = (folder / "rows.jsonl").read_text().splitlines(keepends=True)
+    (folder / "the first.jsonl").write_text("".join(texts[:7]))
+    (folder / "second.jsonl").write_text("".join(texts[7:]))
+    out, told = provenance("hash", "the first.jsonl", "second.jsonl", "--together")
+    assert (out, told) == (
+        f"\\{ROWS_ROOT}  20  json,together  the\\x20first.jsonl  second.jsonl\n",
+        "",
+    )
+    registered = ("register", "the first.jsonl", "second.jsonl", "--together", "--name", "rows")
+    assert provenance.json(*registered)["artifacts"][0]["root"] == ROWS_ROOT
+    (folder / "list").write_text(out)
+    checked = "the first.jsonl … second.jsonl"
+    assert provenance("hash", "--check", "list") == (f"{checked}: OK\n", "")
+    (folder / "second.jsonl").write_text("".join(texts[8:]))
+    out, told = provenance("hash", "--check", "list", status=1)
+    assert out == f"{checked}: FAILED\n"
+    assert told.startswith(f"{checked} has another size, 19, and root, ")
+    one, _ = provenance("hash", "rows.jsonl", "--together")
+    assert one == provenance("hash", "rows.jsonl")[0]
+
+
+def test_columns_of_csv_with_types(provenance):
+    typed = ("--column", "id=int64", "--column", "at=timestamp[s, tz=UTC]")
+    (provenance.folder / "t.csv").write_text("id,at,text\n7,2026-01-02T03:04:05Z,08\n")
+    root = root_of([b'{"at":"2026-01-02T03:04:05Z","id":7,"text":"08"}']).hex()
+    out, _ = provenance("hash", "t.csv", "--tree-only", *typed)
+    words = "column=at:timestamp[s%2C%20tz%3DUTC],column=id:int64"
+    assert out == f"{root}  1  json,{words}  t.csv\n"
+    (artifact,) = provenance.json("register", "t.csv", *typed)["artifacts"]
+    assert artifact["root"] == root
+    shown = provenance.json("show", artifact["digest"])["statement"]["predicate"]["schema"]
+    assert shown == {"id": "int64", "at": "timestamp[s, tz=UTC]", "text": "string"}
+    (provenance.folder / "list").write_text(out)
+    assert provenance("hash", "--check", "list") == ("t.csv: OK\n", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (["rows.jsonl", "--column", "id=int64"], "rows.jsonl is not CSV: what it holds has types"),
+        (["model", "--column", "id=int64"], "model is not CSV: what it holds has types"),
+        (["open.csv", "--column", "none=int64"], "open.csv has no column 'none'"),
+        (["open.csv", "--column", "a"], "--column takes NAME=VALUE"),
+    ],
+)
+@pytest.mark.parametrize("command", ["hash", "register"])
+def test_types_of_columns_that_there_are_not(provenance, command, given, error):
+    out, told = provenance(command, *given, status=2)
+    assert (out, told[: len(error) + 7]) == ("", f"error: {error}")
 
 
 def test_standard_input(reading):
@@ -300,6 +353,8 @@ def test_a_malformed_list(listed, text, line):
         ["--check", "list", "model"],
         ["--check", "list", "--tree-only"],
         ["--check", "list", "--no-cache"],
+        ["--check", "list", "--together"],
+        ["--check", "list", "--column", "a=double"],
         ["--check", "list", "--digest", "blake3"],
         ["--check", "list", "--ignore", "a"],
         ["--check-cache", "model"],

@@ -38,9 +38,23 @@ digest_sets = st.sampled_from(
 @given(st.text(min_size=1), artifacts, digest_sets)
 @example("a\nb\\n\udcff\u202e\U000e0001 ", Artifact(root=b"r" * 32, size=1, encoding=FILE), {})
 def test_what_is_written_is_read_back(name, artifact, digests):
-    line = format_sum(Sum(name, artifact, digests))
+    line = format_sum(Sum((name,), artifact, digests))
     assert line.isprintable()
-    assert parse_sum(line) == Sum(name, artifact, digests)
+    assert parse_sum(line) == Sum((name,), artifact, digests)
+
+
+paths = st.lists(st.text(min_size=1), min_size=1, max_size=4).map(tuple)
+columns = st.dictionaries(*[st.text(min_size=1, alphabet=st.characters(codec="utf-8"))] * 2)
+
+
+@given(paths, columns, digest_sets)
+@example(("a  b", " ", "c "), {"a:b,column=": "timestamp[us, tz=UTC]"}, {})
+@example(("a", "\\x20"), {}, {})
+def test_tables_hashed_together_are_read_back(paths, columns, digests):
+    found = Sum(paths, Artifact(root=b"r" * 32, size=1, encoding=JSON), digests, columns)
+    line = format_sum(found)
+    assert line.isprintable()
+    assert parse_sum(line) == found
 
 
 def line(root=ROOT, size="3", how="json", name="rows.jsonl", mark=""):
@@ -62,8 +76,8 @@ def line(root=ROOT, size="3", how="json", name="rows.jsonl", mark=""):
 )
 def test_a_line_as_the_docstring_has_it(how, encoding):
     artifact = Artifact(root=bytes.fromhex(ROOT), size=3, encoding=encoding)
-    assert parse_sum(line(how=how)) == Sum("rows.jsonl", artifact, {})
-    told = Sum("rows.jsonl", artifact, {"sha256": SHA256})
+    assert parse_sum(line(how=how)) == Sum(("rows.jsonl",), artifact, {})
+    told = Sum(("rows.jsonl",), artifact, {"sha256": SHA256})
     assert parse_sum(line(how=f"{how},sha256={SHA256}")) == told
 
 
@@ -98,6 +112,18 @@ def test_a_line_as_the_docstring_has_it(how, encoding):
         line(how=f"json,blake3={BLAKE3},sha256={SHA256}"),
         line(how="json,sha256=2c"),
         line(how="json,"),
+        line(how="json,together"),  # with nothing
+        line(how="json,together", name="a  "),
+        line(how="json,together", name="a b  c"),
+        line(how="line,together", name="a  b"),
+        line(how="json,column=a"),
+        line(how="json,column=a:"),
+        line(how="json,column=:double"),
+        line(how="json,column=%61:double"),
+        line(how="json,column=b:double,column=a:double"),
+        line(how="json,column=a:double,column=a:double"),
+        line(how="json,column=a:double,together", name="a  b"),
+        line(how="line,column=a:double"),
         line(name=""),
         line(name="a\nb"),
         line(name="a\\nb"),  # escaped, without the mark
@@ -117,4 +143,4 @@ def test_other_lines_are_refused(wrong):
 def test_a_glob_that_is_not_utf8_is_not_written():
     encoding = Encoding(name="file", digest="sha256", ignore=("\udcff",), follow_symlinks=False)
     with pytest.raises(InputError, match="is not UTF-8"):
-        format_sum(Sum("a", Artifact(root=b"r" * 32, size=1, encoding=encoding)))
+        format_sum(Sum(("a",), Artifact(root=b"r" * 32, size=1, encoding=encoding)))

@@ -150,16 +150,28 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def axe():
-    """The script of axe-core, which finds what shuts somebody out of a page."""
-    path = Path(__file__).parent / "pages" / "node_modules" / "axe-core" / "axe.min.js"
+def page_script(name):
+    """Return where a script of what pages are tested with is: ``axe-core/axe.min.js``."""
+    path = Path(__file__).parent / "pages" / "node_modules" / name
     if not path.is_file():
-        message = "no axe-core is installed: `scripts/node_tools tests/pages` does that"
+        message = f"there is no {name}: `scripts/node_tools tests/pages` installs it"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core, which finds what shuts somebody out of a page."""
+    return page_script("axe-core/axe.min.js")
+
+
+@pytest.fixture(scope="session")
+def drawers():
+    """The scripts of Mermaid and of Graphviz."""
+    names = ("@mermaid-js/tiny/dist/mermaid.tiny.js", "@viz-js/viz/dist/viz-global.js")
+    return [page_script(name) for name in names]
 
 
 @pytest.fixture(scope="session")

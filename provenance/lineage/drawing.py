@@ -193,8 +193,11 @@ def to_mermaid(history: History) -> str:
 
 
 def _mermaid_text(label: str) -> str:
-    """Return a label in Mermaid's own entities: any sign may mean something, even in quotes."""
-    return re.sub(r"[^\w .,:/-]", lambda sign: f"#{ord(sign[0])};", label)
+    """Return a label in Mermaid's own entities: any sign may mean something, even in quotes.
+
+    A colon too: ``fa:fa-car`` is a picture there, and behind ``style`` it spoils the entities.
+    """
+    return re.sub(r"[^\w .,/-]", lambda sign: f"#{ord(sign[0])};", label)
 
 
 _MERMAID = {
@@ -221,7 +224,8 @@ def to_dot(history: History) -> str:
 
 
 def _dot_text(label: str) -> str:
-    quoted = label.replace("\\", "\\\\").replace('"', '\\"')
+    """Return a label in quotes, where Graphviz reads backslashes, and entities of HTML, too."""
+    quoted = label.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'
 
 

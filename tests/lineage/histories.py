@@ -144,5 +144,9 @@ HOSTILE = [
     "end subgraph click call(x)",
     "a|b{c}d;e\\nf\\Ng",
     "classDef x fill:#f00",
+    "fa:fa-car style x:#y; z",
+    "'$$x$$' - @{ shape: cyl }",
+    "\u200fשם\u061c \u200e\ufeff",
     "名前 – ünïcode",
+    "x" * 990,  # a name has at most 1,000 signs
 ]

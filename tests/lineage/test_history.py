@@ -14,6 +14,7 @@ from provenance.derivation import Derivation
 from provenance.lineage import End, Event, Grade, History, walk
 from provenance.lineage.circles import circles
 from provenance.lineage.impact import surest
+from provenance.lineage.shown import shown as printed
 from provenance.statements import Statement
 
 
@@ -147,8 +148,8 @@ def test_json():
 
 # --- drawings: read back by the rules of each language -------------------------------------------
 
-NODE = re.compile(r'  (\w+)(\["|\(")((?:[\w .,:/-]|#\d+;)*)("\]|"\))')
-LABEL = r'(?:\|"((?:[\w .,:/-]|#\d+;)*)"\|)?'
+NODE = re.compile(r'  (\w+)(\["|\(")((?:[\w .,/-]|#\d+;)*)("\]|"\))')
+LABEL = r'(?:\|"((?:[\w .,/-]|#\d+;)*)"\|)?'
 EDGE = re.compile(rf"  (\w+) (-->|==>|-\.->|--x|-\. superseded by \.->){LABEL} (\w+)")
 RED = re.compile(r"  linkStyle (\d+(?:,\d+)*) stroke:red")
 MERMAID = {
@@ -201,19 +202,19 @@ def read_dot(text):
     nodes, labels, edges = {}, {}, set()
     for line in lines:
         if node := DOT_NODE.fullmatch(line):
-            label = re.sub(r"\\(.)", r"\1", node[3])
+            label = html.unescape(re.sub(r"\\(.)", r"\1", node[3]))
             nodes[label], labels[node[1]] = {"box": '["', "ellipse": '("'}[node[2]], label
         else:
             edge = DOT_EDGE.fullmatch(line)
             assert edge, line
-            label = re.sub(r"\\(.)", r"\1", edge[4] or "")
+            label = html.unescape(re.sub(r"\\(.)", r"\1", edge[4] or ""))
             told = labels[edge[1]], labels[edge[2]], DOT[edge[3]], label
             edges.add(told if label else told[:3])
     return nodes, edges
 
 
 def shown(name):
-    return f"{name} {artifact(name).digest_hex[:8]}"
+    return f"{printed(name)} {artifact(name).digest_hex[:8]}"
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot"])
@@ -253,11 +254,12 @@ def test_drawings(form):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_stays_a_name(name):
     found = history(step(name, [name], ["out"], parameters={name: name}), of="out")
-    nodes = {shown(name): '["', shown("out"): '["', name: '("'}
-    edges = {(shown(name), name, "declared"), (name, shown("out"), "declared")}
+    run = printed(name)
+    nodes = {shown(name): '["', shown("out"): '["', run: '("'}
+    edges = {(shown(name), run, "declared"), (run, shown("out"), "declared")}
     assert read_mermaid(found.to_mermaid()) == (nodes, edges)
     assert read_dot(found.to_dot()) == (nodes, edges)
-    assert f"step {name} succeeded" in found.to_text()
+    assert f"step {run} succeeded" in found.to_text()
     assert {"name": name} in found.to_json()["artifacts"].values()
 
 
@@ -268,6 +270,7 @@ def test_what_a_step_claims_of_records(name):
         return Derivation(claim=kind, ordered=False, sources=digests[0], targets=digests[1])
 
     many = [name, "b", "c", "d", "e"]
+    first = printed(name)
     claims = (
         claim("subset", [name], ["out"]),
         claim("split", ["out"], ["x", "y"]),
@@ -275,9 +278,9 @@ def test_what_a_step_claims_of_records(name):
     )
     found = history(step("cut", many, ["out", "x", "y"], derivations=claims), of="out")
     said = {
-        "out": f"subset of {name}, claimed",
+        "out": f"subset of {first}, claimed",
         "x": "part of a split of out, claimed",
-        "y": f"part of a split of out, concatenation of {name} and b and c and 2 more, claimed",
+        "y": f"part of a split of out, concatenation of {first} and b and c and 2 more, claimed",
     }
     edges = {("cut", shown(out), "declared", label) for out, label in said.items()}
     edges |= {(shown(each), "cut", "declared") for each in many}

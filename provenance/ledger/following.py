@@ -16,7 +16,7 @@ so the answer is the same each time. Memory: of a proof, 4 bytes for each of its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import nsmallest
 
@@ -120,11 +120,10 @@ class Follower:
                 claims = [each for each in step.derivations or () if each.claim != "extension"]
                 true = [each for each in claims if self._proves(each)]
                 whole = len(true) == len(claims)
-                for source in dict.fromkeys(
-                    each.artifact for each in step.inputs if each.artifact in asked
-                ):
+                inputs = dict.fromkeys(each.artifact for each in step.inputs)
+                for source in (each for each in inputs if each in asked):
                     try:
-                        found = self._ends(source, true, asked, leaf_hashes)
+                        found = self._ends(source, inputs.keys(), true, asked, leaf_hashes)
                     except _UnsaidError:
                         whole = False
                     else:
@@ -137,17 +136,22 @@ class Follower:
     def _ends(
         self,
         source: bytes,
+        inputs: Set[bytes],
         claims: Sequence[Derivation],
         asked: Collection[bytes],
         leaf_hashes: Sequence[bytes],
     ) -> dict[bytes, Claim]:
-        """Return what is made of nothing but records of `source`, and not of those followed."""
+        """Return what is made of nothing but records of `source`, and not of those followed.
+
+        Where several are joined, one of them may be another input, from which a way of its own
+        leads there. It may not be an output of the step that was made of anything.
+        """
         found: dict[bytes, Claim] = {}
         waiting = [source]
         while waiting:
             at = waiting.pop()
             for claim in claims:
-                if at in claim.sources:
+                if at in claim.sources and found.keys() | inputs >= {*claim.sources}:
                     new = [each for each in claim.targets if each not in found and each != source]
                     found.update(dict.fromkeys(new, claim.claim))
                     waiting += new

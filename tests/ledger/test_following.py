@@ -33,7 +33,7 @@ NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=4)
 CLAIMS = ["none", "true", "true", "true", "lie"]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["subset", "shuffle", "extend", "split", "join", "other", "both"]),
+        st.sampled_from(["subset", "shuffle", "extend", "split", "join", "other", "both", "mix"]),
         st.integers(0, 9),
         st.integers(0, 9),
         st.sampled_from(CLAIMS),
@@ -77,6 +77,7 @@ class Made:
             "join": [[*numbers, *self.records[other.artifact.digest]]],
             "other": [[random.randrange(4) for _ in numbers]],
             "both": [mixed[:-1], mixed[:-2]],
+            "mix": [mixed[:-1], mixed[:1], [*mixed[:-1], *mixed[:1]]],
         }[how]
         with self.ledger.step(how, inputs=inputs) as run:
             # One without records would be that of other examples, too.
@@ -85,6 +86,9 @@ class Made:
             if how == "both":
                 sides = ([one], outputs[:1])
                 self.claim(run, claim, outputs[:1], outputs[1:])
+            if how == "mix":
+                sides = ([one], outputs[:1])
+                self.claim(run, claim, outputs[:2], outputs[2:])
             self.claim(run, claim, *sides)
         digests = [[each.artifact.digest for each in side] for side in (inputs, outputs)]
         self.steps.append((run.index, *digests, list(run.derivations)))
@@ -143,7 +147,7 @@ def expected(made, number):
             within = {source}
             for _ in claims:
                 for each in filter(made.is_true, claims):
-                    if within & set(each.sources):
+                    if within & set(each.sources) and within.union(inputs) >= set(each.sources):
                         within |= set(each.targets)
             for end in within.intersection(outputs) - {source}:
                 closed.add((entry, source, end))
@@ -295,6 +299,34 @@ def test_claims_in_a_row(followed):
         step.derive(some, more)
         step.derive(more, like)
     assert told(followed.impact(record=ROWS[3])) == ({"like"}, OUT | {"rest": "subset"}, 0)
+
+
+def test_what_is_joined_of_several(followed):
+    """It has nothing else, if each part is known to have: an output may be made of anything."""
+    other = followed.register([{"id": "other"}], name="other")
+    with followed.step("mix", inputs=["raw", other]) as step:
+        some = step.output(ROWS[1:2], name="some")
+        free = step.output([{"id": "like 3"}], name="free")
+        mixed = step.output([*ROWS[1:2], {"id": "like 3"}], name="mixed")
+        less = step.output([{"id": "like 3"}, {"id": "other"}], name="less")
+        with_other = step.output([*ROWS[1:2], {"id": "other"}], name="with other")
+        step.derive("raw", some)
+        step.derive([some, free], mixed)
+        step.derive([free, other], less)
+        step.derive([some, other], with_other)
+    found = {"free", "mixed", "less"}
+    out = OUT | {"some": "subset", "with other": "concatenation"}
+    assert told(followed.impact(record=ROWS[3])) == (found, out, 0)
+    # The same where the record is in what was joined: what goes on from there may be made so.
+    with followed.step("mix again", inputs=["raw"]) as step:
+        all_of = step.output([*ROWS, {"id": "like 3"}], name="all of it")
+        step.outputs.append(free)
+        step.derive(["raw", free], all_of)
+    with followed.step("take", inputs=[all_of]) as step:
+        step.output([ROWS[2], {"id": "like 3"}], name="taken")
+        step.derive()
+    found |= {"taken"}
+    assert told(followed.impact(record=ROWS[3])) == (found, out, 0)
 
 
 def test_what_is_proven_is_not_proven_again(followed, monkeypatch):

@@ -134,21 +134,21 @@ def code_at(folder: Path, command: Sequence[str] | None = None) -> Code | None:
     """Return what runs, and at which commit of the git repository around `folder`.
 
     None where there is neither a command nor a repository. What git does not track is no change.
+    Whether there is one is left out where git cannot tell.
     """
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     words = None if command is None else tuple(command)
     if commit is None:
         return None if words is None else Code(command=words)
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return Code(command=words, git_commit=commit, dirty=bool(changes))
+    dirty = None if changes is None else bool(changes)
+    return Code(command=words, git_commit=commit.decode(), dirty=dirty)
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Return what git says; None where there is no git, or no repository."""
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git says; None where there is no git, or no repository, or it is damaged."""
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError, UnicodeDecodeError):
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

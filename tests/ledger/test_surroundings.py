@@ -1,6 +1,7 @@
 """What a step ran in: only what may be signed, and what is known."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -89,3 +90,24 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     assert (code.command, code.git_commit) == (("make", "all"), None)
     monkeypatch.setenv("PATH", "")
     assert surroundings.code_at(tmp_path) is None
+
+
+def test_what_git_does_not_say_is_not_taken_for_nothing(tmp_path):
+    """Names that are no UTF-8 are of changes, too; of a damaged index nothing is known."""
+
+    def git(*arguments):
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
+
+    named = tmp_path / os.fsdecode(b"caf\xe9")
+    for content, dirty in ((b"one", False), (b"other", True)):
+        named.write_bytes(content)
+        if not dirty:
+            git("init", "-q")
+            git("config", "core.quotePath", "false")
+            git("add", "-A")
+            git("commit", "-qm", "one")
+        assert surroundings.code_at(tmp_path).dirty is dirty
+    (tmp_path / ".git" / "index").write_bytes(b"damaged")
+    code = surroundings.code_at(tmp_path)
+    assert (len(code.git_commit), code.dirty) == (40, None)

@@ -68,6 +68,7 @@ _USER = re.compile(r"(\w*:)?//([^/?#\s]*)@")
 _AZURE = re.compile(r"(abfss?|wasbs?):")
 _CONTAINER = re.compile(r"[a-z0-9$-]{1,63}")
 _PARAMETERS = re.compile(r"(?<=://)([^?#;\s]*)[?#;]\S*")
+_WEB = re.compile("https?://", re.IGNORECASE)
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -331,6 +332,8 @@ def _data(told: Any, what: str) -> tuple[NamedData, ...]:
         namespace, name = _named(each)
         if namespace is None or name is None:
             raise MalformedError(f"one of {what} has no namespace, or no name")
+        if _WEB.match(namespace):  # so the name is the rest of an address
+            name = re.split("[?#;]", name)[0] or name[0]
         facets = _dict(each, "facets")
         found.append(
             NamedData(

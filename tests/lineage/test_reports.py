@@ -81,6 +81,19 @@ def test_what_is_kept_of_a_text(told, kept):
     assert report.inputs[0].name == kept
 
 
+def test_what_follows_the_address_of_a_server_is_part_of_it():
+    """A namespace and a name are one address in two parts: a signed one ends in its secret."""
+
+    def name(namespace, name):
+        return read(inputs=[{"namespace": namespace, "name": name}]).inputs[0].name
+
+    for secret in ("?sv=1&sig=secret", "#secret\n?", ";user=me;password=secret"):
+        assert name("https://account.blob.core.windows.net", f"c/x.csv{secret}") == "c/x.csv"
+        assert name("HTTP://host", f"/v1/data{secret}") == "/v1/data"
+        assert name("s3://lake", f"x{secret}") == f"x{secret}"
+    assert name("https://host", "?sig=secret") == "?"
+
+
 def test_nobody_passes_an_artifact_for_a_name():
     """What stands for a name is computed of what the step says that it is."""
     step = read(inputs=data("a"), outputs=data("b\n")).to_statement(**STAMP).predicate

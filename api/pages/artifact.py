@@ -14,8 +14,8 @@ from api.answers.parts import Kind
 from api.deps import OwnPolicy, Served, find
 from api.pages.history import draw_history
 from api.pages.rendering import page, rooted
-from api.pages.route import Digest, PageRoute
-from api.pages.rows import Names, Signer, Tone, entry_row, gist, names_of, signers_of
+from api.pages.route import Below, Digest, PageRoute
+from api.pages.rows import Names, Signer, Tone, entry_row, gist, names_of, said_of, signers_of
 from api.turns import Turn
 from api.uses import record_use
 from provenance import forms
@@ -23,7 +23,7 @@ from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.filters import CURSOR, Sort
 from provenance.ledger.ledger import Ledger
 from provenance.lineage.graph import Event
-from provenance.statements import Quality, Review, Sensitivity, Statement, Supersede, judge
+from provenance.statements import Quality, Review, Sensitivity, Supersede, judge
 from provenance.statements.predicates import Described
 from provenance.verification import Policy
 
@@ -34,17 +34,10 @@ router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 ON_A_PAGE: Final = 50
 
 REMARKS: Final = 100
-"""Statements about one artifact that a page shows."""
+"""Statements about one artifact that a page shows, the newest."""
 
 VERSIONS: Final = 10
 """Registrations under one name that a page shows."""
-
-_TOLD: Final = {
-    "license": "Licence",
-    "source": "Source",
-    "provider": "Provider",
-    "collected": "Collected",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +53,7 @@ class Remark:
         replacement: name and digest of what is to be used instead; None where there is none.
         figures: of quality: metric, value, what was wanted, and whether it is so.
         signers: who signed.
+        revoked: a signature under it is revoked.
         issued: by the signer's clock.
     """
 
@@ -71,6 +65,7 @@ class Remark:
     replacement: tuple[str, str] | None
     figures: tuple[tuple[str, Any, str, bool], ...]
     signers: tuple[Signer, ...]
+    revoked: bool
     issued: str
 
 
@@ -97,6 +92,7 @@ def show_artifacts(
         request,
         "artifacts",
         rows=[(artifact, reached.state(artifact.index)) for artifact in found],
+        said=said_of(ledger, *found),
         kind=kind,
         sensitivity=sensitivity,
         sort=sort,
@@ -106,24 +102,31 @@ def show_artifacts(
 
 @router.get("/artifacts/{digest}")
 def show_artifact(
-    request: Request, ledger: Served, policy: OwnPolicy, digest: Digest, _: Turn
+    request: Request,
+    ledger: Served,
+    policy: OwnPolicy,
+    digest: Digest,
+    _: Turn,
+    below: Below = None,
 ) -> Response:
-    """Show one artifact."""
+    """Show one artifact, and what was told of it before an entry, or at all."""
     artifact = find(ledger, digest)
     if artifact.digest != digest:  # the root or the sha256 of it
         return RedirectResponse(rooted(request, f"/artifacts/{artifact.digest}"), 307)
-    shown = describe(ledger, policy, artifact)
+    shown = describe(ledger, policy, artifact, below=below)
     drawn = draw_history(request, ledger, artifact)
     record_use(ledger, "show", artifact.digest)
     return page(request, "artifact", drawn=drawn, **shown)
 
 
-def describe(ledger: Ledger, policy: Policy, artifact: RegisteredArtifact) -> dict[str, Any]:
-    """Return what pages show of an artifact."""
+def describe(
+    ledger: Ledger, policy: Policy, artifact: RegisteredArtifact, *, below: int | None = None
+) -> dict[str, Any]:
+    """Return what pages show of an artifact, and what was told of it before an entry, or at all."""
     names = names_of(policy)
     entry = ledger.entry(artifact.index)
-    about = ledger.history(artifact, depth=0, limit=REMARKS)
-    end = about.end(bytes.fromhex(artifact.digest))
+    about = ledger.remarks(artifact, limit=REMARKS, below=below)
+    versions = ledger.artifacts(name=artifact.name, limit=VERSIONS)
     described = artifact.statement.described()
     encoding = forms.encode(artifact.artifact.encoding)
     return {
@@ -138,14 +141,12 @@ def describe(ledger: Ledger, policy: Policy, artifact: RegisteredArtifact) -> di
         "schema": list((getattr(described, "schema", None) or {}).items()),
         "metadata": list(described.metadata.items()),
         "anchors": ledger.dating(artifact.index),
-        "end": end,
-        "remarks": [
-            _remark(event, names)
-            for event in about.events
-            if isinstance(event.statement.predicate, (Quality, Review, Supersede))
-            and _is_about(event.statement, artifact)
-        ],
-        "versions": ledger.artifacts(name=artifact.name, limit=VERSIONS),
+        "end": about.end(artifact.artifact.digest),
+        "remarks": [_remark(event, names) for event in about.events],
+        "older": about.next_cursor,
+        "is_newest": below is None,
+        "versions": versions,
+        "said": said_of(ledger, artifact, *versions),
     }
 
 
@@ -159,10 +160,6 @@ def _told(described: Described) -> list[tuple[str, str]]:
     )
     told = ((label, getattr(described, name, None)) for name, label in labels)
     return [(label, value) for label, value in told if value]
-
-
-def _is_about(statement: Statement, artifact: RegisteredArtifact) -> bool:
-    return artifact.artifact.digest in (subject.artifact for subject in statement.subjects)
 
 
 def _remark(event: Event, names: Names) -> Remark:
@@ -191,5 +188,6 @@ def _remark(event: Event, names: Names) -> Remark:
         replacement=replacement,
         figures=tuple(figures),
         signers=signers_of(event.signers, names),
+        revoked=bool(event.revoked),
         issued=predicate.issued,
     )

@@ -12,6 +12,7 @@ from api.access import MayRead
 from api.deps import Served, find
 from api.pages.rendering import page
 from api.pages.route import Digest, PageRoute
+from api.pages.rows import said_of
 from api.turns import Turn
 from api.uses import record_uses
 from provenance.errors import InputError
@@ -45,6 +46,7 @@ def compare(request: Request, ledger: Served, digest: Digest, other: Digest, _: 
         "compare",
         before=before,
         after=after,
+        said=said_of(ledger, before, after),
         unchanged=found.unchanged,
         removed=_shown(found.removed),
         added=_shown(found.added),

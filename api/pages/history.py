@@ -90,6 +90,7 @@ def draw_history(
         entry=entry,
         more=more,
         kinds=ledger.kinds,
+        verdicts=ledger.verdicts,
         depth=STEPS,
         opened=opened,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.access import MayRead
 from api.deps import OwnPolicy, Served, servers_fault
 from api.pages.heads import newest_head
 from api.pages.rendering import page
-from api.pages.route import PageRoute
+from api.pages.route import Below, PageRoute
 from api.pages.rows import entry_row, names_of
 from provenance.forms import MAX_INTEGER
 
@@ -21,9 +21,6 @@ router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 
 ON_A_PAGE: Final = 50
 """Entries, and anchors."""
-
-Below = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
-"""The page begins with what is just below this number."""
 
 
 @router.get("/log")

@@ -12,7 +12,7 @@ from api.answers.parts import HEX
 from api.deps import OwnPolicy, Served, find, servers_fault
 from api.pages.rendering import page, rooted
 from api.pages.route import Digest, PageRoute
-from api.pages.rows import names_of, signers_of
+from api.pages.rows import names_of, said_of, signers_of
 from api.turns import Turn
 from api.uses import record_use
 from provenance.anchoring import Anchor
@@ -67,6 +67,7 @@ def show_proof(
         "proof",
         asks_nodes=True,
         artifact=artifact,
+        said=said_of(ledger, artifact),
         number=number,
         equal=made.equal,
         leaf_hash=made.leaf_hashes[0].hex(),

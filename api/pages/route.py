@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import FastAPI, Path, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
@@ -24,11 +24,15 @@ from api.errors import (
 )
 from api.pages.rendering import here, page, rooted
 from provenance.errors import MalformedError, ProvenanceError
+from provenance.forms import MAX_INTEGER
 
-__all__ = ["Digest", "PageRoute", "show_what_is_missing"]
+__all__ = ["Below", "Digest", "PageRoute", "show_what_is_missing"]
 
 Digest = Annotated[str, Path(pattern=HEX)]
 """Of an artifact, in an address."""
+
+Below = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
+"""The page begins with what is just below this number."""
 
 _MALFORMED: Final = TABLE[MalformedError]
 

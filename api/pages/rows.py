@@ -1,12 +1,14 @@
-"""Entries of the log as rows of a table: what a template shows of them, and nothing else."""
+"""Entries of the log and artifacts as a template shows them, and nothing else of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from api.pages.wording import plural
+from api.pages.wording import VERDICTS, plural
+from provenance.ledger.catalog import RegisteredArtifact
 from provenance.ledger.entries import LogEntry
+from provenance.ledger.ledger import Ledger
 from provenance.statements import (
     Access,
     Key,
@@ -16,10 +18,22 @@ from provenance.statements import (
     Statement,
     Step,
     Supersede,
+    Verdict,
 )
 from provenance.verification import Policy
 
-__all__ = ["EntryRow", "Names", "Signer", "Tone", "entry_row", "gist", "names_of", "signers_of"]
+__all__ = [
+    "EntryRow",
+    "Names",
+    "Said",
+    "Signer",
+    "Tone",
+    "entry_row",
+    "gist",
+    "names_of",
+    "said_of",
+    "signers_of",
+]
 
 Names = Mapping[str, str]
 """keyid → what the ledger's own policy calls whoever signs with the key."""
@@ -30,11 +44,12 @@ Signer = tuple[str, str]
 Tone = str
 """``bad`` for a bad sign, ``ok`` for a good one, "" for neither."""
 
-_VERDICTS = {
-    "approve": ("approved", "ok"),
-    "flag": ("flagged", "bad"),
-    "reject": ("rejected", "bad"),
-}
+Said = tuple[str, Tone]
+"""What a verdict says, in a word."""
+
+
+def _said(verdict: Verdict) -> Said:
+    return VERDICTS[verdict], "ok" if verdict == "approve" else "bad"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +79,12 @@ class EntryRow:
     signers: tuple[Signer, ...]
     issued: str
     state: str
+
+
+def said_of(ledger: Ledger, *artifacts: RegisteredArtifact) -> dict[str, Said]:
+    """Return the newest verdict on each artifact, by its digest, where there is one."""
+    verdicts = ledger.verdicts(each.artifact.digest for each in artifacts)
+    return {digest.hex(): _said(verdict) for digest, verdict in verdicts.items()}
 
 
 def names_of(policy: Policy) -> Names:
@@ -99,7 +120,7 @@ def entry_row(entry: LogEntry, names: Names) -> EntryRow:
     )
 
 
-def gist(statement: Statement) -> tuple[str, Tone]:
+def gist(statement: Statement) -> Said:
     """Return what a statement says beside what it is about, in a few words, and their tone."""
     predicate: Predicate = statement.predicate
     match predicate:
@@ -109,7 +130,7 @@ def gist(statement: Statement) -> tuple[str, Tone]:
         case Quality():
             return ("passed", "ok") if predicate.passed else ("failed its criteria", "bad")
         case Review():
-            return _VERDICTS[predicate.verdict]
+            return _said(predicate.verdict)
         case Supersede():
             by = f"superseded by {predicate.replacement.name}" if predicate.replacement else ""
             return by or "superseded", "bad"

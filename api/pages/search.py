@@ -20,7 +20,7 @@ from api.answers.parts import HEX, Kind
 from api.deps import OwnPolicy, Served
 from api.pages.rendering import page
 from api.pages.route import PageRoute
-from api.pages.rows import entry_row, names_of
+from api.pages.rows import entry_row, names_of, said_of
 from api.routes.artifacts import METADATA
 from api.turns import Turn
 from api.uses import record_uses
@@ -116,6 +116,9 @@ def search(
         else "",
         found=found,
         rows=[(each, reached.state(each.index)) for each in found.artifacts.values()],
+        said=said_of(
+            ledger, *found.artifacts.values(), *(place.artifact for place in found.places)
+        ),
         entries=[entry_row(entry, names) for entry in found.entries.values()],
     )
 

@@ -17,8 +17,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from provenance.lineage.shown import shown
+from provenance.statements import Verdict
 
-__all__ = ["FILTERS", "ago", "plural"]
+__all__ = ["FILTERS", "VERDICTS", "ago", "plural"]
+
+VERDICTS: Final[dict[Verdict, str]] = {
+    "approve": "approved",
+    "flag": "flagged",
+    "reject": "rejected",
+}
 
 _SPANS: Final = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"))
 

@@ -256,6 +256,13 @@ class Catalog:
             query = query.where(MentionRow.kind == KIND_NUMBERS[kind])
         return list(self._session.exec(query.distinct().order_by(col(MentionRow.entry))))
 
+    def remarks(self, artifact: bytes, *, below: int, limit: int) -> list[int]:
+        """Return entries before `below` that tell of a registered artifact, the newest first."""
+        query = select(FacetRow.entry).where(
+            FacetRow.facet == Facet.REMARKED, FacetRow.value == artifact, FacetRow.entry < below
+        )
+        return list(self._session.exec(query.order_by(col(FacetRow.entry).desc()).limit(limit)))
+
     def kinds(self, entries: Collection[int]) -> dict[int, Kind]:
         """Return the kinds of entries that name an artifact; of some hundreds at a time."""
         query = select(MentionRow.entry, MentionRow.kind).where(

@@ -16,7 +16,7 @@ bytes, whose order as bytes is the order of what it stands for::
     METADATA     SHA-256(RFC 8785 of [key, text]) of each member; see `facet_of_metadata`
     ENVELOPE     SHA-256 of the envelope: of every statement
     SUPERSEDED   the artifact digest that a correction is about, 32 bytes
-    STEP_SIGNER  the keyid, 32 bytes, of each signature under a step
+    STEP_SIGNER  the keyid, 32 bytes, of each signature under a step, or under a verdict
     MADE         of each artifact that a step which succeeded made: its digest, then that of the
                  set of inputs, that of the step, and `signers_digest`, 32 bytes each; see
                  `provenance.lineage.grades`
@@ -27,6 +27,8 @@ bytes, whose order as bytes is the order of what it stands for::
                  bytes, and the event that ended it
     NAMED        of each data set that a report names: SHA-256 of the name, and what stands for it.
                  It is in no MADE: a name is made again and again
+    REMARKED     the digest of each artifact of which quality, a verdict or a correction is told
+    REVIEWED     the digest of each artifact that a verdict is on, and the verdict
 
 A batch of uses (``access``) has DIGEST, ROOT and ENVELOPE alone, so that its records can be proven:
 it is found by its digest, and stands in no list of what was registered.
@@ -48,7 +50,16 @@ from provenance import forms
 from provenance.errors import MalformedError
 from provenance.lineage.grades import ends_of, set_digest, step_digest
 from provenance.lineage.reports import data_of, run_of
-from provenance.statements import KIND_NUMBERS, Kind, Outputs, Statement, Step, Supersede
+from provenance.statements import (
+    KIND_NUMBERS,
+    Kind,
+    Outputs,
+    Quality,
+    Review,
+    Statement,
+    Step,
+    Supersede,
+)
 from provenance.statements.predicates import Described
 
 __all__ = [
@@ -100,6 +111,8 @@ class Facet(IntEnum):
     DERIVED = 19
     RUN = 20
     NAMED = 21
+    REMARKED = 22
+    REVIEWED = 23
 
 
 SORTED_BY = (Facet.NAME, Facet.ISSUED, Facet.SIZE)
@@ -175,8 +188,15 @@ def index_rows(statement: Statement, *, keyids: Iterable[str], envelope_hash: by
 
 
 def _links(statement: Statement, keyids: Sequence[str]) -> Iterator[tuple[Facet, bytes]]:
-    """Yield the facets by which it is found how sure a history is."""
+    """Yield the facets by which it is found how sure a history is, and what is said of it."""
     predicate, (sources, made) = statement.predicate, ends_of(statement)
+    if isinstance(predicate, (Quality, Review, Supersede)):
+        subjects = [each.artifact for each in statement.subjects if each.artifact]
+        yield from ((Facet.REMARKED, artifact) for artifact in subjects)
+        if isinstance(predicate, Review):
+            verdict = predicate.verdict.encode()
+            yield from ((Facet.REVIEWED, artifact + verdict) for artifact in subjects)
+            yield from ((Facet.STEP_SIGNER, bytes.fromhex(keyid)) for keyid in keyids)
     if isinstance(predicate, Supersede):
         yield Facet.SUPERSEDED, statement.artifact_digests()[0]
     elif isinstance(predicate, Outputs):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from os import PathLike
 from typing import Any, Unpack
 
 from sqlmodel import Session
 
-from provenance.errors import InputError
+from provenance.errors import InputError, LedgerError
 from provenance.ledger.catalog import Catalog, RegisteredArtifact
 from provenance.ledger.filters import Filters
 from provenance.ledger.folder import Folder
@@ -22,14 +23,15 @@ from provenance.ledger.paging import Places, holders, read_walk_cursor
 from provenance.ledger.recent import Recent
 from provenance.ledger.refs import Ref
 from provenance.ledger.vouching import Vouching, read_signers
-from provenance.ledger.walking import Walk, Walked
-from provenance.lineage import History, Impact
+from provenance.ledger.walking import MAX_PAGE, Walk, Walked
+from provenance.lineage import Event, History, Impact
 from provenance.lineage.impact import Records
 from provenance.lineage.signers import Signers
 from provenance.log.kept import Kept
 from provenance.log.log import Log
 from provenance.log.store import Database
-from provenance.statements import MAX_ARTIFACTS
+from provenance.signing import Envelope
+from provenance.statements import MAX_ARTIFACTS, Statement, Verdict
 from provenance.verification import Policy
 
 __all__ = ["Tracing"]
@@ -111,6 +113,52 @@ class Tracing(ABC):
         they made.
         """
         return self._walk(ref, depth, limit, cursor, as_of, onward=True)
+
+    def remarks(self, ref: Ref | bytes, *, limit: int, below: int | None = None) -> History:
+        """Return what was told of an artifact later: figures, verdicts and corrections.
+
+        The newest first, and what is known of the artifact.
+
+        Args:
+            ref: the artifact, as `digest_of` takes it.
+            limit: statements at most; fewer where they hold 8 MiB.
+            below: of the entries before this one alone: the ``next_cursor`` of the page before.
+
+        Raises:
+            InputError: unknown REF.
+        """
+        digest = self.digest_of(ref)
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            signers = self._signers(session, log.size)
+            end = log.size if below is None else min(below, log.size)
+            found = Catalog(session).remarks(digest, below=end, limit=limit + 1)
+            events: list[Event] = []
+            held = taken = 0
+            for entry in found[:limit]:
+                taken += 1
+                with suppress(LedgerError):  # it was erased
+                    data = log.envelope(entry)
+                    envelope = Envelope.parse(data)
+                    statement, keyids = Statement.parse(envelope.payload), envelope.keyids
+                    revoked = signers.revoked(keyids, entry)
+                    events.append(Event(entry, statement, keyids, revoked=revoked))
+                    held += len(data)
+                if held > MAX_PAGE:
+                    break
+            cursor = str(found[taken - 1]) if taken < len(found) else None
+            ends = Vouching(session, log, signers, log.size).ends([digest])
+            return History(digest, tuple(events), cursor, log.size, ends)
+
+    def verdicts(self, artifacts: Iterable[bytes]) -> dict[bytes, Verdict]:
+        """Return the newest verdict on each artifact, by digests of 32 bytes.
+
+        A verdict whose signature is revoked is none.
+        """
+        with self._database.reading() as session:
+            log = Log(session, self.origin)
+            signers = self._signers(session, log.size)
+            return Vouching(session, log, signers, log.size).verdicts(artifacts)
 
     def _walk(
         self,

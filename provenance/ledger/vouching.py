@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Final, get_args
 
 from sqlalchemy import ColumnElement, literal, select
 from sqlmodel import Session
@@ -23,12 +23,14 @@ from provenance.lineage.grades import ends_of, set_digest, step_digest
 from provenance.lineage.signers import Signers
 from provenance.log.log import Log
 from provenance.signing import Envelope
-from provenance.statements import Key, Statement, Step
+from provenance.statements import Key, Statement, Step, Verdict
 
 __all__ = ["Vouching", "read_signers"]
 
 BATCH = 500
 """Artifacts in one question to the database."""
+
+_VERDICTS: Final[dict[str, Verdict]] = {verdict: verdict for verdict in get_args(Verdict)}
 
 _BEYOND = b"\xff" * 97
 """Behind a digest, above all that can stand there in a facet."""
@@ -93,10 +95,22 @@ class Vouching:
             )
         return found
 
-    def _first(self, facet: Facet, more: str = "") -> str:
-        """Ask for the first entry that has the value `low`."""
+    def verdicts(self, artifacts: Iterable[bytes]) -> dict[bytes, Verdict]:
+        """Return the newest verdict on each artifact whose signatures count, where there is one."""
+        found: dict[bytes, tuple[int, Verdict]] = {}
+        asked = ((each + verdict.encode(), b"") for each in artifacts for verdict in _VERDICTS)
+        newest = self._first(Facet.REVIEWED, self._unrevoked(Facet.STEP_SIGNER), last=True)
+        for value, entry in self._ask(asked, f"low, {newest} FROM asked"):
+            artifact, verdict = value[:32], _VERDICTS[value[32:].decode()]
+            if entry is not None and entry >= found.get(artifact, (0,))[0]:
+                found[artifact] = entry, verdict
+        return {artifact: verdict for artifact, (_, verdict) in found.items()}
+
+    def _first(self, facet: Facet, more: str = "", *, last: bool = False) -> str:
+        """Ask for the first entry that has the value `low`, or the last."""
+        order = "f.entry DESC" if last else "f.entry"
         where = f"f.facet = {facet:d} AND f.value = low AND f.entry < {self.size:d}{more}"
-        return f"(SELECT f.entry FROM facet f WHERE {where} ORDER BY f.entry LIMIT 1)"  # noqa: S608 - own numbers
+        return f"(SELECT f.entry FROM facet f WHERE {where} ORDER BY {order} LIMIT 1)"  # noqa: S608 - own numbers
 
     def _claim(self, facet: Facet, *, last: bool = False) -> str:
         """Ask for the first value between `low` and `high`, or the last."""
@@ -108,12 +122,12 @@ class Vouching:
         between = f"f.facet = {facet:d} AND f.value > low AND f.value < high"
         return f"{between} AND f.entry < {self.size:d}"
 
-    def _unrevoked(self) -> str:
-        """Say that no signature under a registration is revoked."""
+    def _unrevoked(self, signer: Facet = Facet.SIGNER) -> str:
+        """Say that no signature under a statement is revoked, whose facet `signer` names them."""
         conditions = ""
         for keyid, entry in self._signers.revoked_from.items():
             key = f"X'{keyid}'" if self._sqlite else f"'\\x{keyid}'::bytea"
-            where = f"s.facet = {Facet.SIGNER:d} AND s.value = {key} AND s.entry = f.entry"
+            where = f"s.facet = {signer:d} AND s.value = {key} AND s.entry = f.entry"
             by_key = f"EXISTS (SELECT 1 FROM facet s WHERE {where})"  # noqa: S608 - hex digits
             conditions += f" AND (f.entry < {entry:d} OR NOT {by_key})"
         return conditions

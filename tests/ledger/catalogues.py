@@ -4,6 +4,7 @@ import contextlib
 import json
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
@@ -26,10 +27,12 @@ from provenance.statements import (
     Model,
     Outputs,
     Quality,
+    Review,
     Statement,
     Step,
     Subject,
     Supersede,
+    Verdict,
     key_subject,
 )
 from provenance.statements.predicates import Described
@@ -146,7 +149,7 @@ codes = st.builds(
 def links(draw):
     """A statement that registers nothing: a step, a correction, a figure."""
     common = {"nonce": bytes(16), "issued": TIMES[0]}
-    kind = draw(st.sampled_from([Step, Step, Supersede, Quality]))
+    kind = draw(st.sampled_from([Step, Step, Supersede, Quality, Review]))
     made = draw(st.lists(numbers, min_size=kind is not Step, max_size=2))
     if kind is Step:
         predicate = Step(
@@ -165,7 +168,11 @@ def links(draw):
         new = draw(st.none() | st.sampled_from(others).map(reference))
         predicate, subjects = Supersede(**common, replacement=new, reason="x"), (subject(made[0]),)
     else:
-        predicate = Quality(**common, metrics={"a": "1"}, passed=True)
+        predicate = (
+            Quality(**common, metrics={"a": "1"}, passed=True)
+            if kind is Quality
+            else Review(**common, verdict=draw(st.sampled_from(get_args(Verdict))))
+        )
         subjects = tuple(map(subject, dict.fromkeys(made)))
     return Statement(subjects=subjects, predicate=predicate)
 

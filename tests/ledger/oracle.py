@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from provenance.lineage import End
-from provenance.statements import Key, Outputs, Step, Supersede
+from provenance.statements import Key, Outputs, Quality, Review, Step, Supersede
 from provenance.statements.predicates import Described
 
 GRADES = ["broken", "declared", "attested", "reproduced"]
@@ -55,6 +55,16 @@ class Oracle:
             min(superseded, default=None),
             len(steps) > 1 or len(models) > 1,
         )
+
+    def remarks(self, digest):
+        """The entries that tell of an artifact later, the newest first."""
+        said = self.said((Quality, Review, Supersede))
+        return [e.index for e, _ in reversed(said) if digest in subjects(e)]
+
+    def verdict(self, digest):
+        """The newest verdict on an artifact whose signatures count."""
+        said = [(e, p) for e, p in self.said(Review) if digest in subjects(e)]
+        return next((p.verdict for e, p in reversed(said) if not self.revoked(e)), None)
 
     def reproduced(self, each):
         """Artifact → the first run by somebody else."""

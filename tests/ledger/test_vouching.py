@@ -26,7 +26,7 @@ from provenance import InputError
 from provenance.ledger import vouching
 from provenance.ledger.catalog import AnchorRow, Catalog
 from provenance.ledger.recent import Recent
-from provenance.ledger.vouching import read_signers
+from provenance.ledger.vouching import Vouching, read_signers
 from provenance.ledger.walking import Walk
 from provenance.log.log import Log
 from provenance.statements import Code, Key, Statement, Step, key_subject
@@ -94,6 +94,25 @@ def test_it_is_what_going_through_all_finds(
         assert arrows == oracle.arrows(each)
     for digest, end in ends.items():
         assert end == oracle.end(digest)
+
+
+@settings(max_examples=80, suppress_health_check=list(HealthCheck), deadline=None)
+@given(log=logs(), anchored=anchors, cut=st.integers(0, 5), limit=st.integers(1, 9))
+def test_what_is_told_of_an_artifact_is_found(database, log, anchored, cut, limit):
+    size = max(len(log) - cut, 0)
+    oracle = Oracle(log, size, anchored)
+    digests = [artifact(number).digest for number in range(6)]
+    with database.writing() as session:
+        fill_whole(session, log)
+        known = Log(session, "log.example")
+        signers = read_signers(known, size, lambda time: anchored[text_of(time)])
+        verdicts = Vouching(session, known, signers, size).verdicts(digests)
+        remarks = {
+            digest: Catalog(session).remarks(digest, below=size, limit=limit) for digest in digests
+        }
+    for digest in digests:
+        assert verdicts.get(digest) == oracle.verdict(digest)
+        assert remarks[digest] == oracle.remarks(digest)[:limit]
 
 
 @settings(max_examples=30, suppress_health_check=list(HealthCheck), deadline=None)

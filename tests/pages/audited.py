@@ -66,5 +66,7 @@ def fill(ledger: Ledger, home: Path) -> dict[str, str]:
     better = ledger.register(REVIEWS[:29], name="clean")
     ledger.anchor()
     ledger.supersede(clean, better, reason=HOSTILE_TEXT)
+    ledger.review("notes", "approve")
+    ledger.review("notes", "reject", reason=HOSTILE_TEXT)
     found = list(ledger.artifacts(limit=None))
     return {artifact.name: artifact.digest for artifact in found}

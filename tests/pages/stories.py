@@ -115,6 +115,7 @@ def drawn(ledger, history, descendants=None, **asked):
         entry=entry,
         more=more,
         kinds=ledger.kinds,
+        verdicts=ledger.verdicts,
         **asked,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +16,8 @@ from serving import serving
 
 from api import create_app
 from provenance import Ledger
+from provenance.signing import PrivateKey, sign
+from provenance.statements import Review, Statement, Subject
 from provenance.verification import STEPS
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
@@ -135,6 +138,54 @@ def test_an_artifact_says_what_became_of_it(site: Site) -> None:
     assert "failed its criteria" in text
     assert re.search("nulls 0.5 &lt;= 0.1 not met", text)
     assert "signer" in text
+
+
+def test_a_verdict_stands_wherever_its_artifact_is(site: Site) -> None:
+    notes = site.digests["notes"]
+    leaf = site.ledger.prove(notes, index=1).leaf_hashes[0].hex()
+    for path in (
+        f"/artifacts/{notes}",
+        f"/artifacts/{notes}/report",
+        f"/artifacts/{notes}/history",
+        f"/artifacts/{notes}/records/1",
+        f"/artifacts/{notes}/compare/{notes}",
+        "/artifacts",
+        "/search?q=notes",
+        f"/search?leaf={leaf}",
+    ):
+        assert ">rejected<" in site.page(path).text, path
+    assert ">rejected<" not in site.page("/search?q=reviews").text
+
+
+def test_what_was_said_last_is_read_first(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.pages.artifact.REMARKS", 1)
+    said, link = [], f"/artifacts/{site.digests['notes']}"
+    while link:
+        text = site.page(link).text
+        said += re.findall('<h3>review <span class="chip [a-z]+">([a-z]+)</span>', text)
+        (link,) = re.findall(r'href="(/artifacts/[^"]*\?below=\d+)#remarks"', text) or [""]
+    assert said == ["rejected", "approved"]
+
+
+def test_a_verdict_by_a_stolen_key_does_not_stand(tmp_path: Path) -> None:
+    thief = PrivateKey.generate()
+    with Ledger.init(tmp_path, origin="acme.example/ml") as ledger:
+        artifact = ledger.register(REVIEWS, name="reviews")
+        ledger.add_key(thief.public, name="thief", kinds=["review"])
+        ledger.review(artifact, "reject", reason="made up")
+        statement = Statement(
+            subjects=(Subject(name="reviews", digest=artifact.digests),),
+            predicate=Review(**ledger.journal.stamp(), verdict="approve"),
+        )
+        ledger.submit(sign(statement.to_bytes(), [thief]).to_bytes())
+        with serving(create_app(ledger, public=True)) as url:
+            path = f"{url}/artifacts/{artifact.digest}"
+            assert ">approved</span></h1>" in httpx.get(path).text
+            since = datetime(2020, 1, 1, tzinfo=UTC)
+            ledger.revoke_key("thief", reason="stolen", compromised_since=since)
+            text = httpx.get(path).text
+    assert ">rejected</span></h1>" in text
+    assert '>approved</span> <span class="chip bad">signature revoked<' in text
 
 
 def test_style_and_scripts_are_kept_for_ever(site: Site) -> None:

@@ -5,19 +5,22 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories import Story, digest, drawn, link, markup
 
+from api.pages.picture import sketch as sketches
 from api.pages.picture.folding import FEW, MOST, WINDOW, folded
 from api.pages.picture.lettering import cut, fit
-from api.pages.picture.sketch import Artifact, Fold, Run, key_of, sketch
+from api.pages.picture.sketch import Artifact, Fold, Run, key_of
 from provenance import Ledger
 from provenance.lineage.shown import shown
 from provenance.signing import PrivateKey
+
+sketch = partial(sketches.sketch, verdicts=lambda _: {})
 
 HOSTILE = [
     "<script>document.title='taken'</script>",
@@ -61,6 +64,8 @@ def story(ledger):
     story.step("tamper", ["clean"], ["poison"]).register("poison", kind="model").tell(thief)
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     ledger.revoke_key("thief", reason="stolen", compromised_since=long_ago)
+    for name, verdict in (("fixed", "approve"), ("left", "reject"), ("left", "flag")):
+        ledger.review(digest(name).hex(), verdict, reason="looked at")
     for at, name in enumerate(HOSTILE):
         story.register(name).step(name, [name, "hostile"], [HOSTILE[at - 1], f"{name[:99]}."])
     return story.tell()
@@ -144,6 +149,13 @@ def test_what_the_story_says_is_marked(ledger, pages):
     text = markup(drawn(ledger, *pages("clean")))
     for word in ("conflict", "superseded by #", "made of itself", "revoked", "unregistered"):
         assert f">{word}" in text
+    assert f"left {digest('left').hex()[:12]}, dataset, flagged" in titles
+    assert f"fixed {digest('fixed').hex()[:12]}, dataset, approved" in titles
+    node = 'class="picture-node picture-artifact([^"]*)"[^>]*><title>(left|fixed) '
+    assert {name: style for style, name in re.findall(node, text)} == {
+        "left": " picture-troubled",
+        "fixed": "",
+    }
     assert "· failed<" in text
     assert text.count("↺") == 2  # the other one is in the legend
     assert markup(drawn(ledger, *pages("echo"))).count("↺") == 2

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from api.pages.picture.layering import Point, Size
 from api.pages.picture.lettering import cut, fit
 from api.pages.picture.sketch import NAMED, Artifact, Beyond, Fold, Node, Run, Side, key_of
+from api.pages.wording import VERDICTS
 from provenance.lineage.shown import shown
 
 __all__ = [
@@ -109,12 +110,17 @@ class Handle:
     text: str
 
 
+_STYLES: Final = {VERDICTS["approve"]: ""}
+"""Of flags that do not say that somebody should look."""
+
+
 def _flags(artifact: Artifact) -> list[str]:
     end = artifact.end
     return [
         *(["conflict"] if end.conflict else []),
         *(["revoked"] if end.revoked else []),
         *([] if end.superseded is None else [f"superseded by #{end.superseded}"]),
+        *([VERDICTS[artifact.verdict]] if artifact.verdict else []),
         *(["made of itself"] if artifact.circle else []),
     ]
 
@@ -159,13 +165,14 @@ def box_of(node: Node, corner: Point, href: str | None, *, is_middle: bool) -> B
             flags = _flags(node)
             short = digest if node.is_registered else digest[:8]
             style = "artifact" + (" unregistered" if not node.is_registered else "")
+            style += " troubled" if node.is_troubled else ""
             return box(
-                style + (" troubled" if flags else "") + (" middle" if is_middle else ""),
+                style + (" middle" if is_middle else ""),
                 ", ".join([f"{cut(name, TOLD)} {digest}", _kind(node), *flags]),
                 Text(22, "name", fit(name, size.width - 24)),
                 Text(39, "", f"{_kind(node)} · {short}"),
                 *(
-                    Text(39 + FLAG * (number + 1), "flag", flag)
+                    Text(39 + FLAG * (number + 1), _STYLES.get(flag, "flag"), flag)
                     for number, flag in enumerate(flags)
                 ),
             )

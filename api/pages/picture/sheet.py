@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,6 +32,7 @@ from api.pages.picture.wiring import (
     wires_of,
 )
 from provenance.lineage import History
+from provenance.statements import Verdict
 
 __all__ = ["Picture", "picture"]
 
@@ -83,6 +84,7 @@ def picture(
     entry: Callable[[int], str],
     more: Callable[[More], str],
     kinds: Callable[[Sequence[int]], Mapping[int, str]],
+    verdicts: Callable[[Iterable[bytes]], Mapping[bytes, Verdict]],
     depth: int | None = None,
     opened: str | None = None,
 ) -> Picture:
@@ -96,10 +98,11 @@ def picture(
         more: returns the address of what else there is to see.
         kinds: returns the kinds of the statements at entries: of registrations that are on neither
             page, those of what is drawn.
+        verdicts: returns the newest verdicts on artifacts.
         depth: that both were asked for; None for all.
         opened: what is open, as `More` gave it; whatever else it is means nothing.
     """
-    whole = sketch(history, descendants, depth=depth)
+    whole = sketch(history, descendants, verdicts=verdicts, depth=depth)
     middle = opened if opened and opened in whole.nodes else key_of(history.artifact)
     found = folded(whole, middle, opened)
     nodes = _of_kinds(found.nodes, kinds)

@@ -10,7 +10,7 @@ Nothing here depends on the order in which statements are told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -19,7 +19,7 @@ from provenance.lineage import End, Grade, History
 from provenance.lineage.circles import circles
 from provenance.lineage.drawing import claimed
 from provenance.lineage.grades import ends_of
-from provenance.statements import Step, Supersede
+from provenance.statements import Step, Supersede, Verdict
 from provenance.statements.predicates import Described
 
 __all__ = [
@@ -70,6 +70,7 @@ class Artifact:
         name: as its registration or else its first mention has it.
         kind: ``dataset``, ``model``, ``outputs``; None if no statement at hand says it.
         end: what the log says of it.
+        verdict: the newest that somebody signed on it.
         circle: it is said to be made of itself.
         beyond: where what is drawn ends at it.
     """
@@ -78,6 +79,7 @@ class Artifact:
     name: str
     kind: str | None
     end: End
+    verdict: Verdict | None = None
     circle: bool = False
     beyond: tuple[Beyond, ...] = ()
 
@@ -90,7 +92,8 @@ class Artifact:
     def is_troubled(self) -> bool:
         """Whether somebody should look at it."""
         end = self.end
-        return self.circle or end.conflict or end.revoked or end.superseded is not None
+        doubted = self.verdict in ("flag", "reject")
+        return self.circle or doubted or end.conflict or end.revoked or end.superseded is not None
 
 
 @dataclass(frozen=True)
@@ -176,13 +179,18 @@ class Sketch:
 
 
 def sketch(
-    history: History, descendants: History | None = None, *, depth: int | None = None
+    history: History,
+    descendants: History | None = None,
+    *,
+    verdicts: Callable[[Iterable[bytes]], Mapping[bytes, Verdict]],
+    depth: int | None = None,
 ) -> Sketch:
     """Return all that a page of a history says, and one of descendants.
 
     Args:
         history: of an artifact.
         descendants: of the same.
+        verdicts: returns the newest verdicts on artifacts.
         depth: that both were asked for; None for all.
     """
     pages = [history] if descendants is None else [history, descendants]
@@ -203,17 +211,19 @@ def sketch(
     kinds = _kinds(whole)
     drawn = {key_of(history.artifact), *(key for ends in arrows for key in ends[:2])}
     nodes: dict[str, Node] = {}
-    for artifact, name in names.items():
+    shown = {artifact: name for artifact, name in names.items() if key_of(artifact) in drawn}
+    said = verdicts(shown)
+    for artifact, name in shown.items():
         key = key_of(artifact)
-        if key in drawn:
-            nodes[key] = Artifact(
-                artifact,
-                name,
-                kinds.get(artifact),
-                whole.end(artifact),
-                key in circle,
-                beyond.get(key, ()),
-            )
+        nodes[key] = Artifact(
+            artifact,
+            name,
+            kinds.get(artifact),
+            whole.end(artifact),
+            said.get(artifact),
+            key in circle,
+            beyond.get(key, ()),
+        )
     for event in whole.events:
         step = event.statement.predicate
         if isinstance(step, Step):

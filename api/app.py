@@ -153,6 +153,7 @@ def create_part(
         artifacts,
         log,
     )
+    app.include_router(proofs.busiest)
     for routes in parts:
         app.include_router(routes.router)
     app.include_router(trees.discovery)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """Sent unless a route says otherwise."""
+
+_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 _log = logging.getLogger("api")
 
@@ -57,11 +59,11 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 scope["method"] = method  # by which the server tells whether a body is to follow
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message.setdefault("headers", [])
+                said = {name for name, _ in headers}
+                headers += [header for header in _HEADERS if header[0] not in said]
                 if unread:  # else the rest of the body would be read to its end, if it has one
-                    headers["Connection"] = "close"
+                    headers.append((b"connection", b"close"))
             elif head:
                 message = {**message, "body": b""}
             await send(message)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from typing import Final, Literal
@@ -108,6 +109,7 @@ class Limits:
             self._sweep_at = max(1024, 2 * len(self._full))
 
 
+@lru_cache(1024)
 def address_of(host: str | None) -> str:
     """Return by what those without a token are told apart. No token has such an id."""
     try:

@@ -30,7 +30,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["REQUEST_ID", "Asked", "LogForm", "Logged", "asked", "came_with", "written"]
@@ -39,7 +38,8 @@ LogForm = Literal["json", "text"]
 
 REQUEST_ID = "X-Request-Id"
 
-_HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REQUEST_ID = REQUEST_ID.lower().encode()
+_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TOKEN = re.compile(r"(plt_[0-9a-f]{8})_[A-Za-z0-9_-]+", re.ASCII)
 
 _log = logging.getLogger("api.requests")
@@ -89,8 +89,8 @@ class Logged:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        brought = Headers(scope=scope).get(REQUEST_ID, "")
-        request = Asked(brought if _HARMLESS.fullmatch(brought) else _new_id())
+        brought = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+        request = Asked(brought.decode() if _HARMLESS.fullmatch(brought) else _new_id())
         # Never taken back: the task is the request's own, and what the server around writes of its
         # failure belongs to it, too.
         _asked.set(request)
@@ -102,7 +102,7 @@ class Logged:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request.id
+                message.setdefault("headers", []).append((_REQUEST_ID, request.id.encode()))
             else:
                 sent += len(message.get("body", b""))
             await send(message)
@@ -126,7 +126,14 @@ class Logged:
                 "token": request.token,
             }
             level = logging.ERROR if status is not None and status >= 500 else logging.INFO
-            _log.log(level, "%s %s: %s", method, fields["path"], status, extra={"fields": fields})
+            if _log.isEnabledFor(level):
+                _write(level, "%s %s: %s", (method, fields["path"], status), fields)
+
+
+def _write(level: int, text: str, args: tuple[object, ...], fields: dict[str, Any]) -> None:
+    """Log, and not by `Logger.log`: to look for who calls takes as long as to write the line."""
+    known = {"name": _log.name, "levelno": level, "levelname": logging.getLevelName(level)}
+    _log.handle(logging.makeLogRecord(known | {"msg": text, "args": args, "fields": fields}))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from api.errors import (
 )
 from api.negotiation import NOT_MODIFIED, IfNoneMatch, chosen, tagged
 from api.places import LEAF_HASH_SCHEMA, MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
-from api.prompt import SHORT, costly
+from api.prompt import SHORT, PromptRoute, costly
 from api.turns import Turn
 from api.uses import record_use
 from provenance import forms
@@ -36,6 +36,7 @@ from provenance.log.blocking import before_blocking
 from provenance.verification import BUNDLE_TYPE
 
 router = APIRouter(tags=["proofs"], dependencies=[MayRead])
+busiest = APIRouter(tags=["proofs"], dependencies=[MayRead], route_class=PromptRoute)
 
 FEW: Final = 16
 """Records that are proven in no time."""
@@ -145,7 +146,7 @@ ENTRIES_REQUEST: dict[str, Any] = {
 }
 
 
-@router.post(
+@busiest.post(
     "/v1/artifacts/{ref:path}/proofs",
     openapi_extra={"requestBody": PROOF_REQUEST},
     response_class=Response,

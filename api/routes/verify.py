@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.access import MayRead
 from api.answers.verdict import StepAnswer, Verdict
@@ -13,14 +13,14 @@ from api.bodies import JsonBody, members
 from api.deps import ledger_of, servers_fault
 from api.errors import BodyTooLargeError, BodyTooSlowError, MediaTypeError, responses
 from api.places import MAX_RECORD, RECORD_SCHEMA, RecordPlaces, one_or_several
-from api.prompt import SHORT, costly
+from api.prompt import SHORT, PromptRoute, costly
 from api.verifying import Verifying
 from provenance.errors import InputError, MalformedError, UndecidedError, VerificationError
 from provenance.records import parse_row
 from provenance.verification import BUNDLE_TYPE, Policy, Report, Verifier
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS
 
-router = APIRouter(tags=["proofs"], dependencies=[MayRead])
+router = APIRouter(tags=["proofs"], dependencies=[MayRead], route_class=PromptRoute)
 
 VERIFY_REQUEST: dict[str, Any] = {
     "required": True,
@@ -64,6 +64,7 @@ VERIFY_REQUEST: dict[str, Any] = {
 @router.post(
     "/v1/verify",
     openapi_extra={"requestBody": VERIFY_REQUEST},
+    response_model=Verdict,
     responses=responses(
         BodyTooLargeError, BodyTooSlowError, MediaTypeError, MalformedError, InputError
     ),
@@ -71,7 +72,7 @@ VERIFY_REQUEST: dict[str, Any] = {
 async def verify_bundle(
     request: Request,
     body: Annotated[bytes, Depends(JsonBody(MAX_BUNDLE + MAX_RECORD))],
-) -> Verdict:
+) -> Response:
     """Verify a bundle, and with it records or leaf hashes, under the server's own policy.
 
     Several are all that the bundle proves, in its order.
@@ -87,7 +88,8 @@ async def verify_bundle(
             policy = ledger.policy()
         return _verdict(policy, body, verifying.under(policy), verifying.hide)
 
-    return await costly(request, verdict, is_short=len(body) <= SHORT)
+    answer = await costly(request, verdict, is_short=len(body) <= SHORT)
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _verdict(

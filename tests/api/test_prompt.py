@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import httpx
 import pytest
+from fastapi import APIRouter, Depends, Request, Response
 from served import ROWS
 from serving import serving
 from starlette.concurrency import run_in_threadpool
 
 from api import create_app
 from api import prompt as module
-from api.prompt import promptly
+from api.prompt import PromptRoute, promptly
 from api.serving import _listen
 from provenance.ledger.ledger import Ledger
 from provenance.log.blocking import WouldBlockError, before_blocking, nonblocking
@@ -138,3 +139,32 @@ def test_answers_are_sent_at_once() -> None:
     for host in ("127.0.0.1", "::1"):
         with _listen(host, 0) as listener:
             assert listener.proto == socket.IPPROTO_TCP
+
+
+async def _any(request: Request) -> str:
+    return request.method
+
+
+async def _of_others(found: Annotated[str, Depends(_any)]) -> str:
+    return found
+
+
+async def takes_a_query(request: Request, name: str) -> Response:
+    return Response(name)
+
+
+async def takes_what_needs_others(
+    request: Request, found: Annotated[str, Depends(_of_others)]
+) -> Response:
+    return Response(found)
+
+
+async def takes_a_body(request: Request, found: dict[str, int]) -> Response:
+    return Response(str(found))
+
+
+@pytest.mark.parametrize("handler", [takes_a_query, takes_what_needs_others, takes_a_body])
+def test_a_prompt_route_takes_a_request_and_its_path(handler: Callable[..., Any]) -> None:
+    routes = APIRouter(route_class=PromptRoute)
+    with pytest.raises(TypeError, match="/a takes more than a request and its path"):
+        routes.get("/a")(handler)

@@ -22,7 +22,7 @@ PARTS = {"proof": "/v1/artifacts/train/proofs", "verdict": "/v1/verify"}
 ASKED = 1000
 """Bodies of requests, each of another record."""
 
-FEW = 50
+FEW = 10
 """Answers for each refusal: a machine that others keep busy makes the service refuse some."""
 
 WARMING = 4

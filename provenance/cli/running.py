@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -120,8 +124,36 @@ def _check(status: int) -> None:
 def _run(command: list[str], *, as_json: bool) -> int:
     """Return the exit status, as a shell gives it: 128 + the signal that ended it."""
     sys.stdout.flush()
-    status = subprocess.call(command, stdout=sys.stderr if as_json else None)
+    with _outliving() as running:
+        running.append(subprocess.Popen(command, stdout=sys.stderr if as_json else None))
+        status = running[0].wait()
     return status if status >= 0 else 128 - status
+
+
+@contextmanager
+def _outliving() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Meanwhile leave signals that end a program to the commands: how they end is to be recorded.
+
+    What a terminal sends, they have got themselves; of the others it is not known, so these are
+    passed on. What is ignored here stays ignored.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        for process in running:
+            process.send_signal(number)
+
+    def leave(number: int, _: FrameType | None) -> None:
+        """Do nothing; unlike what is ignored, that is not inherited."""
+
+    kinds = ((signal.SIGTERM, pass_on), (signal.SIGHUP, pass_on), (signal.SIGINT, leave))
+    heeded = [each for each in kinds if signal.getsignal(each[0]) != signal.SIG_IGN]
+    before = [(number, signal.signal(number, kind)) for number, kind in heeded]
+    try:
+        yield running
+    finally:
+        for number, kind in before:
+            signal.signal(number, kind)
 
 
 def _code(command: list[str]) -> Code | None:

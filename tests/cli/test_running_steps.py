@@ -1,7 +1,9 @@
 """`provenance step`: the command runs as it would without, and what it did is signed."""
 
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 
@@ -59,6 +61,52 @@ def test_a_signal_is_passed_on_as_a_shell_does(provenance):
     )
     found = json.loads(out)
     assert (found["outcome"], found["exit_status"], found["outputs"]) == ("failed", 137, [])
+
+
+SLOW = """
+import os, signal, time
+
+def clean_up(number, frame):
+    time.sleep(0.5)
+    os.write(1, b"cleaned up\\n")
+    os._exit(7)
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, clean_up)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "kill"), [("SIGINT", os.killpg), ("SIGTERM", os.kill), ("SIGHUP", os.kill)]
+)
+def test_what_ends_the_command_early_is_recorded(provenance, number, kill):
+    """A terminal sends it to both, and a scheduler perhaps to one: the command cleans up first."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    running = provenance.start("step", "slow", "--", sys.executable, "-c", SLOW, **pipes)
+    assert running.stdout.readline() == "up\n"
+    kill(running.pid, getattr(signal, number))
+    out, told = running.communicate(timeout=30)
+    assert (running.returncode, out) == (7, "cleaned up\n")
+    assert told.endswith("step slow failed with exit status 7, recorded as entry 5\n")
+    entry = provenance.json("log", "--limit", "1")["entries"][0]
+    assert (entry["kind"], entry["subjects"]) == ("step", ["slow"])
+
+
+def test_what_nohup_has_ignored_stays_so(provenance):
+    program = (
+        "import signal; print(signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGINT))"
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = provenance.start(
+            "step", "say", "--", sys.executable, "-c", program, stdout=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    out, _ = running.communicate(timeout=30)
+    assert out.startswith("1 <built-in function default_int_handler>\n")
 
 
 def test_a_missing_output_fails_the_step(provenance):

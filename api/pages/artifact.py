@@ -76,10 +76,12 @@ def show_artifacts(
     kind: Kind | Literal[""] = "",
     sensitivity: Sensitivity | Literal[""] = "",
     sort: Sort = "-index",
+    name: Annotated[str, Query(max_length=4096)] = "",
     cursor: Annotated[str | None, Query(pattern=f"^{CURSOR}$")] = None,
 ) -> Response:
     """Show what is registered."""
     found = ledger.artifacts(
+        name=name or None,
         kind=kind or None,
         sensitivity=sensitivity or None,
         sort=sort,
@@ -87,7 +89,7 @@ def show_artifacts(
         limit=ON_A_PAGE,
     )
     reached = ledger.reached()
-    asked = {"kind": kind, "sensitivity": sensitivity, "sort": sort, "cursor": found.next_cursor}
+    asked = {"name": name, "kind": kind, "sensitivity": sensitivity, "sort": sort}
     return page(
         request,
         "artifacts",
@@ -96,7 +98,8 @@ def show_artifacts(
         kind=kind,
         sensitivity=sensitivity,
         sort=sort,
-        following=urlencode(asked) if found.next_cursor else "",
+        name=name,
+        following=urlencode({**asked, "cursor": found.next_cursor}) if found.next_cursor else "",
     )
 
 

@@ -15,7 +15,7 @@ from api.pages.heads import newest_head
 from api.pages.rendering import page
 from api.pages.route import PageRoute
 from api.pages.rows import EntryRow, entry_row, names_of
-from api.pages.wording import ago, plural
+from api.pages.wording import ago, plural, sentence
 from provenance.ledger.ledger import Ledger
 from provenance.ledger.readiness import faults
 from provenance.ledger.status import Status
@@ -47,6 +47,7 @@ def show_overview(request: Request, ledger: Served) -> Response:
     """Show the ledger as a whole."""
     with servers_fault():
         policy, status = ledger.policy(), ledger.status(most=COUNTED + 1)
+    began = datetime.fromisoformat(ledger.entry(0).issued)
     names = names_of(policy)
     entries = ledger.entries(start=max(status.size - LATELY, 0), limit=LATELY)
     rows = [entry_row(entry, names) for entry in reversed(entries)]
@@ -55,7 +56,7 @@ def show_overview(request: Request, ledger: Served) -> Response:
         "overview",
         status=status,
         counted=COUNTED,
-        wrong=[*_amiss(ledger), *_late(status), *_said(rows)],
+        wrong=[*_amiss(ledger), *_late(status, began), *_said(rows)],
         head=newest_head(ledger, policy),
         pins={pin.name: pin for pin in policy.chains},
         rows=rows,
@@ -65,20 +66,20 @@ def show_overview(request: Request, ledger: Served) -> Response:
 def _amiss(ledger: Ledger) -> Iterator[Wrong]:
     """Yield what the server cannot do."""
     for fault in faults(ledger):
-        yield Wrong(f"{fault[0].upper()}{fault[1:]}.")
+        yield Wrong(sentence(fault))
 
 
-def _late(status: Status) -> Iterator[Wrong]:
+def _late(status: Status, began: datetime) -> Iterator[Wrong]:
     """Yield the chains that do not have the newest entries, and have been waiting for long."""
     now = datetime.now(UTC)
     for chain in status.chains:
         missing = status.size - chain.size
-        if chain.block_time is not None and missing and now - chain.block_time > LATE:
+        if missing and now - (chain.block_time or began) > LATE:
             entries = plural(missing, "entry", "entries")
-            since = ago(chain.block_time, now)
+            last = f"the last one was {ago(chain.block_time, now)}" if chain.block_time else ""
+            since = last or f"the log began {ago(began, now)}"
             yield Wrong(
-                f"No anchor on chain {chain.name} covers the newest {entries}; "
-                f"the last one was {since}.",
+                f"No anchor on chain {chain.name} covers the newest {entries}; {since}.",
                 "/anchors",
             )
 

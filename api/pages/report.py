@@ -15,7 +15,7 @@ from api.turns import Turn
 from api.uses import record_use
 from api.verifying import Verifying
 from provenance.errors import UndecidedError, VerificationError
-from provenance.verification import Report
+from provenance.verification import STEPS, Report
 
 __all__ = ["router"]
 
@@ -49,6 +49,7 @@ def show_report(
         checks=[
             (check.step, check.mark.name.lower(), hide(check.finding)) for check in report.checks
         ],
+        unreached=STEPS[len(report.checks) :],
         warnings=[hide(warning) for warning in report.warnings],
         head=newest_head(ledger, policy),
         policy=policy,

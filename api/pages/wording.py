@@ -19,7 +19,7 @@ from typing import Any, Final
 from provenance.lineage.shown import shown
 from provenance.statements import Verdict
 
-__all__ = ["FILTERS", "VERDICTS", "ago", "plural"]
+__all__ = ["FILTERS", "VERDICTS", "ago", "plural", "sentence"]
 
 VERDICTS: Final[dict[Verdict, str]] = {
     "approve": "approved",
@@ -75,6 +75,11 @@ def ago(value: datetime, now: datetime) -> str:
     return f"{plural(int(seconds // 60), 'minute')} ago"
 
 
+def sentence(text: str) -> str:
+    """Return what an error says as a sentence of its own."""
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+
+
 def lines(text: str) -> str:
     """Return text of several lines, each of them `shown`."""
     return "\n".join(map(shown, text.split("\n")))
@@ -92,6 +97,7 @@ FILTERS: Final[dict[str, Callable[..., str]]] = {
     "moment": moment,
     "number": number,
     "plural": plural,
+    "sentence": sentence,
     "short": short,
     "shown": shown,
     "value": value,

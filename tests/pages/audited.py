@@ -60,6 +60,8 @@ def fill(ledger: Ledger, home: Path) -> dict[str, str]:
     ledger.register(home / "files", name="files")
     (home / "notes.txt").write_text("one\ntwo\n")
     ledger.register(home / "notes.txt", name="notes", encoding="line")
+    (home / "lines.txt").write_text('["a", "list"]\n"a text"\n')
+    ledger.register(home / "lines.txt", name="lines", encoding="line")
     ledger.register([], name="nothing")
     ledger.register(REVIEWS[:1], name=LONG)
     ledger.register(REVIEWS[:2], name=HOSTILE, source=HOSTILE_TEXT, metadata={HOSTILE: HOSTILE})

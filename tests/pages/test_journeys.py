@@ -135,6 +135,18 @@ def test_a_record_is_found_by_its_content_alone(page: Any, site: Site) -> None:
     assert page.inner_text("h1") == "Record 7"
 
 
+@pytest.mark.parametrize("line", ['["a", "list"]', '"a text"'])
+def test_a_line_that_is_json_is_found_and_not_sent(page: Any, site: Site, line: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.url)
+    page.fill("#q", line)
+    page.press("#q", "Enter")
+    page.wait_for_selector("#places")
+    assert page.inner_text(".cards h3").startswith("lines")
+    assert not [url for url in asked if "q=" in url]
+
+
 def test_what_is_no_record_is_said_where_it_was_typed(page: Any, site: Site) -> None:
     page.goto(site.url)
     page.fill("#q", '{"a": 1, "a": 2}')
@@ -163,6 +175,44 @@ def test_a_file_is_found_by_its_bytes(page: Any, site: Site, tmp_path: Path) -> 
     page.goto(f"{site.url}/search")
     page.set_input_files("#file", other)
     page.wait_for_selector("text=Nothing here is other.bin")
+
+
+def test_a_file_may_be_dropped_anywhere(page: Any, site: Site) -> None:
+    page.goto(f"{site.url}/search")
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(["a"], "a.txt"));
+          const event = { dataTransfer, bubbles: true, cancelable: true };
+          document.querySelector("h1").dispatchEvent(new DragEvent("drop", event));
+        }"""
+    )
+    page.wait_for_selector(f'main a[href^="/artifacts/{site.digests["files"]}"]')
+
+
+def test_a_chunk_is_compared_with_a_file(page: Any, site: Site, tmp_path: Path) -> None:
+    whole, piece, other = (tmp_path / name for name in ("whole", "piece", "other"))
+    weights = b"weights" * 300_000
+    whole.write_bytes(weights)
+    piece.write_bytes(weights[1 << 20 : 2 << 20])
+    other.write_bytes(b"-" * len(weights))
+    page.goto(f"{site.url}/artifacts/{site.digests['net']}/records/1")
+    for file, style, found in (
+        (whole, "undecided", "✓"),
+        (other, "bad", "✗"),
+        (piece, "undecided", "✓"),
+    ):
+        page.set_input_files("#whole", file)
+        page.click("#own-record button")
+        page.wait_for_selector(f"#verdict.{style}")
+        assert marks(page)["record"] == found
+
+
+def test_what_is_copied_is_not_followed(page: Any, site: Site) -> None:
+    step = next(e.index for e in site.ledger.entries() if e.kind == "step")
+    page.goto(f"{site.url}/log/{step}")
+    assert page.locator("dd a + button.copy").count() > 1
+    assert page.locator("a button").count() == 0
 
 
 def test_a_history_is_walked_by_keyboard(page: Any, site: Site) -> None:
@@ -267,6 +317,23 @@ def test_a_report_prints_on_paper(chromium: Any, site: Site) -> None:
     assert page.is_visible(".picture-sheet")
     assert not page.is_visible("nav[aria-label=Pages]")
     context.close()
+
+
+def test_a_browser_that_keeps_no_keys_says_so(chromium: Any, tmp_path: Path) -> None:
+    with (
+        Ledger.init(tmp_path, origin="acme.example/ml") as ledger,
+        serving(create_app(ledger)) as url,
+    ):
+        artifact = ledger.register(REVIEWS, name="reviews")
+        token = ledger.tokens.new("auditor", scope="submit")[1]
+        context = chromium.new_context()
+        page = context.new_page()
+        page.add_init_script("indexedDB.open = () => { throw new Error('not in this window'); };")
+        page.goto(f"{url}/artifacts/{artifact.digest}")
+        page.fill("#token", token)
+        page.press("#token", "Enter")
+        page.wait_for_selector("text=This browser keeps no keys here: not in this window")
+        context.close()
 
 
 def test_an_auditor_signs_a_verdict(chromium: Any, tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -113,7 +114,7 @@ def test_what_is_not_there_is_said_on_a_page(site: Site, path: str) -> None:
 def test_an_address_that_is_none_is_said_on_a_page(site: Site, path: str) -> None:
     answer = site.page(path)
     assert answer.status_code == 422
-    assert "this address is not one that the pages link to" in answer.text
+    assert "This address is not one that the pages link to." in answer.text
 
 
 def test_what_is_wrong_stands_on_top(site: Site) -> None:
@@ -186,6 +187,59 @@ def test_a_verdict_by_a_stolen_key_does_not_stand(tmp_path: Path) -> None:
             text = httpx.get(path).text
     assert ">rejected</span></h1>" in text
     assert '>approved</span> <span class="chip bad">signature revoked<' in text
+
+
+def test_a_report_claims_nothing_of_what_was_not_reached(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unchecked(digest: str) -> str:
+        text = site.page(f"/artifacts/{digest}/report").text
+        return text[text.index('id="unchecked"') : text.index('id="basis"')]
+
+    newest = site.ledger.register([{"id": "new"}], name="not anchored")
+    assert "<li>Anchor: <bdi>none</bdi>.</li>" in unchecked(newest.digest)
+    assert "not reached" not in unchecked(newest.digest)
+    policy = dataclasses.replace(site.ledger.policy(), threshold=2)
+    monkeypatch.setattr(site.ledger, "policy", lambda: policy)
+    told = re.findall("<li>([A-Z][a-z]+): not reached", unchecked(site.digests["net"]))
+    assert [step.lower() for step in told] == list(STEPS[STEPS.index("signature") + 1 :])
+
+
+def test_an_artifact_names_the_keys_that_signed_it(site: Site) -> None:
+    net = site.ledger.resolve(site.digests["net"])
+    signed = site.ledger.entry(net.index).signed
+    assert signed is not None
+    for page in ("", "/report"):
+        text = site.page(f"/artifacts/{net.digest}{page}").text
+        assert f"data-copy>{signed.keyids[0]}<" in text
+
+
+def test_every_version_is_reached(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "versions & more"
+    three = [site.ledger.register([{"version": at}], name=name).digest for at in range(3)]
+    assert "All of this name" not in site.page(f"/artifacts/{three[0]}").text
+    monkeypatch.setattr("api.pages.artifact.VERSIONS", 2)
+    monkeypatch.setattr("api.pages.artifact.ON_A_PAGE", 2)
+    text = site.page(f"/artifacts/{three[0]}").text
+    found, pattern = [], r'href="(/artifacts\?[^"]+)">(?:All of this name|More)'
+    while links := re.findall(pattern, text):
+        text = site.page(html.unescape(links[0])).text
+        assert f"<h1>Artifacts called <bdi>{html.escape(name)}</bdi></h1>" in text
+        found += re.findall('class="name"><a href="/artifacts/([0-9a-f]{64})', text)
+    assert found == three[::-1]
+
+
+def test_a_log_that_no_anchor_ever_covered_is_told_of(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("api.pages.overview.LATE", timedelta(0))
+        status = site.ledger.status()
+        never = dataclasses.replace(status.chains[0], size=0, state=None, block_time=None)
+        status = dataclasses.replace(status, chains=(never,))
+        patched.setattr(site.ledger, "status", lambda **_: status)
+        text = site.page("/").text
+    assert f"covers the newest {status.size} entries; the log began just now." in text
 
 
 def test_style_and_scripts_are_kept_for_ever(site: Site) -> None:
@@ -266,7 +320,7 @@ def test_a_tree_that_cannot_be_asked_is_told_of(tmp_path: Path) -> None:
         ("0123456789", "Nothing here is"),
         ("name='", "Nothing here is"),
         ('{"id": 7}', "needs JavaScript"),
-        ("kind=toy", "kind is one of dataset, model, outputs"),
+        ("kind=toy", "Kind is one of dataset, model, outputs"),
         ("digest=zz", "64"),
     ],
 )

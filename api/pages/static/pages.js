@@ -17,12 +17,11 @@ const verifier = (() => {
     }));
 })();
 
-/** Return the leaf hashes that a text may have as a record: as JSON, and as a line. */
+/** Return the leaf hashes that a text may have as a record: of an object as JSON, and as a line. */
 async function leavesOf(text) {
   const { hashRecord } = await verifier();
-  const leaves = [(await hashRecord(text, "json")).leafHash];
-  if (!text.includes("\n")) leaves.push((await hashRecord(text, "line")).leafHash);
-  return leaves;
+  const encodings = text.startsWith("{") ? ["json", "line"] : ["line"];
+  return Promise.all(encodings.map(async (each) => (await hashRecord(text, each)).leafHash));
 }
 
 function addCopyButtons() {
@@ -42,7 +41,7 @@ function addCopyButtons() {
       }
       setTimeout(() => (button.textContent = "Copy"), 2000);
     });
-    hash.after(button);
+    (hash.closest("a") ?? hash).after(button);
   }
 }
 
@@ -52,7 +51,7 @@ function hashWhatIsSought() {
   field.addEventListener("input", () => field.setCustomValidity(""));
   form.addEventListener("submit", async (event) => {
     const text = field.value.trim();
-    if (!text.startsWith("{")) return;
+    if (!/^[{["]/.test(text)) return;
     event.preventDefault();
     try {
       const asked = new URLSearchParams({ of: "this record" });

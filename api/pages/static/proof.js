@@ -6,7 +6,7 @@ const verdict = document.getElementById("verdict");
 const rungs = [...document.querySelectorAll(".rung")];
 // The worst first: a rung is as good as the worst of its steps.
 const STYLES = { "✗": "fails", "?": "undecided", "✓": "holds", "–": "not demanded" };
-const given = { record: null, policy: null, rpc: {} };
+const given = { record: null, file: null, policy: null, rpc: {} };
 let round = 0;
 
 async function fetched(path) {
@@ -77,9 +77,10 @@ async function check() {
   try {
     const [bundle, served] = await fetching;
     const { verify } = await verifier();
-    const leafHashes = given.record === null ? [shown("leafHash").textContent] : null;
+    const { record, file, rpc } = given;
+    const leafHashes = record === null && file === null ? [shown("leafHash").textContent] : null;
     const policy = given.policy ?? served;
-    const result = await verify({ bundle, policy, record: given.record, leafHashes, rpc: given.rpc });
+    const result = await verify({ bundle, policy, record, file, leafHashes, rpc });
     if (own !== round) return; // something else was asked for meanwhile
     markRungs(result.steps);
     const wrong = differing(result);
@@ -105,13 +106,19 @@ function sayVerdict({ verified, step, steps, warnings }) {
   }
 }
 
+/** Return the part of a file that would be this record: a chunk; of a file that is no larger, all. */
+function chunkOf(file, { number, chunk }) {
+  return file.size > chunk ? file.slice(number * chunk, (Number(number) + 1) * chunk) : file;
+}
+
 function listen() {
-  const text = document.getElementById("own-record");
-  text.hidden = false;
-  text.addEventListener("submit", (event) => {
+  const own = document.getElementById("own-record");
+  own.hidden = false;
+  own.addEventListener("submit", (event) => {
     event.preventDefault();
-    const typed = document.getElementById("text").value;
-    given.record = typed === "" ? null : typed;
+    const { text, whole } = own.elements;
+    given.record = text?.value || null;
+    given.file = whole?.files.length ? chunkOf(whole.files[0], own.dataset) : null;
     check();
   });
   for (const node of document.querySelectorAll("form.node")) {

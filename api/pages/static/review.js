@@ -117,4 +117,6 @@ form.querySelector("[name=make]").addEventListener("click", async () => {
 });
 
 form.hidden = false;
-showKey();
+showKey().catch((error) => {
+  wrongAbout.textContent = `This browser keeps no keys here: ${error.message}`;
+});

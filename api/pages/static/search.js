@@ -39,7 +39,7 @@ async function find(file) {
 drop.hidden = false;
 chooser.addEventListener("change", () => chooser.files.length && find(chooser.files[0]));
 for (const kind of ["dragover", "dragleave", "drop"]) {
-  drop.addEventListener(kind, (event) => {
+  document.addEventListener(kind, (event) => {
     event.preventDefault();
     drop.classList.toggle("over", kind === "dragover");
     if (kind === "drop" && event.dataTransfer.files.length) find(event.dataTransfer.files[0]);

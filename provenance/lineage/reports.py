@@ -29,6 +29,7 @@ from uuid import UUID
 
 from provenance import forms
 from provenance.errors import MalformedError
+from provenance.lineage.addresses import without_secrets
 from provenance.records import ARTIFACT_DIGEST
 from provenance.statements import MAX_ARTIFACTS, ArtifactRef, Code, Statement, Step, Subject
 
@@ -64,10 +65,6 @@ ENDS = ("COMPLETE", "ABORT", "FAIL")
 _KEY = "openlineage"
 """The parameter of a step that is a report."""
 
-_USER = re.compile(r"(\w*:)?//([^/?#\s]*)@")
-_AZURE = re.compile(r"(abfss?|wasbs?):")
-_CONTAINER = re.compile(r"[a-z0-9$-]{1,63}")
-_PARAMETERS = re.compile(r"(?<=://)([^?#;\s]*)[?#;]\S*")
 _WEB = re.compile("https?://", re.IGNORECASE)
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -387,19 +384,11 @@ def _dict(told: Any, name: str) -> dict[str, Any]:
 
 
 def _text(told: Any) -> str | None:
-    """Return a text without what is secret in an address; a long one ends in its hash."""
+    """Return a text without what is secret in addresses; a long one ends in its hash."""
     if not isinstance(told, str) or not told:
         return None
     text = told.encode("utf-8", "replace").decode()  # no half of a surrogate pair
-    return _cut(_PARAMETERS.sub(r"\1", _USER.sub(_without_user, text)), MAX_TEXT)
-
-
-def _without_user(address: re.Match[str]) -> str:
-    """Return the beginning of an address without a user; Azure names a container in its place."""
-    scheme, user = address[1] or "", address[2]
-    if _AZURE.fullmatch(scheme) and _CONTAINER.fullmatch(user):
-        return address[0]
-    return f"{scheme}//"
+    return _cut(without_secrets(text), MAX_TEXT)
 
 
 def _cut(text: str, most: int) -> str:

@@ -33,8 +33,8 @@ router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 
 ON_A_PAGE: Final = 50
 
-REMARKS: Final = 100
-"""Statements about one artifact that a page shows, the newest."""
+REMARKS: Final = 12
+"""Statements about an artifact, the newest, that its page shows."""
 
 VERSIONS: Final = 10
 """Registrations under one name that a page shows."""
@@ -116,19 +116,27 @@ def show_artifact(
     artifact = find(ledger, digest)
     if artifact.digest != digest:  # the root or the sha256 of it
         return RedirectResponse(rooted(request, f"/artifacts/{artifact.digest}"), 307)
-    shown = describe(ledger, policy, artifact, below=below)
+    shown = describe(ledger, policy, artifact, remarks=REMARKS, below=below)
     drawn = draw_history(request, ledger, artifact)
     record_use(ledger, "show", artifact.digest)
     return page(request, "artifact", drawn=drawn, **shown)
 
 
 def describe(
-    ledger: Ledger, policy: Policy, artifact: RegisteredArtifact, *, below: int | None = None
+    ledger: Ledger,
+    policy: Policy,
+    artifact: RegisteredArtifact,
+    *,
+    remarks: int,
+    below: int | None = None,
 ) -> dict[str, Any]:
-    """Return what pages show of an artifact, and what was told of it before an entry, or at all."""
+    """Return what pages show of an artifact.
+
+    And what was told of it, so many remarks at most, before an entry or at all.
+    """
     names = names_of(policy)
     entry = ledger.entry(artifact.index)
-    about = ledger.remarks(artifact, limit=REMARKS, below=below)
+    about = ledger.remarks(artifact, limit=remarks, below=below)
     versions = ledger.artifacts(name=artifact.name, limit=VERSIONS)
     described = artifact.statement.described()
     encoding = forms.encode(artifact.artifact.encoding)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
 from api.access import MayRead
@@ -21,6 +23,9 @@ __all__ = ["router"]
 
 router = APIRouter(route_class=PageRoute, dependencies=[MayRead])
 
+REMARKS: Final = 100
+"""Statements about an artifact, the newest, that are on its report."""
+
 
 @router.get("/artifacts/{digest}/report")
 def show_report(
@@ -38,7 +43,7 @@ def show_report(
     except VerificationError as error:
         verified, report = None if isinstance(error, UndecidedError) else False, error.report
     hide = hiding(ledger)
-    shown = describe(ledger, policy, artifact)
+    shown = describe(ledger, policy, artifact, remarks=REMARKS)
     record_use(ledger, "prove", artifact.digest)
     return page(
         request,

@@ -316,6 +316,10 @@ def test_a_report_prints_on_paper(chromium: Any, site: Site) -> None:
         assert min(paper[:3]) > 200 or paper[3:] == [0]
     assert page.is_visible(".picture-sheet")
     assert not page.is_visible("nav[aria-label=Pages]")
+    assert not page.is_visible(".picture-words")
+    for kept, whole in (("#remarks", False), (".card", True), (".picture", True)):
+        inside = "e => getComputedStyle(e.matches('h2') ? e.parentElement : e).breakInside"
+        assert page.locator(kept).first.evaluate(inside) == ("avoid" if whole else "auto")
     context.close()
 
 

@@ -33,7 +33,9 @@ NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=4)
 CLAIMS = ["none", "true", "true", "true", "lie"]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["subset", "shuffle", "extend", "split", "join", "other", "both", "mix"]),
+        st.sampled_from(
+            ["subset", "shuffle", "extend", "split", "join", "other", "both", "mix", "mix"]
+        ),
         st.integers(0, 9),
         st.integers(0, 9),
         st.sampled_from(CLAIMS),
@@ -69,6 +71,8 @@ class Made:
         numbers = self.records[one.artifact.digest]
         inputs = [one, other] if more or how == "join" else [one]
         mixed = random.sample(numbers, len(numbers))
+        others = [each for each in mixed if each != numbers[0]] or [4]
+        free = [random.randrange(5)]
         made = {
             "subset": [[each for each in numbers if random.random() < 0.6]],
             "shuffle": [mixed],
@@ -77,7 +81,7 @@ class Made:
             "join": [[*numbers, *self.records[other.artifact.digest]]],
             "other": [[random.randrange(4) for _ in numbers]],
             "both": [mixed[:-1], mixed[:-2]],
-            "mix": [mixed[:-1], mixed[:1], [*mixed[:-1], *mixed[:1]]],
+            "mix": [others, free, [*others, *free]],
         }[how]
         with self.ledger.step(how, inputs=inputs) as run:
             # One without records would be that of other examples, too.

@@ -111,7 +111,9 @@ def test_a_chain_that_fails_is_tried_again_later_and_holds_up_no_other(
     with running(ledger, 0.1) as told:
         told.wait_for(lambda e: e.what == "failed", times=6)
         told.wait_for(lambda e: e.anchor is not None and e.chain == "embedded")
-        ledger.folder.config.write_text(config)  # a person corrects it, and it is seen
+        corrected = ledger.folder.config.with_name("corrected")
+        corrected.write_text(config)
+        corrected.replace(ledger.folder.config)  # whole or not at all: rounds go on meanwhile
         told.wait_for(
             lambda e: e.chain == "main" and e.anchor is not None and e.anchor.state == "confirmed"
         )

@@ -70,6 +70,7 @@ COMMANDS = {
     "drain": "drain:drain",
     "import": "importing:importing",
     "fsck": "fsck:fsck",
+    "reindex": "fsck:reindex",
     "backup": "backup:backup",
     "restore": "backup:restore",
     "storage": "storage:storage",

@@ -1,4 +1,4 @@
-"""``fsck``: verify a whole ledger again, from its bytes."""
+"""``fsck``: verify a whole ledger again, from its bytes; ``reindex``: make its catalogue again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from provenance.cli.output import emit, progress
 if TYPE_CHECKING:
     from provenance.upkeep.report import Area, Report
 
-__all__ = ["STATUS", "fsck", "report_json", "report_lines"]
+__all__ = ["STATUS", "fsck", "reindex", "report_json", "report_lines"]
 
 STATUS = {"whole": 0, "damaged": 1, "undecided": 3}
 
@@ -42,6 +42,24 @@ def fsck(
         report = fsck(folder, passphrase=passphrase, progress=bar)
     emit(as_json, report_json(report), [*report_lines(report), "", _verdict(report)])
     raise typer.Exit(STATUS[report.verdict])
+
+
+def reindex(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Of the ledger; else it is found from here upward."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the catalogue again, from the statements in the log alone.
+
+    By it the graph is walked and artifacts are found. Others may read meanwhile, and not write.
+    """
+    from provenance.upkeep.reindexing import reindex
+
+    with progress("indexing") as bar:
+        count = reindex(folder, progress=bar)
+    emit(as_json, {"statements": count}, [f"the catalogue of {count:,} statements is made again"])
 
 
 def report_lines(report: Report) -> Iterator[str]:

@@ -5,5 +5,6 @@
 - `log`: entries, envelopes, tiles, checkpoints and the catalogue, in one pass
 - `anchors`: what is said of chains; `chainfile`: the embedded chain's own store
 - `files`: trees, keys, and what waits to be registered
+- `reindexing`: the catalogue made again, from the statements
 - `backup`, `restore`: by `copying`, durably and with a list
 """

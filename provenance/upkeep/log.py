@@ -67,7 +67,10 @@ ERASED_KEY = Kind(
     "erased",
     _RESTORE,
 )
-CATALOGUE = Kind("it is found where it is not, or not found where it is", _RESTORE)
+CATALOGUE = Kind(
+    "it is found where it is not, or not found where it is",
+    "make it again from the statements: `provenance reindex`",
+)
 
 _ASKED = 200
 """Values that one question to the database names."""

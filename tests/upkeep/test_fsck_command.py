@@ -42,11 +42,11 @@ def test_what_is_printed(command, folder, database):
     database("UPDATE mention SET kind = 7 WHERE entry = 2")
     database("UPDATE token SET scope = 'submit'")
     lines = command("fsck", str(folder.parent), status=1).splitlines()
-    at = lines.index("✗ catalogue  70 rows")
+    at = lines.index("✗ catalogue  72 rows")
     assert lines[at + 1 : at + 4] == [
         "  ✗ the rows of entry 2 are not those of its statement",
         "    means: it is found where it is not, or not found where it is",
-        "    do:    bring the ledger back from a backup: `provenance restore`",
+        "    do:    make it again from the statements: `provenance reindex`",
     ]
     assert lines[-1] == "damaged: catalogue, tokens"
 
@@ -61,3 +61,10 @@ def test_what_is_printed(command, folder, database):
 def test_where_there_is_no_ledger(command, tmp_path):
     found = json.loads(command("fsck", str(tmp_path), "--json", status=2))
     assert found["error"]["type"] == "LedgerError"
+
+
+def test_the_catalogue_is_made_again(command, database):
+    database("UPDATE mention SET kind = 7 WHERE entry = 2")
+    assert command("reindex", status=0) == "the catalogue of 12 statements is made again\n"
+    assert json.loads(command("reindex", "--json", ".", status=0)) == {"statements": 12}
+    assert command("fsck", status=0).endswith("whole: acme.example/ml, 12 entries\n")

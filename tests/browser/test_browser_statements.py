@@ -170,6 +170,8 @@ def test_every_rule_is_one_that_the_browser_knows(room: Any) -> None:
 
 P256 = PrivateKey(derive_private_key(0x1234, SECP256R1()))
 
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+
 VERIFIES = """([spki, message, signatures]) => Promise.all(signatures.map(async (signature) =>
   (await tried(async () => {
     const key = await provenance.publicKey(spki);
@@ -190,6 +192,22 @@ def check_signatures(room: Any, public: PublicKey, signatures: list[bytes]) -> i
         else:
             assert there is None, signature.hex()
     return found.count(None)
+
+
+def test_a_browser_that_takes_what_is_not_reduced_is_not_believed(room: Any) -> None:
+    """WebKitGTK's takes an Ed25519 signature whose second half is greater by the group's order."""
+    good = ALICE.sign(b"message")
+    half = int.from_bytes(good[32:], "little")
+    halves = (half, half + ED25519_ORDER, ED25519_ORDER - 1, ED25519_ORDER)
+    signatures = [good[:32] + number.to_bytes(32, "little") for number in halves]
+    room.evaluate("() => { crypto.subtle.verify = async () => true; }")
+    try:
+        written = [base64.b64encode(each).decode() for each in signatures]
+        message = base64.b64encode(b"message").decode()
+        found = ask(room, VERIFIES, [ALICE.public.spki.hex(), message, written])
+    finally:
+        room.evaluate("() => { delete crypto.subtle.verify; }")
+    assert [each is None for each in found] == [True, False, True, False]
 
 
 def test_p256_signatures_have_one_form(room: Any) -> None:
@@ -221,7 +239,6 @@ def test_p256_signatures_have_one_form(room: Any) -> None:
 
 def test_ed25519_signatures_have_one_form(room: Any) -> None:
     good = ALICE.sign(b"message")
-    order = 2**252 + 27742317777372353535851937790883648493
     secret = bytearray(sha512(sha256(b"alice").digest()).digest()[:32])
     secret[0] &= 248
     secret[31] = secret[31] & 127 | 64
@@ -231,11 +248,11 @@ def test_ed25519_signatures_have_one_form(room: Any) -> None:
         half = first.to_bytes(32, "little")
         challenge = sha512(half + ALICE.public.raw + b"message").digest()
         product = int.from_bytes(challenge, "little") * int.from_bytes(secret, "little")
-        return half + (product % order).to_bytes(32, "little")
+        return half + (product % ED25519_ORDER).to_bytes(32, "little")
 
     neutral = signed(1)  # reduced: it counts, here as there
     others = [signed(first) for first in (1 | 1 << 255, 2**255 - 18, 2**256 - 18)]
-    high = int.from_bytes(good[32:], "little") + order
+    high = int.from_bytes(good[32:], "little") + ED25519_ORDER
     signatures = [good[:32] + high.to_bytes(32, "little"), good + b"\0", good[:63], b"", bytes(64)]
     signatures += [bytes([*good[:at], good[at] ^ 1 << at % 8, *good[at + 1 :]]) for at in range(64)]
     assert check_signatures(room, ALICE.public, [good, neutral, *others, *signatures]) == 2

@@ -15,7 +15,6 @@ class Double {
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y;
 const ESCAPES = new Map([...'"\\/bfnrt'].map((char, at) => [char, '"\\/\b\f\n\r\t'[at]]));
-const HALF_A_SIGN = /[\ud800-\udfff]/u; // with the flag u: without its other half
 
 class JsonReader {
   /** Read `text`, called `what` in errors; `beyond` says what an integer beyond 2^53-1 becomes. */
@@ -131,7 +130,7 @@ class JsonReader {
       }
     }
     value += text.slice(start, this.at++);
-    if (escaped && HALF_A_SIGN.test(value)) {
+    if (escaped && !value.isWellFormed()) {
       throw new Failure(`${this.what} holds an unpaired surrogate`);
     }
     return value;
@@ -204,7 +203,7 @@ function readText(text, what) {
 
 /** Read the text of a row: an integer that no double is the text of becomes a string. */
 function parseRow(text, what = "the record") {
-  if (HALF_A_SIGN.test(text)) throw new Failure(`${what} holds an unpaired surrogate`);
+  if (!text.isWellFormed()) throw new Failure(`${what} holds an unpaired surrogate`);
   return new JsonReader(text, what, (token) => token).read();
 }
 

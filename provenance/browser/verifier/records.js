@@ -25,7 +25,7 @@ function encodingOf(name) {
 /** Return the leaf bytes of a record that was typed: JSON, or under `line` the line itself. */
 function leafOf(text, encoding) {
   if (encoding.encoding === "line") {
-    if (HALF_A_SIGN.test(text)) throw new Failure("the record holds an unpaired surrogate");
+    if (!text.isWellFormed()) throw new Failure("the record holds an unpaired surrogate");
     if (text.includes("\n")) {
       throw new Failure("a record of the encoding 'line' is one line, without its LF");
     }

@@ -3,6 +3,7 @@
 const ED25519_SPKI = "302a300506032b6570032100";
 const P256_SPKI = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 const ED25519_PRIME = 2n ** 255n - 19n;
 const ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
 
@@ -44,7 +45,7 @@ function publicKeyOfPem(pem) {
 
 /** Whether an Ed25519 point is of small order, or its y not reduced (RFC 8032, 5.1.3). */
 function isWeak(raw) {
-  const y = BigInt(`0x${toHex(fromHex(raw).reverse())}`) & ((1n << 255n) - 1n);
+  const y = littleEndian(fromHex(raw)) & ((1n << 255n) - 1n);
   const weak = [0n, 1n, ORDER_8, ED25519_PRIME - ORDER_8, ED25519_PRIME - 1n];
   return y >= ED25519_PRIME || weak.includes(y);
 }
@@ -68,11 +69,19 @@ async function imported({ spki, raw }) {
 async function checkSignature(key, signature, data) {
   const called = `the signature by key ${key.keyid.slice(0, 16)}`;
   const plain = key.raw === null ? rawSignature(signature, called) : signature;
-  const held = plain.length === 64 ? await imported(key) : null;
+  const isWhole = plain.length === 64 && (key.raw === null || isReduced(plain));
+  const held = isWhole ? await imported(key) : null;
   if (!held || !(await crypto.subtle.verify(algorithmOf(key), held, plain, data))) {
     throw new Failure(`${called} is not valid`);
   }
 }
+
+/** Whether the second half of an Ed25519 signature is in its one form: not each browser looks. */
+function isReduced(signature) {
+  return littleEndian(signature.subarray(32)) < ED25519_ORDER;
+}
+
+const littleEndian = (bytes) => BigInt(`0x${toHex(bytes.slice().reverse())}`);
 
 /** Return r ‖ s of an ECDSA signature in DER, as WebCrypto takes it; s must be low. */
 function rawSignature(der, called) {

@@ -21,6 +21,9 @@ class SourceAnswer(Answer):
     registered: int | None = Field(
         None, ge=0, description="The entry that registers it. Left out if none does."
     )
+    conflict: Literal[True] | None = Field(
+        None, description="Others say that it was made otherwise. Left out if nobody does."
+    )
 
 
 class DescendantAnswer(SourceAnswer):

@@ -88,6 +88,7 @@ class _Source:
     name: str | None = None
     kind: _ImpactKind
     registered: int | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -304,6 +304,7 @@ class _Walked:
 def page_of(
     session: Session,
     log: Log,
+    vouching: Vouching,
     reach: Reach,
     start: int,
     limit: int | None,
@@ -316,6 +317,11 @@ def page_of(
     entries = [*reach.registered[start:end], *reach.sources.values()]
     entries += (each.registered for each in reach.left_out)
     named = _named(session, log, [entry for entry in entries if entry >= 0])
+    found = (
+        reach.digests[at : at + HASH_SIZE]
+        for at in range(start * HASH_SIZE, end * HASH_SIZE, HASH_SIZE)
+    )
+    ends = vouching.ends([*reach.sources, *found, *(each.artifact for each in reach.left_out)])
 
     mentioned = {
         digest: _first_mention(session, digest) if entry < 0 else -1
@@ -323,11 +329,12 @@ def page_of(
     }
 
     def source(digest: bytes, registered: int, by: int) -> dict[str, Any]:
-        if registered not in named:
-            name, kind = _name_in(log, by, digest), "unregistered"
-            return {"digest": digest, "name": name, "kind": kind, "registered": None}
-        name, kind = named[registered]
-        return {"digest": digest, "name": name, "kind": kind, "registered": registered}
+        if registered in named:
+            (name, kind), entry = named[registered], registered
+        else:
+            (name, kind), entry = (_name_in(log, by, digest), "unregistered"), None
+        told = {"digest": digest, "name": name, "kind": kind, "registered": entry}
+        return {**told, "conflict": ends[digest].conflict}
 
     return Impact(
         reach.size,

@@ -244,7 +244,7 @@ class Tracing(ABC):
                     closed = follower.closed(vouching, sources, wanted)
                 reach = reach_of(session, log, vouching, sources, depth, closed)
                 self._reaches.put(key, reach)
-            return page_of(session, log, reach, start, limit, unread, held)
+            return page_of(session, log, vouching, reach, start, limit, unread, held)
 
     def _signers(self, session: Session, size: int) -> Signers:
         """Return what the first `size` entries say of keys."""

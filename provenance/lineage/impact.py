@@ -75,6 +75,7 @@ class Source:
         kind: as which it is registered; ``unregistered``, if the log only names it.
         registered: the entry that registers it; as `provenance.lineage.End` has it.
         records: those that it holds, where it was found by records.
+        conflict: others say that it was made otherwise; as `provenance.lineage.End` has it.
     """
 
     digest: bytes
@@ -82,6 +83,7 @@ class Source:
     kind: DescendantKind
     registered: int | None
     records: Records | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,15 +173,17 @@ class Impact:
     def to_text(self) -> str:
         """Return a line for each source and descendant, and at the end how many there are."""
         lines = [
-            f"{0:>4}  {'source':<10}  {_in_words(each)}{_places(each.records)}"
+            f"{0:>4}  {'source':<10}  {_in_words(each)}{_places(each.records)}{_otherwise(each)}"
             for each in self.sources
         ]
         lines += [
             f"{each.depth:>4}  {each.grade!s:<10}  {_in_words(each)}  by #{each.by}"
+            f"{_otherwise(each)}"
             for each in self.artifacts
         ]
         lines += [
             f"{'-':>4}  {'left out':<10}  {_in_words(each)}  by #{each.by}: {each.claim}, proven"
+            f"{_otherwise(each)}"
             for each in self.left_out
         ]
         kinds = ", ".join(f"{count} {kind}" for kind in KINDS if (count := self.kinds.get(kind)))
@@ -193,6 +197,10 @@ class Impact:
 
 def _in_words(source: Source) -> str:
     return f"{source.kind:<12}  {source.digest.hex()[:12]}  {shown(source.name or '(no name)')}"
+
+
+def _otherwise(source: Source) -> str:
+    return "; others say it was made otherwise" if source.conflict else ""
 
 
 def _places(records: Records | None) -> str:
@@ -221,6 +229,7 @@ def _to_json(source: Source) -> dict[str, forms.Json]:
         "kind": source.kind,
         **({} if source.registered is None else {"registered": source.registered}),
         **({} if source.records is None else {"records": _records_to_json(source.records)}),
+        **({"conflict": True} if source.conflict else {}),
     }
 
 

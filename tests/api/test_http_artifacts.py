@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -229,6 +230,21 @@ def test_what_descends(http: httpx.Client, ledger: Ledger) -> None:
         ("train-clean", "subset")
     ]
     assert told["artifacts"] == told["unproven"] == []
+
+
+def test_that_others_say_otherwise_is_told_on(
+    http: httpx.Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = ledger.impact("train", depth=1)
+    doubted = replace(
+        found,
+        sources=tuple(replace(each, conflict=True) for each in found.sources),
+        artifacts=tuple(replace(each, conflict=True) for each in found.artifacts),
+    )
+    assert doubted != found
+    monkeypatch.setattr(Ledger, "impact", lambda *_, **__: doubted)
+    with provenance.connect(str(http.base_url)) as remote:
+        assert remote.impact("train", depth=1) == doubted
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,11 @@ def test_it_is_what_every_way_leads_to(database, log, numbers, depth, limit, bat
         signers = read_signers(entries, size, lambda _: 0)
         vouching_as_of = Vouching(session, entries, signers, size)
         reach = reach_of(session, entries, vouching_as_of, sources, depth, Closed(closed, (7,)))
-        whole = page_of(session, entries, reach, 0, None, ())
+        whole = page_of(session, entries, vouching_as_of, reach, 0, None, ())
         pages = [
             each
             for start in range(0, len(whole.artifacts), limit)
-            for each in page_of(session, entries, reach, start, limit, ()).artifacts
+            for each in page_of(session, entries, vouching_as_of, reach, start, limit, ()).artifacts
         ]
     assert tuple(pages) == whole.artifacts
     expected = descendants(oracle, sources, depth, closed)
@@ -64,6 +64,7 @@ def test_it_is_what_every_way_leads_to(database, log, numbers, depth, limit, bat
     for each in (*whole.sources, *whole.artifacts, *whole.left_out):
         first = oracle.end(each.digest).registered
         assert each.registered == first
+        assert each.conflict == oracle.end(each.digest).conflict
         assert each.kind == ("unregistered" if first is None else log[first].statement.kind)
         if first is not None:
             assert each.name == log[first].statement.subjects[0].name
@@ -185,3 +186,24 @@ def test_too_much_is_refused(poisoned, monkeypatch):
     with pytest.raises(InputError, match="more than 3 arrows: ask for less depth"):
         poisoned.impact("raw")
     assert len(poisoned.impact("clean", depth=1).artifacts) == 1
+
+
+def test_that_others_say_otherwise_is_told(poisoned):
+    with poisoned.step("make otherwise", inputs=["half"]) as step:
+        step.output(ROWS[1:], name="clean")
+    found = poisoned.impact("raw")
+    assert {each.name for each in found.artifacts if each.conflict} == {"clean"}
+    lines = found.to_text().splitlines()
+    assert [line for line in lines if line.endswith("; others say it was made otherwise")] == [
+        line for line in lines if "  clean  " in line
+    ]
+    told = found.to_json()["artifacts"]
+    assert {each["name"]: each.get("conflict") for each in told} == {
+        "half": None,
+        "clean": True,
+        "net": None,
+        "answers": None,
+    }
+    (source,) = poisoned.impact("clean").sources
+    assert source.conflict
+    assert poisoned.impact("clean").to_text().splitlines()[0].endswith("made otherwise")

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from provenance import forms
 from provenance.errors import MalformedError
+from provenance.log.blocking import before_blocking
 from provenance.verification.bundle import MAX_BUNDLE, MAX_RECORDS, RecordProof
 from provenance.verification.policy import Policy
 from provenance.verification.report import Check, Mark
@@ -38,6 +39,9 @@ __all__ = ["RecentVerifier"]
 
 MOST: Final = 256
 """Bundles; the one that was needed least recently gives way."""
+
+WAYS: Final = 64
+"""Bundles that go through every step at a time."""
 
 LARGE: Final = 1 << 18
 """Bytes of a bundle beside its records that are not worth their room."""
@@ -86,19 +90,29 @@ class RecentVerifier(Verifier):
         self._clock = clock
         self._lock = threading.Lock()
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._asking = [threading.Lock() for _ in range(WAYS)]
 
     def _run(self, case: Case) -> list[Check]:
-        now = self._clock()
         key, records = _cut(case.data)
-        with self._lock:
-            held = None if key is None else self._held.get(key)
-        if held is not None and now - held.moment < self._seconds and records is not None:
+        if key is None or records is None:
+            return super()._run(case)
+        if held := self._recent(key):
             return self._run_again(case, held, records)
-        checks = super()._run(case)
-        undecided = any(check.mark is Mark.UNDECIDED for check in checks)
-        if key is not None and records == case.bundle.records and not undecided:
-            self._remember(key, _Held(now, case.without_records(), checks))
-        return checks
+        before_blocking()  # every step takes longer than an event loop should
+        with self._asking[key[0] % WAYS]:  # of many at a time, one goes through them
+            if held := self._recent(key):
+                return self._run_again(case, held, records)
+            now = self._clock()
+            checks = super()._run(case)
+            undecided = any(check.mark is Mark.UNDECIDED for check in checks)
+            if records == case.bundle.records and not undecided:
+                self._remember(key, _Held(now, case.without_records(), checks))
+            return checks
+
+    def _recent(self, key: bytes) -> _Held | None:
+        with self._lock:
+            held = self._held.get(key)
+        return held if held and self._clock() - held.moment < self._seconds else None
 
     @staticmethod
     def _run_again(case: Case, held: _Held, records: tuple[RecordProof, ...]) -> list[Check]:

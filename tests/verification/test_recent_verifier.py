@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import ALICE, WITNESSES, World, silent, witness_vkey
 
+from provenance.anchoring import AnchorFacts, check_anchor
 from provenance.errors import InputError, VerificationError
+from provenance.log.blocking import WouldBlockError, nonblocking
 from provenance.records import JSON, hash_record
 from provenance.verification import Mark, Policy, Verified, Verifier
 from provenance.verification import recent as module
@@ -165,6 +169,29 @@ def test_it_is_remembered_for_a_moment() -> None:
     assert isinstance(asked.recent.verify(bundles[1], record=ROWS[1]), Verified)
     asked.now += 0.1
     assert asked.told(bundles[1], record=ROWS[1])[2] == "policy"
+
+
+def test_of_many_at_a_time_one_goes_through_every_step() -> None:
+    world, bundles, policy = case()
+    asking, go_on, asked = threading.Event(), threading.Event(), []
+
+    def slow(*question: Any) -> AnchorFacts:
+        asked.append(question)
+        asking.set()
+        assert go_on.wait(30)
+        return check_anchor(*question)
+
+    verifier = RecentVerifier(policy, 2.0, chains={"main": world.chain}, anchor_check=slow)
+    with ThreadPoolExecutor(8) as threads:
+        found = [threads.submit(told, verifier, bundles[0], record=ROWS[0]) for _ in range(7)]
+        assert asking.wait(30)
+        with nonblocking(), pytest.raises(WouldBlockError):  # an event loop does not wait for it
+            verifier.verify(bundles[0], record=ROWS[0])
+        go_on.set()
+        assert all(isinstance(each.result(), Verified) for each in found)
+    assert len(asked) == 1
+    with nonblocking():
+        assert isinstance(verifier.verify(bundles[1], record=ROWS[1]), Verified)
 
 
 def test_what_is_undecided_is_not_remembered() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +22,11 @@ from provenance.cli.options import Json, Signers, values
 from provenance.cli.output import artifact_line, emit, progress, tell
 from provenance.errors import InputError, ProvenanceError
 from provenance.ledger.surroundings import HOST_FACTS, code_at, named, versions_of_command
+from provenance.records.listing import list_folder
 from provenance.statements import Code
+
+if TYPE_CHECKING:
+    from provenance.ledger.ledger import Ledger
 
 __all__ = ["step"]
 
@@ -85,11 +91,16 @@ def step(
             name, inputs=input_ or (), params=params, code=code, environment=environment
         )
         _ = ledger.keyring.signers  # a wrong passphrase shows now, and not after hours of work
+        for ref in input_ or ():
+            _tell_of_another(ledger, ref)
+        before = {path: _state(path) for path in output or ()}
         try:
             with run:
                 status = _run(command, as_json=as_json)
                 _check(status)
                 for path in output or ():
+                    if before[path] is not None and _state(path) == before[path]:
+                        tell(f"warning: the command did not write {path}, signed as what it made")
                     with progress(path) as bar:
                         run.output(path, progress=bar)
                 if derive:
@@ -114,6 +125,32 @@ def step(
         [] if status else [*map(artifact_line, run.outputs), f"entry {run.index}: step {name}"],
     )
     raise typer.Exit(status)
+
+
+def _tell_of_another(ledger: Ledger, ref: str) -> None:
+    """Say where a file of the name of an input is not what was registered so, which is signed."""
+    from provenance.verification.content import Content
+
+    artifact = ledger.resolve(ref)
+    if artifact.name != ref or not os.path.exists(ref):  # noqa: PTH110 - False, for any text
+        return
+    try:
+        found = Content(ref).measure(artifact.statement.described()).artifact
+    except InputError:
+        found = None
+    if found != artifact.artifact:
+        tell(f"warning: the input {ref} is what was registered so, and not what lies there now")
+
+
+def _state(path: str) -> object:
+    """Return what changes with a file, or a folder; None where there is none that can be read."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - any text
+        if stat.S_ISDIR(found.st_mode):
+            return list_folder(Path(path), path)
+    except (OSError, ValueError, InputError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _check(status: int) -> None:

@@ -45,6 +45,29 @@ def test_a_step_links_inputs_and_outputs(provenance):
     assert step["predicate"]["code"]["command"] == write("clean.jsonl", '{"x":1}\n')
 
 
+def test_what_is_signed_and_is_not_what_lies_there_is_told(provenance):
+    for path in ("in.jsonl", "made.jsonl", "old.jsonl", "old/part"):
+        (provenance.folder / path).parent.mkdir(exist_ok=True)
+        (provenance.folder / path).write_text('{"x":1}\n')
+    provenance("register", "in.jsonl")
+    given = ["--input", "rows", "--input", "in.jsonl"]
+    for path in ("made.jsonl", "old.jsonl", "old", "new"):
+        given += ["--output", path]
+    writing = "open('made.jsonl', 'w').write('{}'); open('new', 'w')"
+    _, told = provenance("step", "clean", *given, "--", sys.executable, "-c", writing)
+    assert told == (
+        "warning: the command did not write old.jsonl, signed as what it made\n"
+        "warning: the command did not write old, signed as what it made\n"
+    )
+    (provenance.folder / "rows").mkdir()
+    (provenance.folder / "in.jsonl").write_text('{"x":2}\n')
+    _, told = provenance("step", "clean", *given[:4], "--", sys.executable, "-c", "")
+    assert told == "".join(
+        f"warning: the input {name} is what was registered so, and not what lies there now\n"
+        for name in ("rows", "in.jsonl")
+    )
+
+
 @pytest.mark.parametrize("status", [1, 2, 3, 77, 130, 255])
 def test_the_exit_status_is_passed_on_and_the_failure_recorded(provenance, status):
     command = [sys.executable, "-c", f"print('said'); raise SystemExit({status})"]

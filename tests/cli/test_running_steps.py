@@ -6,6 +6,7 @@ import platform
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -101,15 +102,27 @@ time.sleep(60)
 """
 
 
+@contextmanager
+def handled(number, how):
+    """Meanwhile handle a signal so: whatever is started starts with it ignored, or with none."""
+    before = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(
-    ("number", "kill"), [("SIGINT", os.killpg), ("SIGTERM", os.kill), ("SIGHUP", os.kill)]
+    ("number", "kill"),
+    [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill), (signal.SIGHUP, os.kill)],
 )
 def test_what_ends_the_command_early_is_recorded(provenance, number, kill):
     """A terminal sends it to both, and a scheduler perhaps to one: the command cleans up first."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
-    running = provenance.start("step", "slow", "--", sys.executable, "-c", SLOW, **pipes)
+    with handled(number, signal.SIG_DFL):
+        running = provenance.start("step", "slow", "--", sys.executable, "-c", SLOW, **pipes)
     assert running.stdout.readline() == "up\n"
-    kill(running.pid, getattr(signal, number))
+    kill(running.pid, number)
     out, told = running.communicate(timeout=30)
     assert (running.returncode, out) == (7, "cleaned up\n")
     assert told.endswith("step slow failed with exit status 7, recorded as entry 5\n")
@@ -121,13 +134,10 @@ def test_what_nohup_has_ignored_stays_so(provenance):
     program = (
         "import signal; print(signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGINT))"
     )
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
+    with handled(signal.SIGHUP, signal.SIG_IGN), handled(signal.SIGINT, signal.SIG_DFL):
         running = provenance.start(
             "step", "say", "--", sys.executable, "-c", program, stdout=subprocess.PIPE
         )
-    finally:
-        signal.signal(signal.SIGHUP, before)
     out, _ = running.communicate(timeout=30)
     assert out.startswith("1 <built-in function default_int_handler>\n")
 

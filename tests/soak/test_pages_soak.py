@@ -27,7 +27,8 @@ def test_no_page_does_what_grows_with_the_ledger(
         elif any(each in name for each in ("history", "fifth", "search")):
             assert many.instructions < 40_000, name
         else:
-            assert many.instructions < 1.5 * few.instructions + 500, name
+            more = max(1, many.size / few.size)  # a list that is not full where there are few
+            assert many.instructions < more * (1.5 * few.instructions + 500), name
         assert many.size < 100_000
 
 

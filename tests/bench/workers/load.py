@@ -25,8 +25,8 @@ ASKED = 1000
 FEW = 10
 """Answers for each refusal: a machine that others keep busy makes the service refuse some."""
 
-WARMING = 0.4
-"""Of the seconds that are measured, those of load before."""
+WARMING = 4
+"""Seconds of load before what is measured."""
 
 
 def prepare(count):
@@ -115,7 +115,7 @@ def main(who, seconds):
     with serving(who) as (url, processor):
         for name, path in PARTS.items():
             asked = (url + path, [name]) if who == "service" else (f"{url}/{name}", [])
-            ask(asked[0], max(1, round(WARMING * seconds)), *asked[1])  # all is loaded now
+            ask(asked[0], WARMING, *asked[1])  # all is loaded now
             used = processor()
             told = ask(asked[0], seconds, *asked[1])
             parts[name] = [told["answers"], told["microseconds"] / 1e6]

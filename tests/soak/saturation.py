@@ -1,6 +1,6 @@
 """Offer a service twice what it can answer, and hold it to every answer that it gave.
 
-What it can answer is what wrk has answered over 64 connections, each of which asks again when it is
+What it can answer is what wrk has answered over 32 connections, each of which asks again when it is
 answered. Twice that is then offered at an even pace, however slow the answers are: whoever finds no
 connection free opens another, and each answer is timed from the moment at which it was to be asked
 for. Of twenty requests 17 ask for the proof of a record, two for a verdict on one, and one submits
@@ -54,7 +54,7 @@ HERE = Path(__file__).parent
 MIX = [PROOFS] * 9 + [VERDICTS] + [PROOFS] * 8 + [VERDICTS, ENTRIES]
 ASKED = 1000  # proofs that are asked for by different numbers
 CLOSED = 20_000  # requests that wrk has to choose from
-CONNECTIONS = 64
+CONNECTIONS = 32
 SETTLED = 10  # good answers in a row
 
 

@@ -32,7 +32,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # too, but starts again after each test, which takes ten milliseconds.)
 TRACED = {"tests", "derivation", "exchange", "merkle", "statements", "signing", "verification"}
 TRACED |= {"test_artifacts", "test_canonical"}  # of tests/records
-TRACED |= {"test_checkpoint", "test_entry", "test_log_proof", "test_tiles"}  # of tests/log
+TRACED |= {"test_blocking", "test_checkpoint", "test_entry", "test_log_proof"}  # of tests/log
+TRACED |= {"test_tiles"}
 TRACED |= {"test_anchor", "test_jsonrpc"}  # of tests/anchoring
 TRACER = pytest.StashKey[coverage.Coverage]()
 
